@@ -1,0 +1,142 @@
+/* runtime/ops/ops.h: the table of the math that models and optimizers need, filled once per
+ * backend (ops_cpu.c, ops_cuda.c). Arguments are views: outputs first, then inputs. Shapes
+ * stand in brackets.
+ * "+=": adds to the output; "=": overwrites it. Any row count may be 0. Activations and weights
+ * share one floating dtype; norm statistics, gradients of weights and losses are fp32.
+ * Functions are deterministic and a row's result does not depend on how many other rows there
+ * are. Not collective. */
+#ifndef JUDO_RUNTIME_OPS_OPS_H
+#define JUDO_RUNTIME_OPS_OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/ops/attention.h"
+#include "runtime/ops/token_loss.h"
+#include "runtime/tensor.h"
+
+/* AdamW (Loshchilov and Hutter 2019, decoupled decay, bias-corrected as in torch.optim.AdamW).
+ */
+typedef struct judo_adamw {
+    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    int64_t step;         /* 1 for the first update */
+    float gradient_scale; /* gradients are multiplied by it first (clipping) */
+} judo_adamw;
+
+/* How the next token is drawn from a row of logits: repetition penalty, temperature, top-k,
+ * top-p, min-p in this order, as Hugging Face's processors. */
+typedef struct judo_sampling {
+    float temperature;        /* 0: greedy */
+    int32_t top_k;            /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 1: off */
+} judo_sampling;
+
+typedef struct judo_ops {
+    const char *name; /* "cpu" or "cuda" */
+
+    /* y[M,N] = x[M,K] w[N,K]^T (+ bias[N]); bias may be NULL. */
+    judo_status (*linear_forward)(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
+                                  const judo_tensor *bias);
+    /* dx[M,K] = or += dy[M,N] w[N,K] ; dw[N,K] += dy^T x ; dbias[N] += column sums of dy. Each
+     * output may be NULL; w may be NULL without dx, x without dw. */
+    judo_status (*linear_backward)(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,
+                                   judo_tensor *dbias, const judo_tensor *dy,
+                                   const judo_tensor *x, const judo_tensor *w);
+
+    /* y[M,N] = x / sqrt(mean(x^2) + epsilon) * w[N]; rstd[M] (fp32) is kept for backward, may
+     * be NULL. */
+    judo_status (*rmsnorm_forward)(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
+                                   const judo_tensor *w, float epsilon);
+    /* dx[M,N] += ; dw[N] += (dw may be NULL). */
+    judo_status (*rmsnorm_backward)(judo_tensor *dx, judo_tensor *dw, const judo_tensor *dy,
+                                    const judo_tensor *x, const judo_tensor *w,
+                                    const judo_tensor *rstd);
+    /* y[M,N] = (x - mean) / sqrt(var + epsilon) * w[N] + bias[N]. y may be x. */
+    judo_status (*layernorm_forward)(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
+                                     const judo_tensor *bias, float epsilon);
+
+    /* In place on x[T,H,D]: pair (j, j + D/2) is rotated by the angle whose cosine and sine are
+     * cos[T,D/2], sin[T,D/2] (fp32); `inverse` rotates back (the backward pass). */
+    judo_status (*rotary)(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
+                          bool inverse);
+
+    /* out[T,Hq,D], lse[T,Hq] (fp32 log-sum-exp of the scaled scores) from q[T,Hq,D],
+     * k[T,Hkv,D], v[T,Hkv,D]; query head h uses key head h / (Hq/Hkv). Tokens outside every
+     * span are an error. q, k, v, out are contiguous. */
+    judo_status (*attention_forward)(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
+                                     const judo_tensor *k, const judo_tensor *v,
+                                     const judo_attention_span *spans, int num_spans,
+                                     float scale);
+    /* dq, dk, dv = (overwritten; all contiguous like q, k, v). */
+    judo_status (*attention_backward)(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
+                                      const judo_tensor *dout, const judo_tensor *q,
+                                      const judo_tensor *k, const judo_tensor *v,
+                                      const judo_tensor *out, const judo_tensor *lse,
+                                      const judo_attention_span *spans, int num_spans,
+                                      float scale);
+    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b]; same arithmetic order as
+     * attention_forward, so that the result is the same bits as that query's in a training
+     * pass. */
+    judo_status (*attention_decode)(judo_tensor *out, const judo_tensor *q,
+                                    const judo_decode_row *rows, int num_kv_heads, float scale);
+
+    /* y[M,N] = silu(gate) * up. */
+    judo_status (*swiglu_forward)(judo_tensor *y, const judo_tensor *gate,
+                                  const judo_tensor *up);
+    /* dgate, dup = ; may be the same buffers as gate and up. */
+    judo_status (*swiglu_backward)(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
+                                   const judo_tensor *gate, const judo_tensor *up);
+    /* Exact GELU (erf). y may be x; dx = , may be dy. */
+    judo_status (*gelu_forward)(judo_tensor *y, const judo_tensor *x);
+    judo_status (*gelu_backward)(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x);
+
+    /* y += x, any equal shapes. */
+    judo_status (*add)(judo_tensor *y, const judo_tensor *x);
+    /* y[i] = x[index[i]]; y[index[i]] = x[i]; y[index[i]] += x[i] (index may repeat; fixed
+     * order). Rows of N elements; `count` indices, each checked against the rows of the indexed
+     * tensor. gather_rows is the embedding lookup and scatter_add_rows its gradient (y fp32).
+     */
+    judo_status (*gather_rows)(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                               int64_t count);
+    judo_status (*scatter_rows)(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                                int64_t count);
+    judo_status (*scatter_add_rows)(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                                    int64_t count);
+
+    /* Head and loss, fused in chunks of `chunk_rows` rows: logits[M,V] never exist. hidden[M,H]
+     * (normed), w[V,H], targets[M] token ids, `spec` per-target arrays of M. Fills `result`
+     * (sums are added to what it holds). With dhidden not NULL: dhidden[M,H] = and, unless dw
+     * is NULL, dw[V,H] +=. `banned` (V bytes, or NULL) marks ids whose logits count as minus
+     * infinity. */
+    judo_status (*head_loss)(judo_token_result *result, judo_tensor *dhidden, judo_tensor *dw,
+                             const judo_tensor *hidden, const judo_tensor *w,
+                             const int32_t *targets, const judo_token_loss *spec,
+                             const uint8_t *banned, int64_t chunk_rows);
+
+    /* Draws tokens[b] from logits[B,V] (destroyed): `uniform[b]` in [0,1) is the row's random
+     * number. logprobs[b] is the log-probability of the drawn token under softmax(logits /
+     * logprob_temperature), before any filter but after `banned`. seen[b] (V bytes per row, or
+     * NULL when the penalty is off) marks ids that the repetition penalty applies to. */
+    judo_status (*sample)(int32_t *tokens, float *logprobs, judo_tensor *logits,
+                          const judo_sampling *sampling, const float *uniform,
+                          const uint8_t *const *seen, const uint8_t *banned,
+                          float logprob_temperature);
+
+    /* One AdamW update of n fp32 elements in place. */
+    judo_status (*adamw)(float *weights, float *first_moment, float *second_moment,
+                         const float *gradient, int64_t n, const judo_adamw *options);
+    /* Sum of squares in fp64, fixed order. */
+    judo_status (*sum_of_squares)(double *sum, const float *x, int64_t n);
+} judo_ops;
+
+/* The CPU backend. `threads` > 0 sets the number of worker threads of this process. */
+const judo_ops *judo_ops_cpu(void);
+void judo_ops_cpu_set_threads(int threads);
+int judo_ops_cpu_threads(void);
+
+/* JUDO_ERROR_UNSUPPORTED naming the first empty slot of a table. */
+judo_status judo_ops_check(const judo_ops *ops) JUDO_MUST_CHECK;
+
+#endif

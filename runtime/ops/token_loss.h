@@ -1,0 +1,88 @@
+/* runtime/ops/token_loss.h: the loss of one token as a function of its log-probability.
+ * Header-only so that the CPU and the CUDA head kernels compile the same lines. */
+#ifndef JUDO_RUNTIME_OPS_TOKEN_LOSS_H
+#define JUDO_RUNTIME_OPS_TOKEN_LOSS_H
+
+#include <math.h>
+#include <stdint.h>
+
+#ifdef __CUDACC__
+#define JUDO_HD __host__ __device__
+#else
+#define JUDO_HD
+#endif
+
+typedef enum judo_token_loss_kind {
+    JUDO_LOSS_NONE,   /* log-probabilities only */
+    JUDO_LOSS_NLL,    /* -log p */
+    JUDO_LOSS_POLICY, /* clipped policy gradient with an optional k3 KL term */
+} judo_token_loss_kind;
+
+/* Per-target arrays have one entry per target of the batch; NULL where noted. `weight[i] *
+ * scale` multiplies loss and gradient of target i; scale is 1 / (the step's denominator). */
+typedef struct judo_token_loss {
+    judo_token_loss_kind kind;
+    double scale;
+    float temperature;    /* logits are divided by it before the softmax; 1 for NLL */
+    const float *weights; /* [num_targets]; NULL: all 1 */
+    /* JUDO_LOSS_POLICY only: */
+    const float *advantages; /* [num_targets] */
+    const float
+        *old_logprobs; /* [num_targets]; NULL: the policy's own (ratio 1, gradient intact) */
+    const float *ref_logprobs; /* [num_targets]; NULL when kl_beta is 0 */
+    float clip_low, clip_high; /* ratio is clipped to [1 - clip_low, 1 + clip_high] */
+    float kl_beta;
+} judo_token_loss;
+
+/* What one target contributes: loss (unweighted), d loss / d logprob, the KL estimate, whether
+ * the clip bites. */
+typedef struct judo_token_loss_value {
+    float loss, gradient, kl;
+    int32_t clipped; /* -1: clipped below, +1: clipped above, 0: not */
+} judo_token_loss_value;
+
+/* GRPO's token loss (Shao et al. 2024, eq. 21; TRL's sign conventions): -min(r A, clip(r) A) +
+ * beta k3, with k3 = exp(ref - lp) - (ref - lp) - 1. */
+static inline JUDO_HD judo_token_loss_value judo_token_loss_at(const judo_token_loss *spec,
+                                                               int64_t i, float logprob)
+{
+    judo_token_loss_value value = {0.0f, 0.0f, 0.0f, 0};
+    if (spec->kind == JUDO_LOSS_NLL) {
+        value.loss = -logprob;
+        value.gradient = -1.0f;
+    } else if (spec->kind == JUDO_LOSS_POLICY) {
+        float advantage = spec->advantages[i];
+        float ratio = spec->old_logprobs ? expf(logprob - spec->old_logprobs[i]) : 1.0f;
+        float low = 1.0f - spec->clip_low;
+        float high = 1.0f + spec->clip_high;
+        float clipped = ratio < low ? low : (ratio > high ? high : ratio);
+        if (ratio * advantage <= clipped * advantage) {
+            value.loss = -ratio * advantage;
+            value.gradient = -ratio * advantage;
+        } else {
+            value.loss = -clipped * advantage;
+            value.clipped = ratio < low ? -1 : 1;
+        }
+        if (spec->kl_beta != 0.0f) {
+            float difference = spec->ref_logprobs[i] - logprob;
+            float exponential = expf(difference);
+            value.kl = exponential - difference - 1.0f;
+            value.loss += spec->kl_beta * value.kl;
+            value.gradient += spec->kl_beta * (1.0f - exponential);
+        }
+    }
+    return value;
+}
+
+/* Results per target, each [num_targets] or NULL when not wanted; and sums over all targets. */
+typedef struct judo_token_result {
+    float *logprobs;
+    float *entropies;
+    double loss;         /* sum of weight * scale * loss */
+    double kl;           /* sum of kl over targets, unweighted */
+    double entropy;      /* sum over targets */
+    int64_t num_correct; /* targets whose token has the highest logit */
+    int64_t num_clipped_low, num_clipped_high;
+} judo_token_result;
+
+#endif
