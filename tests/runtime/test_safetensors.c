@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "runtime/json.h"
-#include "runtime/log.h"
 #include "runtime/safetensors.h"
 
 static char path[64];
@@ -47,12 +47,12 @@ static void write_file(uint64_t word, const char *header, int64_t data_bytes)
 static void expect_refused(const char *part)
 {
     judo_safetensors *file = NULL;
-    double started = judo_clock();
+    clock_t started = clock();
     if (judo_safetensors_open(path, &file) == JUDO_OK) {
         fail_msg("accepted; expected '%s'", part);
     }
     assert_null(file);
-    assert_true(judo_clock() - started < 1.0);
+    assert_true(clock() - started < CLOCKS_PER_SEC); /* of processor time */
     assert_non_null(strstr(judo_error_message(), path));
     if (strstr(judo_error_message(), part) == NULL) {
         fail_msg("'%s' is not in '%s'", part, judo_error_message());
