@@ -10,18 +10,7 @@
 #include <cmocka.h>
 
 #include "data/image_file.h"
-
-static judo_image make_image(int32_t width, int32_t height, int32_t channels)
-{
-    judo_image image = {0};
-    assert_int_equal(judo_image_create(width, height, channels, &image), JUDO_OK);
-    uint32_t word = 12345;
-    for (int32_t i = 0; i < width * height * channels; i++) {
-        word = word * 1664525u + 1013904223u;
-        image.pixels[i] = (uint8_t)(word >> 24);
-    }
-    return image;
-}
+#include "tests/data/noise.h"
 
 static void test_png__survives_a_round_trip_through_a_file(void **state)
 {
@@ -31,7 +20,7 @@ static void test_png__survives_a_round_trip_through_a_file(void **state)
     assert_true(descriptor >= 0);
     (void)close(descriptor);
     for (int32_t channels = 1; channels <= 3; channels += 2) {
-        judo_image image = make_image(37, 21, channels);
+        judo_image image = noise(37, 21, channels);
         judo_image back = {0};
         assert_int_equal(judo_image_write_png(path, &image), JUDO_OK);
         assert_int_equal(judo_image_read(path, channels, &back), JUDO_OK);
@@ -73,7 +62,7 @@ static void test_convert__grey_and_rgb_follow_pillow(void **state)
 static void test_png__every_truncation_is_a_format_error(void **state)
 {
     (void)state;
-    judo_image image = make_image(16, 16, 3);
+    judo_image image = noise(16, 16, 3);
     uint8_t *bytes = NULL;
     size_t length = 0;
     assert_int_equal(judo_image_encode_png(&image, &bytes, &length), JUDO_OK);
