@@ -68,8 +68,7 @@ void judo_rewards_evaluate(const judo_reward_rules *rules, const judo_completion
     judo_text text = judo_text_of(facts->text, facts->length);
     judo_completion_parts parts = {
         .text = text, .conclusions = judo_conclusions_of(text, rules->chinese_keywords)};
-    parts.cells_state =
-        judo_cells_read_tag(text, rules->segmentation.syntax, &parts.predicted);
+    parts.cells_state = judo_cells_read_tag(text, rules->segmentation.syntax, &parts.predicted);
 
     out->total = NAN;
     for (int i = 0; i < JUDO_NUM_REWARDS; i++) {

@@ -13,15 +13,15 @@ typedef struct judo_completion_facts {
     size_t length;
     char answer;     /* the correct letter */
     judo_cells gold; /* true cells; empty for a normal image */
-    float cosine;    /* of the embeddings of judo_rewards_think and the rationale; NaN: unknown */
+    float cosine; /* of the embeddings of judo_rewards_think and the rationale; NaN: unknown */
     const char *rationale;            /* the domain rationale; NULL: none */
     const float *rationale_embedding; /* [384], unit length; NULL: not known */
 } judo_completion_facts;
 
 typedef struct judo_reward_values {
     double value[JUDO_NUM_REWARDS]; /* unweighted; NaN: not applicable */
-    double total;                   /* sum of weight * value over the rewards that are not NaN */
-    judo_cells predicted;           /* empty unless cells_state is JUDO_CELLS_READ */
+    double total;         /* sum of weight * value over the rewards that are not NaN */
+    judo_cells predicted; /* empty unless cells_state is JUDO_CELLS_READ */
     judo_cells_state cells_state;
     uint32_t predicted_answer; /* code point, 0: none */
     uint32_t think_answer;     /* what the reasoning concludes on */

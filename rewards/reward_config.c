@@ -15,7 +15,8 @@ static const judo_config_field fields[JUDO_REWARD_CONFIG_NUM_FIELDS + 1] = {
      .offset = offsetof(judo_reward_config, recipe),
      .default_text = "judo",
      .choices = "judo|grpo|anomalyr1",
-     .doc = "which rewards count: judo all five; grpo choice and format; anomalyr1 its own two"},
+     .doc =
+         "which rewards count: judo all five; grpo choice and format; anomalyr1 its own two"},
     {.key = "rewards.definition",
      .type = JUDO_CONFIG_CHOICE,
      .offset = offsetof(judo_reward_config, definition),

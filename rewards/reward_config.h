@@ -20,7 +20,8 @@ typedef enum judo_reward_index {
 typedef enum judo_reward_recipe {
     JUDO_RECIPE_JUDO,      /* all five */
     JUDO_RECIPE_GRPO,      /* choice + format */
-    JUDO_RECIPE_ANOMALYR1, /* AnomalyR1's accuracy + its reasoning-outcome reward (as structure) */
+    JUDO_RECIPE_ANOMALYR1, /* AnomalyR1's accuracy + its reasoning-outcome reward (as structure)
+                            */
     JUDO_NUM_RECIPES
 } judo_reward_recipe;
 

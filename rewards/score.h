@@ -12,10 +12,10 @@ typedef struct judo_embedder {
     void *context;
 } judo_embedder;
 
-/* Evaluates facts[0..count). Where a cosine is NaN and the domain reward counts, think and (when
- * its embedding is not known) rationale are embedded, all in one call of `embedder`; equal
- * rationale pointers are embedded once. `embedder` NULL, or no rationale: the cosine stays NaN and
- * the domain reward is left out of the total. */
+/* Evaluates facts[0..count). Where a cosine is NaN and the domain reward counts, think and
+ * (when its embedding is not known) rationale are embedded, all in one call of `embedder`;
+ * equal rationale pointers are embedded once. `embedder` NULL, or no rationale: the cosine
+ * stays NaN and the domain reward is left out of the total. */
 judo_status judo_rewards_score(const judo_reward_rules *rules,
                                const judo_completion_facts *facts, int64_t count,
                                const judo_embedder *embedder,

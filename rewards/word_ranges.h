@@ -1,5 +1,5 @@
-/* rewards/word_ranges.h: the code points that Python's regex `\w` matches and that int() reads as
- * decimal digits. Made by tests/golden/make/word_ranges.py (Unicode 14.0.0). */
+/* rewards/word_ranges.h: the code points that Python's regex `\w` matches and that int() reads
+ * as decimal digits. Made by tests/golden/make/word_ranges.py (Unicode 14.0.0). */
 #ifndef JUDO_REWARDS_WORD_RANGES_H
 #define JUDO_REWARDS_WORD_RANGES_H
 
