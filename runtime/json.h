@@ -45,6 +45,17 @@ bool judo_json_is_string(const judo_json *item);
 bool judo_json_is_number(const judo_json *item);
 bool judo_json_is_bool(const judo_json *item);
 
+/* Typed access to an item itself, e.g. of an array: JUDO_ERROR_FORMAT naming `source` and the
+ * expected type. Integers must be exact and at most 2^53 in magnitude, here and below. */
+judo_status judo_json_as_string(const judo_json *item, const char *source,
+                                const char **out) JUDO_MUST_CHECK;
+judo_status judo_json_as_int(const judo_json *item, const char *source,
+                             int64_t *out) JUDO_MUST_CHECK;
+judo_status judo_json_as_double(const judo_json *item, const char *source,
+                                double *out) JUDO_MUST_CHECK;
+judo_status judo_json_as_bool(const judo_json *item, const char *source,
+                              bool *out) JUDO_MUST_CHECK;
+
 /* Typed access to a member: JUDO_ERROR_FORMAT naming `source`, the key and the expected type
  * when it is missing or wrong. Strings are borrowed. */
 judo_status judo_json_get_string(const judo_json *object, const char *key, const char *source,
