@@ -40,8 +40,7 @@ static void take_inputs(judo_activation_arena *arena, judo_dtype dtype, int64_t 
 {
     for (int64_t i = 0; i <= blocks; i++) {
         bool fresh = keep || i < 2;
-        inputs[i] =
-            fresh ? judo_arena_take_2d(arena, dtype, rows, columns) : inputs[i - 2];
+        inputs[i] = fresh ? judo_arena_take_2d(arena, dtype, rows, columns) : inputs[i - 2];
     }
 }
 
@@ -92,7 +91,8 @@ void judo_activations_take(judo_activation_arena *arena, const judo_qwen_config 
                 out->decoder_inputs);
     out->d_vision =
         judo_arena_take_2d(arena, dtype, merger_back ? n->patches : 0, vision.hidden);
-    out->d_text = judo_arena_take_2d(arena, dtype, decoder_back ? n->tokens : 0, decoder.hidden);
+    out->d_text =
+        judo_arena_take_2d(arena, dtype, decoder_back ? n->tokens : 0, decoder.hidden);
     if (!options->checkpoint && tower_back) {
         take_saved(arena, dtype, config->vision.depth, &vision, n->patches, out->vision_saved);
     }

@@ -11,8 +11,8 @@ static judo_status check_spans(const judo_batch *batch)
     for (int32_t i = 0; i < batch->num_spans; i++) {
         const judo_attention_span *s = &batch->spans[i];
         if (s->begin != covered || s->end <= s->begin || s->end > batch->num_tokens) {
-            return REJECT("span %d is [%d, %d); spans must cover %d tokens once and in order", i,
-                          s->begin, s->end, batch->num_tokens);
+            return REJECT("span %d is [%d, %d); spans must cover %d tokens once and in order",
+                          i, s->begin, s->end, batch->num_tokens);
         }
         bool empty = s->prefix_begin == s->prefix_end;
         if (!empty && (s->prefix_begin < 0 || s->prefix_end < s->prefix_begin ||
@@ -61,10 +61,9 @@ static judo_status check_images(const judo_qwen_config *config, const judo_batch
                           g->h, g->w, merge);
         }
         if (g->first_patch != patches || g->first_visual != patches / (merge * merge)) {
-            return REJECT("image %d starts at patch %d, visual row %d; expected %" PRId64
-                          " and %" PRId64,
-                          i, g->first_patch, g->first_visual, patches,
-                          patches / (merge * merge));
+            return REJECT(
+                "image %d starts at patch %d, visual row %d; expected %" PRId64 " and %" PRId64,
+                i, g->first_patch, g->first_visual, patches, patches / (merge * merge));
         }
         patches += (int64_t)g->h * g->w;
         if (patches > batch->num_patches) {
@@ -98,8 +97,7 @@ static judo_status check_targets(const judo_qwen_config *config, const judo_batc
 {
     for (int32_t i = 0; i < batch->num_targets; i++) {
         if (batch->target_rows[i] < 0 || batch->target_rows[i] >= batch->num_tokens ||
-            batch->target_tokens[i] < 0 ||
-            batch->target_tokens[i] >= config->text.vocab_size) {
+            batch->target_tokens[i] < 0 || batch->target_tokens[i] >= config->text.vocab_size) {
             return REJECT("target %d: row %d predicts token %d; there are %d rows and %" PRId64
                           " ids",
                           i, batch->target_rows[i], batch->target_tokens[i], batch->num_tokens,

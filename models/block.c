@@ -77,9 +77,8 @@ static judo_status linear_back(const judo_compute *compute, judo_tensor *dx, boo
                                judo_tensor dw, judo_tensor dbias, const judo_tensor *dy,
                                const judo_tensor *x, const judo_tensor *weight)
 {
-    JUDO_COMPUTE(compute,
-                 linear_backward(dx, accumulate, judo_tensor_or_null(&dw),
-                                 judo_tensor_or_null(&dbias), dy, x, weight));
+    JUDO_COMPUTE(compute, linear_backward(dx, accumulate, judo_tensor_or_null(&dw),
+                                          judo_tensor_or_null(&dbias), dy, x, weight));
     return JUDO_OK;
 }
 
@@ -106,8 +105,8 @@ judo_status judo_block_finish(const judo_compute *compute, const judo_block_shap
                               judo_tensor *y, const judo_tensor *x)
 {
     judo_tensor attended = flat(&saved->attended);
-    JUDO_TRY(linear(compute, &saved->middle, &attended, &weights->out_weight,
-                    &weights->out_bias));
+    JUDO_TRY(
+        linear(compute, &saved->middle, &attended, &weights->out_weight, &weights->out_bias));
     JUDO_COMPUTE(compute, add(&saved->middle, x));
     JUDO_COMPUTE(compute, rmsnorm_forward(&saved->normed2, &saved->rstd2, &saved->middle,
                                           &weights->norm2, shape->epsilon));
@@ -116,8 +115,10 @@ judo_status judo_block_finish(const judo_compute *compute, const judo_block_shap
     JUDO_TRY(
         linear(compute, &saved->up, &saved->normed2, &weights->up_weight, &weights->up_bias));
     JUDO_COMPUTE(compute, swiglu_forward(&saved->active, &saved->gate, &saved->up));
-    JUDO_TRY(
-        linear(compute, y, &saved->active, &weights->down_weight, &weights->down_bias));
+    if (!y) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(linear(compute, y, &saved->active, &weights->down_weight, &weights->down_bias));
     JUDO_COMPUTE(compute, add(y, &saved->middle));
     return JUDO_OK;
 }
@@ -132,12 +133,11 @@ judo_status judo_block_forward(const judo_compute *compute, const judo_block_sha
                                const judo_block_geometry *geometry, judo_block_saved *saved,
                                judo_tensor *y, const judo_tensor *x)
 {
-    JUDO_TRY(judo_block_project(compute, shape, weights, &geometry->cos, &geometry->sin, saved,
-                                x));
-    JUDO_COMPUTE(compute,
-                 attention_forward(&saved->attended, &saved->lse, &saved->q, &saved->k,
-                                   &saved->v, geometry->spans, geometry->num_spans,
-                                   attention_scale(shape)));
+    JUDO_TRY(
+        judo_block_project(compute, shape, weights, &geometry->cos, &geometry->sin, saved, x));
+    JUDO_COMPUTE(compute, attention_forward(&saved->attended, &saved->lse, &saved->q, &saved->k,
+                                            &saved->v, geometry->spans, geometry->num_spans,
+                                            attention_scale(shape)));
     return judo_block_finish(compute, shape, weights, saved, y, x);
 }
 
@@ -155,12 +155,10 @@ static judo_status backward_mlp(const judo_compute *compute, const judo_block_te
                          gradients->gate_bias, &saved->gate, &saved->normed2,
                          &weights->gate_weight));
     JUDO_TRY(linear_back(compute, &scratch->normed, true, gradients->up_weight,
-                         gradients->up_bias, &saved->up, &saved->normed2,
-                         &weights->up_weight));
+                         gradients->up_bias, &saved->up, &saved->normed2, &weights->up_weight));
     judo_tensor dnorm = gradients->norm2;
-    JUDO_COMPUTE(compute,
-                 rmsnorm_backward(d, judo_tensor_or_null(&dnorm), &scratch->normed,
-                                  &saved->middle, &weights->norm2, &saved->rstd2));
+    JUDO_COMPUTE(compute, rmsnorm_backward(d, judo_tensor_or_null(&dnorm), &scratch->normed,
+                                           &saved->middle, &weights->norm2, &saved->rstd2));
     return JUDO_OK;
 }
 
@@ -196,13 +194,12 @@ judo_status judo_block_backward(const judo_compute *compute, const judo_block_sh
     JUDO_TRY(backward_mlp(compute, weights, gradients, saved, scratch, d));
     judo_tensor attended = flat(&saved->attended);
     judo_tensor dattended = flat(&scratch->attended);
-    JUDO_TRY(linear_back(compute, &dattended, false, gradients->out_weight,
-                         gradients->out_bias, d, &attended, &weights->out_weight));
-    JUDO_COMPUTE(compute,
-                 attention_backward(&scratch->q, &scratch->k, &scratch->v, &scratch->attended,
-                                    &saved->q, &saved->k, &saved->v, &saved->attended,
-                                    &saved->lse, geometry->spans, geometry->num_spans,
-                                    attention_scale(shape)));
+    JUDO_TRY(linear_back(compute, &dattended, false, gradients->out_weight, gradients->out_bias,
+                         d, &attended, &weights->out_weight));
+    JUDO_COMPUTE(compute, attention_backward(
+                              &scratch->q, &scratch->k, &scratch->v, &scratch->attended,
+                              &saved->q, &saved->k, &saved->v, &saved->attended, &saved->lse,
+                              geometry->spans, geometry->num_spans, attention_scale(shape)));
     JUDO_COMPUTE(compute, rotary(&scratch->q, &geometry->cos, &geometry->sin, true));
     JUDO_COMPUTE(compute, rotary(&scratch->k, &geometry->cos, &geometry->sin, true));
     return backward_projections(compute, weights, gradients, saved, scratch, d, x);

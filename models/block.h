@@ -61,11 +61,12 @@ judo_status judo_block_project(const judo_compute *compute, const judo_block_sha
                                const judo_block_tensors *weights, const judo_tensor *cos,
                                const judo_tensor *sin, judo_block_saved *saved,
                                const judo_tensor *x) JUDO_MUST_CHECK;
-/* saved->attended and x -> y[T,hidden]; y must not be x. */
+/* saved->attended and x -> y[T,hidden]; y must not be x. With y NULL only `saved` is filled:
+ * what a backward pass needs of a recomputed block. */
 judo_status judo_block_finish(const judo_compute *compute, const judo_block_shape *shape,
                               const judo_block_tensors *weights, judo_block_saved *saved,
                               judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
-/* The whole block: project, attention over the spans, finish. */
+/* The whole block: project, attention over the spans, finish; y may be NULL likewise. */
 judo_status judo_block_forward(const judo_compute *compute, const judo_block_shape *shape,
                                const judo_block_tensors *weights,
                                const judo_block_geometry *geometry, judo_block_saved *saved,

@@ -25,9 +25,8 @@ static judo_status norm_rows(judo_pass *pass, const judo_unit_view *view, const 
     const judo_tensor *output =
         &model->activations.decoder_inputs[model->config.text.num_layers];
     JUDO_COMPUTE(&pass->compute, gather_rows(&phase->gathered, output, rows, num_rows));
-    JUDO_COMPUTE(&pass->compute,
-                 rmsnorm_forward(normed, &phase->rstd, &phase->gathered, &norm,
-                                 (float)model->config.text.rms_norm_eps));
+    JUDO_COMPUTE(&pass->compute, rmsnorm_forward(normed, &phase->rstd, &phase->gathered, &norm,
+                                                 (float)model->config.text.rms_norm_eps));
     return JUDO_OK;
 }
 
@@ -36,8 +35,8 @@ judo_status judo_head_norm_rows(judo_pass *pass, const int32_t *rows, int32_t nu
 {
     judo_model *model = pass->model;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_head_phase phase = judo_head_phase_take(&model->arena, &model->config,
-                                                 model->options.dtype, num_rows, 0);
+    judo_head_phase phase =
+        judo_head_phase_take(&model->arena, &model->config, model->options.dtype, num_rows, 0);
     JUDO_TRY(judo_arena_check(&model->arena, "the final norm"));
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.head, &view));
@@ -54,11 +53,10 @@ static judo_status head_loss(judo_pass *pass, judo_unit_view *view, judo_head_ph
     judo_model *model = pass->model;
     judo_tensor matrix = judo_model_head_matrix(model, view);
     judo_tensor d_matrix = judo_unit_gradient(view, head_place(model));
-    JUDO_COMPUTE(&pass->compute,
-                 head_loss(result, pass->backward ? &phase->d_normed : NULL,
-                           judo_tensor_or_null(&d_matrix), &phase->normed, &matrix,
-                           pass->batch->target_tokens, loss, model->banned,
-                           model->options.head_chunk_rows));
+    JUDO_COMPUTE(&pass->compute, head_loss(result, pass->backward ? &phase->d_normed : NULL,
+                                           judo_tensor_or_null(&d_matrix), &phase->normed,
+                                           &matrix, pass->batch->target_tokens, loss,
+                                           model->banned, model->options.head_chunk_rows));
     return JUDO_OK;
 }
 
@@ -79,9 +77,9 @@ static judo_status norm_backward(judo_pass *pass, judo_unit_view *view, judo_hea
     }
     judo_tensor *sum = a->d_text.dtype == JUDO_F32 ? &a->d_text : &phase->d_sum;
     judo_tensor_zero(sum);
-    JUDO_COMPUTE(&pass->compute, scatter_add_rows(sum, &phase->d_gathered,
-                                                  pass->batch->target_rows,
-                                                  pass->batch->num_targets));
+    JUDO_COMPUTE(&pass->compute,
+                 scatter_add_rows(sum, &phase->d_gathered, pass->batch->target_rows,
+                                  pass->batch->num_targets));
     if (sum != &a->d_text) {
         judo_convert_from_f32(a->d_text.data, a->d_text.dtype, sum->data,
                               judo_tensor_count(sum));
@@ -127,8 +125,8 @@ judo_status judo_head_run(judo_pass *pass, const judo_token_loss *loss,
     JUDO_TRY(judo_arena_check(&model->arena, "the head"));
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.head, &view));
-    JUDO_TRY(norm_rows(pass, &view, batch->target_rows, batch->num_targets, &phase,
-                       &phase.normed));
+    JUDO_TRY(
+        norm_rows(pass, &view, batch->target_rows, batch->num_targets, &phase, &phase.normed));
     if (model->config.text.tie_word_embeddings) {
         JUDO_TRY(run_tied(pass, &view, &phase, loss, result));
     } else {

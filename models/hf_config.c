@@ -11,7 +11,7 @@
 /* What is read now: the node and the names that errors use. */
 typedef struct reader {
     const judo_json *node;
-    char source[PATH_MAX + 32];
+    char source[PATH_MAX + 64];
 } reader;
 
 static judo_status read_int(const reader *r, const char *key, int64_t *out)
@@ -22,7 +22,8 @@ static judo_status read_int(const reader *r, const char *key, int64_t *out)
 static reader reader_of(const judo_json *node, const char *path, const char *section)
 {
     reader r = {.node = node};
-    (void)snprintf(r.source, sizeof r.source, "%s%s%s", path, section ? ":" : "",
+    int room = (int)sizeof r.source - 40; /* for the section's name */
+    (void)snprintf(r.source, sizeof r.source, "%.*s%s%s", room, path, section ? ":" : "",
                    section ? section : "");
     return r;
 }
@@ -32,9 +33,8 @@ static judo_status require_string(const reader *r, const char *key, const char *
     const char *value = NULL;
     JUDO_TRY(judo_json_get_string(r->node, key, r->source, &value));
     if (strcmp(value, wanted) != 0) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: %s is \"%s\"; judo computes only \"%s\"", r->source, key, value,
-                         wanted);
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s: %s is \"%s\"; judo computes only \"%s\"",
+                         r->source, key, value, wanted);
     }
     return JUDO_OK;
 }
@@ -89,8 +89,7 @@ static judo_status reject_unsupported_text(const reader *r)
                          r->source);
     }
     double dropout = 0.0;
-    JUDO_TRY(
-        judo_json_get_double_or(r->node, "attention_dropout", r->source, 0.0, &dropout));
+    JUDO_TRY(judo_json_get_double_or(r->node, "attention_dropout", r->source, 0.0, &dropout));
     if (dropout != 0.0) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
                          "%s: attention_dropout is %g; judo computes none", r->source, dropout);
@@ -108,8 +107,7 @@ static judo_status read_text(const reader *r, judo_qwen_text_config *out)
     JUDO_TRY(read_int(r, "num_attention_heads", &out->num_heads));
     JUDO_TRY(read_int(r, "num_key_value_heads", &out->num_kv_heads));
     JUDO_TRY(read_int(r, "max_position_embeddings", &out->max_position_embeddings));
-    JUDO_TRY(
-        judo_json_get_double(r->node, "rms_norm_eps", r->source, &out->rms_norm_eps));
+    JUDO_TRY(judo_json_get_double(r->node, "rms_norm_eps", r->source, &out->rms_norm_eps));
     int64_t even_share = out->num_heads > 0 ? out->hidden_size / out->num_heads : 0;
     JUDO_TRY(judo_json_get_int_or(r->node, "head_dim", r->source, even_share, &out->head_dim));
     return read_mrope(r, out);
@@ -119,8 +117,8 @@ static judo_status read_full_attention(const reader *r, judo_qwen_vision_config 
 {
     const judo_json *list = judo_json_get(r->node, "fullatt_block_indexes");
     if (!judo_json_is_array(list)) {
-        return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: fullatt_block_indexes must be a list of blocks",
-                         r->source);
+        return JUDO_FAIL(JUDO_ERROR_FORMAT,
+                         "%s: fullatt_block_indexes must be a list of blocks", r->source);
     }
     for (const judo_json *item = judo_json_first(list); item; item = judo_json_next(item)) {
         int64_t block = -1;
@@ -161,8 +159,7 @@ static judo_status read_vision(const reader *r, judo_qwen_vision_config *out)
     JUDO_TRY(judo_json_get_int_or(r->node, "temporal_patch_size", r->source, 2,
                                   &out->temporal_patch_size));
     /* Hub files say in_chans, the library in_channels; both mean the same 3. */
-    const char *channels =
-        judo_json_get(r->node, "in_channels") ? "in_channels" : "in_chans";
+    const char *channels = judo_json_get(r->node, "in_channels") ? "in_channels" : "in_chans";
     JUDO_TRY(judo_json_get_int_or(r->node, channels, r->source, 3, &out->in_channels));
     out->head_dim = out->num_heads > 0 ? out->hidden_size / out->num_heads : 0;
     out->rms_norm_eps = 1e-6; /* fixed in the reference; no key for it */

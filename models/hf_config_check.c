@@ -52,9 +52,10 @@ static judo_status check_text(const judo_qwen_text_config *t, const char *source
     }
     if (!(t->rms_norm_eps > 0.0 && t->rms_norm_eps < 1.0) ||
         !(t->rope_theta >= 1.0 && t->rope_theta < 1e12)) {
-        return JUDO_FAIL(JUDO_ERROR_FORMAT,
-                         "%s: rms_norm_eps %g must lie in (0, 1) and rope_theta %g in [1, 1e12)",
-                         source, t->rms_norm_eps, t->rope_theta);
+        return JUDO_FAIL(
+            JUDO_ERROR_FORMAT,
+            "%s: rms_norm_eps %g must lie in (0, 1) and rope_theta %g in [1, 1e12)", source,
+            t->rms_norm_eps, t->rope_theta);
     }
     return JUDO_OK;
 }

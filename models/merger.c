@@ -35,6 +35,9 @@ judo_status judo_merger_forward(const judo_compute *compute, const judo_qwen_con
                                           (float)config->vision.rms_norm_eps));
     JUDO_COMPUTE(compute, linear_forward(&saved->wide, &group, &first, &first_bias));
     JUDO_COMPUTE(compute, gelu_forward(&saved->active, &saved->wide));
+    if (!y) {
+        return JUDO_OK;
+    }
     JUDO_COMPUTE(compute, linear_forward(y, &saved->active, &second, &second_bias));
     return JUDO_OK;
 }
@@ -57,12 +60,12 @@ judo_status judo_merger_backward(const judo_compute *compute, const judo_unit_vi
                                           &saved->active, &second));
     JUDO_COMPUTE(compute, gelu_backward(scratch, scratch, &saved->wide));
     /* saved->active is used up: it takes the gradient of the normed patches. */
-    JUDO_COMPUTE(compute, linear_backward(&saved->active, false, judo_tensor_or_null(&dfirst),
-                                          judo_tensor_or_null(&dfirst_bias), scratch, &group,
-                                          &first));
+    JUDO_COMPUTE(compute,
+                 linear_backward(&saved->active, false, judo_tensor_or_null(&dfirst),
+                                 judo_tensor_or_null(&dfirst_bias), scratch, &group, &first));
     judo_tensor dnormed = saved->normed;
     dnormed.data = saved->active.data;
-    JUDO_COMPUTE(compute, rmsnorm_backward(dx, judo_tensor_or_null(&dnorm), &dnormed, x,
-                                           &norm, &saved->rstd));
+    JUDO_COMPUTE(compute, rmsnorm_backward(dx, judo_tensor_or_null(&dnorm), &dnormed, x, &norm,
+                                           &saved->rstd));
     return JUDO_OK;
 }

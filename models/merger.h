@@ -14,7 +14,7 @@ typedef struct judo_merger_saved {
 judo_merger_saved judo_merger_saved_take(judo_activation_arena *arena,
                                          const judo_qwen_config *config, int64_t num_visual,
                                          judo_dtype dtype);
-/* x[num_patches, hidden] -> y[num_visual, out_hidden]. */
+/* x[num_patches, hidden] -> y[num_visual, out_hidden]; with y NULL only `saved` is filled. */
 judo_status judo_merger_forward(const judo_compute *compute, const judo_qwen_config *config,
                                 const judo_unit_view *view, judo_merger_saved *saved,
                                 judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;

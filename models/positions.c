@@ -94,8 +94,8 @@ static int32_t fill_frame(judo_vision_order *order, int32_t visual, const int32_
                 .begin = begin * merge * merge, .end = visual * merge * merge};
         }
     }
-    order->frames[order->num_frames++] = (judo_attention_span){
-        .begin = first * merge * merge, .end = visual * merge * merge};
+    order->frames[order->num_frames++] =
+        (judo_attention_span){.begin = first * merge * merge, .end = visual * merge * merge};
     return visual;
 }
 

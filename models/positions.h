@@ -20,7 +20,7 @@ judo_status judo_mrope_positions(int32_t num_tokens, const judo_image_grid *imag
 
 /* What the vision tower needs to know of a batch's images; the caller owns the arrays. */
 typedef struct judo_vision_order {
-    int32_t *window_index; /* [num_visual]: window order -> natural order, merged tokens */
+    int32_t *window_index;   /* [num_visual]: window order -> natural order, merged tokens */
     int32_t *rows, *columns; /* [num_patches]: rotary positions, in window order */
     judo_attention_span *windows, *frames; /* [num_visual], [num_images] at most */
     int32_t num_windows, num_frames;

@@ -44,11 +44,11 @@ static judo_activation_counts largest(const judo_qwen_config *config,
                                       const judo_model_options *options)
 {
     int64_t unit = judo_qwen_merge_unit(config);
-    return (judo_activation_counts){
-        .tokens = options->max_tokens,
-        .patches = options->max_patches,
-        .visual = options->max_patches / unit,
-        .targets = options->max_targets ? options->max_targets : options->max_tokens};
+    return (judo_activation_counts){.tokens = options->max_tokens,
+                                    .patches = options->max_patches,
+                                    .visual = options->max_patches / unit,
+                                    .targets = options->max_targets ? options->max_targets
+                                                                    : options->max_tokens};
 }
 
 judo_status judo_model_plan(const judo_qwen_config *config, const judo_model_options *options,

@@ -1,4 +1,5 @@
-/* models/qwen25vl.h: Qwen2.5-VL, written for one device: vision tower, merger, decoder, head. */
+/* models/qwen25vl.h: Qwen2.5-VL, written for one device: vision tower, merger, decoder, head.
+ */
 #ifndef JUDO_MODELS_QWEN25VL_H
 #define JUDO_MODELS_QWEN25VL_H
 
@@ -16,10 +17,10 @@ typedef struct judo_model_options {
     bool forward_only;           /* plan no backward pass */
     int64_t head_chunk_rows;     /* rows of logits that exist at once; 0: 256 */
     judo_freeze freeze;
-    judo_dtype dtype;     /* of activations; must be the parameters' compute dtype */
-    int64_t max_tokens;   /* the largest batch; activations are planned for it */
-    int64_t max_patches;  /* may be 0 for text only */
-    int64_t max_targets;  /* 0: max_tokens */
+    judo_dtype dtype;    /* of activations; must be the parameters' compute dtype */
+    int64_t max_tokens;  /* the largest batch; activations are planned for it */
+    int64_t max_patches; /* may be 0 for text only */
+    int64_t max_targets; /* 0: max_tokens */
 } judo_model_options;
 
 typedef struct judo_model judo_model;

@@ -8,15 +8,15 @@ judo_status judo_embed_forward(judo_pass *pass)
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
     const judo_batch *batch = pass->batch;
-    judo_rotary_text(&model->config.text, batch->positions, batch->num_tokens,
-                     a->text_cos.data, a->text_sin.data);
+    judo_rotary_text(&model->config.text, batch->positions, batch->num_tokens, a->text_cos.data,
+                     a->text_sin.data);
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.embed, &view));
     judo_tensor table = judo_unit_weight(&view, JUDO_EMBED_TOKENS);
     JUDO_COMPUTE(&pass->compute,
                  gather_rows(&a->decoder_inputs[0], &table, batch->tokens, batch->num_tokens));
-    JUDO_COMPUTE(&pass->compute, scatter_rows(&a->decoder_inputs[0], &a->visual, a->splice,
-                                              batch->num_visual));
+    JUDO_COMPUTE(&pass->compute,
+                 scatter_rows(&a->decoder_inputs[0], &a->visual, a->splice, batch->num_visual));
     return judo_pass_release(pass, model->units.embed);
 }
 
@@ -83,9 +83,8 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
     judo_block_geometry geometry = geometry_of(pass);
     judo_block_saved *saved = saved_of(pass, phase, block);
     if (model->options.checkpoint_activations) {
-        /* The output is known to the block above; its buffer is free to be written again. */
         JUDO_TRY(judo_block_forward(&pass->compute, &model->decoder_shape, &weights, &geometry,
-                                    saved, &a->decoder_inputs[block + 1], x));
+                                    saved, NULL, x));
     }
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_block_tensors gradients = judo_decoder_block_gradients(&view);
@@ -141,7 +140,8 @@ judo_status judo_embed_backward(judo_pass *pass)
     judo_unit_view view = {.layout = model->layout, .unit = model->units.embed};
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_tensor table = judo_unit_gradient(&view, JUDO_EMBED_TOKENS);
-    JUDO_COMPUTE(&pass->compute, scatter_add_rows(&table, &model->activations.d_text,
-                                                  pass->batch->tokens, pass->batch->num_tokens));
+    JUDO_COMPUTE(&pass->compute,
+                 scatter_add_rows(&table, &model->activations.d_text, pass->batch->tokens,
+                                  pass->batch->num_tokens));
     return judo_pass_gradient_end(pass, &view);
 }

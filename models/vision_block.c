@@ -20,8 +20,8 @@ static judo_tensor third(judo_tensor fused, int part)
         return fused;
     }
     fused.dims[0] /= 3;
-    fused.data = (char *)fused.data +
-                 part * judo_tensor_count(&fused) * judo_dtype_bytes(fused.dtype);
+    fused.data =
+        (char *)fused.data + part * judo_tensor_count(&fused) * judo_dtype_bytes(fused.dtype);
     return fused;
 }
 

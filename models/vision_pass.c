@@ -62,9 +62,8 @@ static judo_status embed_patches(judo_pass *pass)
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_patch_phase phase = judo_patch_phase_take(&model->arena, &model->config,
-                                                   model->options.dtype,
-                                                   pass->batch->num_patches);
+    judo_patch_phase phase = judo_patch_phase_take(
+        &model->arena, &model->config, model->options.dtype, pass->batch->num_patches);
     JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.patch, &view));
@@ -152,10 +151,7 @@ static judo_status merge_backward(judo_pass *pass)
     judo_merger_saved *saved = &a->merger_saved;
     if (model->options.checkpoint_activations) {
         saved = &phase.saved;
-        /* Recomputed rows go where the tower's gradient will stand; nobody reads them. */
-        judo_tensor again = judo_tensor_2d(phase.scratch.data, phase.scratch.dtype,
-                                           a->visual.dims[0], a->visual.dims[1]);
-        JUDO_TRY(judo_merger_forward(&pass->compute, &model->config, &view, saved, &again, x));
+        JUDO_TRY(judo_merger_forward(&pass->compute, &model->config, &view, saved, NULL, x));
     }
     judo_tensor_zero(&a->d_vision);
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
@@ -178,9 +174,8 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
     judo_block_geometry geometry = geometry_of(pass, block);
     judo_block_saved *saved = saved_of(pass, phase, block);
     if (model->options.checkpoint_activations) {
-        /* The output is known to the block above; its buffer is free to be written again. */
         JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
-                                    saved, &a->vision_inputs[block + 1], x));
+                                    saved, NULL, x));
     }
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_block_tensors gradients = judo_vision_block_gradients(&view);
@@ -195,9 +190,8 @@ static judo_status patches_backward(judo_pass *pass)
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_patch_phase phase = judo_patch_phase_take(&model->arena, &model->config,
-                                                   model->options.dtype,
-                                                   pass->batch->num_patches);
+    judo_patch_phase phase = judo_patch_phase_take(
+        &model->arena, &model->config, model->options.dtype, pass->batch->num_patches);
     JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
     judo_tensor patches = input_patches(pass, &phase);
     judo_tensor windowed = groups(pass, &a->d_vision);

@@ -13,6 +13,7 @@ judo_status judo_weight_name_to_hub(const char *name, char *out, size_t size)
         {"model.visual.", "visual."},
         {"", ""},
     };
+
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         size_t length = strlen(rules[i].from);
         if (strncmp(name, rules[i].from, length) == 0) {
