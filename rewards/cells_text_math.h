@@ -19,9 +19,9 @@ typedef enum judo_cells_state {
 } judo_cells_state;
 
 /* Python's int() of a piece of text, saturated at 9999; false where int() raises. */
-static inline JUDO_HD bool judo_text_int(judo_text text, int *out)
+static inline JUDO_HD bool judo_text_int(judo_span text, int *out)
 {
-    judo_text number = judo_text_strip(text);
+    judo_span number = judo_span_strip(text);
     size_t at = 0;
     bool negative = false;
     if (number.length > 0 && (number.text[0] == '+' || number.text[0] == '-')) {
@@ -31,7 +31,7 @@ static inline JUDO_HD bool judo_text_int(judo_text text, int *out)
     int value = 0;
     bool after_digit = false;
     while (at < number.length) {
-        uint32_t code = judo_text_next(number, &at);
+        uint32_t code = judo_span_next(number, &at);
         int digit = judo_code_digit(code);
         if (digit >= 0) {
             value = value > 999 ? 9999 : value * 10 + digit;
@@ -47,7 +47,7 @@ static inline JUDO_HD bool judo_text_int(judo_text text, int *out)
 }
 
 /* "(r,c)", brackets and blanks around optional, as Python's strip("() ") leaves it. */
-static inline JUDO_HD bool judo_cell_pair(judo_text text, int *row, int *column)
+static inline JUDO_HD bool judo_cell_pair(judo_span text, int *row, int *column)
 {
     size_t first = 0;
     size_t end = text.length;
@@ -59,11 +59,11 @@ static inline JUDO_HD bool judo_cell_pair(judo_text text, int *row, int *column)
                            text.text[end - 1] == ' ')) {
         end--;
     }
-    judo_text pair = judo_text_slice(text, first, end);
+    judo_span pair = judo_span_slice(text, first, end);
     size_t comma = judo_text_find(pair, 0, ",");
     return comma != JUDO_NOWHERE && judo_text_find(pair, comma + 1, ",") == JUDO_NOWHERE &&
-           judo_text_int(judo_text_slice(pair, 0, comma), row) &&
-           judo_text_int(judo_text_slice(pair, comma + 1, pair.length), column);
+           judo_text_int(judo_span_slice(pair, 0, comma), row) &&
+           judo_text_int(judo_span_slice(pair, comma + 1, pair.length), column);
 }
 
 static inline JUDO_HD bool judo_cell_in_grid(int coordinate)
@@ -72,7 +72,7 @@ static inline JUDO_HD bool judo_cell_in_grid(int coordinate)
 }
 
 /* Adds one cell or one run; false when it is malformed or outside the grid. */
-static inline JUDO_HD bool judo_cells_add_token(judo_text token, judo_cells_syntax rule,
+static inline JUDO_HD bool judo_cells_add_token(judo_span token, judo_cells_syntax rule,
                                                 judo_cells *cells)
 {
     int dashes = 0;
@@ -80,7 +80,7 @@ static inline JUDO_HD bool judo_cells_add_token(judo_text token, judo_cells_synt
     size_t right_start = 0;
     for (size_t at = 0; at < token.length;) {
         size_t start = at;
-        uint32_t code = judo_text_next(token, &at);
+        uint32_t code = judo_span_next(token, &at);
         if (code == '-' || (rule.en_dash && code == 0x2013)) {
             dashes++;
             left_end = start;
@@ -89,12 +89,12 @@ static inline JUDO_HD bool judo_cells_add_token(judo_text token, judo_cells_synt
     }
     int row = 0;
     int column = 0;
-    if (dashes > 1 || !judo_cell_pair(judo_text_slice(token, 0, left_end), &row, &column)) {
+    if (dashes > 1 || !judo_cell_pair(judo_span_slice(token, 0, left_end), &row, &column)) {
         return false;
     }
     int end_row = row;
     int end_column = column;
-    if (dashes == 1 && !judo_cell_pair(judo_text_slice(token, right_start, token.length),
+    if (dashes == 1 && !judo_cell_pair(judo_span_slice(token, right_start, token.length),
                                        &end_row, &end_column)) {
         return false;
     }
@@ -111,7 +111,7 @@ static inline JUDO_HD bool judo_cells_add_token(judo_text token, judo_cells_synt
 
 /* The end of the token that starts at `from`: the next comma outside brackets. A comma is
  * inside when the next bracket behind it is a closing one. */
-static inline JUDO_HD size_t judo_cells_token_end(judo_text list, size_t from)
+static inline JUDO_HD size_t judo_cells_token_end(judo_span list, size_t from)
 {
     size_t bracket = 0;
     for (size_t at = from; at < list.length; at++) {
@@ -130,22 +130,22 @@ static inline JUDO_HD size_t judo_cells_token_end(judo_text list, size_t from)
     return list.length;
 }
 
-static inline JUDO_HD bool judo_text_is_none(judo_text text)
+static inline JUDO_HD bool judo_text_is_none(judo_span text)
 {
     return text.length == 4 && (text.text[0] | 0x20) == 'n' && (text.text[1] | 0x20) == 'o' &&
            (text.text[2] | 0x20) == 'n' && (text.text[3] | 0x20) == 'e';
 }
 
 /* The content of a tag, or a list of cells from elsewhere. *cells is set only on true. */
-static inline JUDO_HD bool judo_cells_read_list(judo_text content, judo_cells_syntax rule,
+static inline JUDO_HD bool judo_cells_read_list(judo_span content, judo_cells_syntax rule,
                                                 judo_cells *cells)
 {
     judo_cells read = {{0, 0, 0, 0}};
-    judo_text list = judo_text_strip(content);
+    judo_span list = judo_span_strip(content);
     if (!judo_text_is_none(list)) {
         for (size_t at = 0; at < list.length;) {
             size_t end = judo_cells_token_end(list, at);
-            judo_text token = judo_text_strip(judo_text_slice(list, at, end));
+            judo_span token = judo_span_strip(judo_span_slice(list, at, end));
             if (token.length > 0 && !judo_cells_add_token(token, rule, &read)) {
                 return false;
             }
@@ -157,13 +157,13 @@ static inline JUDO_HD bool judo_cells_read_list(judo_text content, judo_cells_sy
 }
 
 /* The first <seg> of a completion. *cells is empty unless the result is JUDO_CELLS_READ. */
-static inline JUDO_HD judo_cells_state judo_cells_read_tag(judo_text completion,
+static inline JUDO_HD judo_cells_state judo_cells_read_tag(judo_span completion,
                                                            judo_cells_syntax rule,
                                                            judo_cells *cells)
 {
     judo_cells none = {{0, 0, 0, 0}};
     *cells = none;
-    judo_text content = judo_tag_first(completion, "<seg>", "</seg>", rule.one_line);
+    judo_span content = judo_tag_first(completion, "<seg>", "</seg>", rule.one_line);
     if (content.text == NULL) {
         return JUDO_CELLS_MISSING;
     }

@@ -7,13 +7,13 @@
 
 /* Where <think> and <answer> conclude: code points, 0 for none. */
 typedef struct judo_conclusions {
-    judo_text think; /* the last <think>, stripped; text NULL when there is none */
+    judo_span think; /* the last <think>, stripped; text NULL when there is none */
     uint32_t think_choice;
     uint32_t answer_choice;
     bool think_then_answer; /* </think>\s*<answer> holds somewhere */
 } judo_conclusions;
 
-static inline JUDO_HD judo_conclusions judo_conclusions_of(judo_text completion, bool chinese)
+static inline JUDO_HD judo_conclusions judo_conclusions_of(judo_span completion, bool chinese)
 {
     judo_conclusions found;
     found.think = judo_tag_last(completion, "<think>", "</think>");
@@ -21,12 +21,12 @@ static inline JUDO_HD judo_conclusions judo_conclusions_of(judo_text completion,
     found.answer_choice = 0;
     found.think_then_answer = judo_tags_think_answer(completion);
     if (found.think.text != NULL) {
-        found.think = judo_text_strip(found.think);
+        found.think = judo_span_strip(found.think);
         found.think_choice = judo_extract_choice(found.think, chinese);
     }
-    judo_text answer = judo_tag_last(completion, "<answer>", "</answer>");
+    judo_span answer = judo_tag_last(completion, "<answer>", "</answer>");
     if (answer.text != NULL) {
-        found.answer_choice = judo_extract_choice(judo_text_strip(answer), chinese);
+        found.answer_choice = judo_extract_choice(judo_span_strip(answer), chinese);
     }
     return found;
 }

@@ -12,19 +12,19 @@ typedef struct judo_domain_rule {
 
 /* The text to embed: the last <think>, stripped. text NULL: the reward is 0 whatever it says.
  */
-static inline JUDO_HD judo_text judo_domain_think(const judo_domain_rule *rule,
-                                                  judo_text completion)
+static inline JUDO_HD judo_span judo_domain_think(const judo_domain_rule *rule,
+                                                  judo_span completion)
 {
-    judo_text none = judo_text_of(NULL, 0);
+    judo_span none = judo_span_of(NULL, 0);
     if (rule->needs_tags && !judo_tags_adjacent(completion)) {
         return none;
     }
-    judo_text think = judo_tag_last(completion, "<think>", "</think>");
-    return think.text == NULL ? none : judo_text_strip(think);
+    judo_span think = judo_tag_last(completion, "<think>", "</think>");
+    return think.text == NULL ? none : judo_span_strip(think);
 }
 
 /* NaN (no rationale, or not embedded) stays NaN and counts for nothing in the total. */
-static inline JUDO_HD double judo_domain_value(const judo_domain_rule *rule, judo_text think,
+static inline JUDO_HD double judo_domain_value(const judo_domain_rule *rule, judo_span think,
                                                double cosine)
 {
     if (think.text == NULL || cosine < rule->threshold) {

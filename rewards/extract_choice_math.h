@@ -10,9 +10,9 @@
 enum { JUDO_CHOICE_LETTERS = 4, JUDO_CHOICE_CONTEXT = 20 };
 
 /* The next code point with each run of white space read as one space. */
-static inline JUDO_HD uint32_t judo_text_next_collapsed(judo_text text, size_t *at)
+static inline JUDO_HD uint32_t judo_text_next_collapsed(judo_span text, size_t *at)
 {
-    uint32_t code = judo_text_next(text, at);
+    uint32_t code = judo_span_next(text, at);
     if (!judo_code_is_space(code)) {
         return code;
     }
@@ -35,7 +35,7 @@ static inline JUDO_HD bool judo_code_is_lower(uint32_t code)
     return code >= 'a' && code <= 'z';
 }
 
-static inline JUDO_HD judo_choice_scan judo_choice_scan_of(judo_text text)
+static inline JUDO_HD judo_choice_scan judo_choice_scan_of(judo_span text)
 {
     judo_choice_scan scan = {0, 0, {0}, {0}, {0}, {0}};
     uint32_t before = 0;
@@ -81,7 +81,7 @@ static inline JUDO_HD bool judo_codes_contain(const uint32_t *codes, int count,
 
 /* How many of the keywords stand within 20 code points before and 19 behind position `last`.
  * chinese: AnomalyR1's longer list. */
-static inline JUDO_HD size_t judo_choice_keywords(judo_text text, size_t last, bool chinese)
+static inline JUDO_HD size_t judo_choice_keywords(judo_span text, size_t last, bool chinese)
 {
     enum { ENGLISH = 8, ALL = 16 };
 
@@ -121,7 +121,7 @@ static inline JUDO_HD size_t judo_choice_keywords(judo_text text, size_t last, b
 }
 
 /* A text of one or two code points: the first that is a word character or a space. */
-static inline JUDO_HD uint32_t judo_choice_of_short(judo_text text)
+static inline JUDO_HD uint32_t judo_choice_of_short(judo_span text)
 {
     for (size_t at = 0; at < text.length;) {
         uint32_t code = judo_text_next_collapsed(text, &at);
@@ -133,7 +133,7 @@ static inline JUDO_HD uint32_t judo_choice_of_short(judo_text text)
 }
 
 /* The letter (a code point; for very short texts any character) or 0 for none. */
-static inline JUDO_HD uint32_t judo_extract_choice(judo_text text, bool chinese)
+static inline JUDO_HD uint32_t judo_extract_choice(judo_span text, bool chinese)
 {
     judo_choice_scan scan = judo_choice_scan_of(text);
     if (scan.length < 3) {

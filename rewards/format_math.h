@@ -6,7 +6,7 @@
 
 /* whole: the tags are the whole output, each once (the paper); otherwise their order is enough
  * (the reference code). */
-static inline JUDO_HD double judo_format_value(judo_text completion, bool whole, double scale)
+static inline JUDO_HD double judo_format_value(judo_span completion, bool whole, double scale)
 {
     bool holds = whole ? judo_tags_whole(completion) : judo_tags_in_order(completion);
     return holds ? scale : 0.0;

@@ -36,7 +36,7 @@ static double segmentation(const judo_reward_rules *rules, const judo_completion
 static double domain(const judo_reward_rules *rules, const judo_completion_facts *facts,
                      const judo_completion_parts *parts)
 {
-    judo_text think = judo_domain_think(&rules->domain, parts->text);
+    judo_span think = judo_domain_think(&rules->domain, parts->text);
     return judo_domain_value(&rules->domain, think, (double)facts->cosine);
 }
 
@@ -57,15 +57,15 @@ int judo_rewards_needs(const judo_reward_rules *rules)
     return needs;
 }
 
-judo_text judo_rewards_think(const judo_reward_rules *rules, const char *text, size_t length)
+judo_span judo_rewards_think(const judo_reward_rules *rules, const char *text, size_t length)
 {
-    return judo_domain_think(&rules->domain, judo_text_of(text, length));
+    return judo_domain_think(&rules->domain, judo_span_of(text, length));
 }
 
 void judo_rewards_evaluate(const judo_reward_rules *rules, const judo_completion_facts *facts,
                            judo_reward_values *out)
 {
-    judo_text text = judo_text_of(facts->text, facts->length);
+    judo_span text = judo_span_of(facts->text, facts->length);
     judo_completion_parts parts = {
         .text = text, .conclusions = judo_conclusions_of(text, rules->chinese_keywords)};
     parts.cells_state = judo_cells_read_tag(text, rules->segmentation.syntax, &parts.predicted);

@@ -30,7 +30,7 @@ typedef struct judo_reward_values {
 
 /* What several rewards look at, parsed once per completion. */
 typedef struct judo_completion_parts {
-    judo_text text;
+    judo_span text;
     judo_conclusions conclusions;
     judo_cells_state cells_state;
     judo_cells predicted;
@@ -57,7 +57,7 @@ int judo_rewards_needs(const judo_reward_rules *rules);
 
 /* The span of `text` whose embedding the domain reward compares; text NULL when it is not
  * needed. */
-judo_text judo_rewards_think(const judo_reward_rules *rules, const char *text, size_t length);
+judo_span judo_rewards_think(const judo_reward_rules *rules, const char *text, size_t length);
 
 /* All rewards of one completion, those with weight 0 too. */
 void judo_rewards_evaluate(const judo_reward_rules *rules, const judo_completion_facts *facts,

@@ -27,7 +27,7 @@ static judo_status read_facts(const judo_json *request, const char *source,
     JUDO_TRY(read_answer(request, source, &facts->answer));
     JUDO_TRY(judo_json_get_string_or(request, "cells", source, "", &cells));
     judo_cells_syntax syntax = {.en_dash = true};
-    if (!judo_cells_read_list(judo_text_of(cells, strlen(cells)), syntax, &facts->gold)) {
+    if (!judo_cells_read_list(judo_span_of(cells, strlen(cells)), syntax, &facts->gold)) {
         return JUDO_FAIL(JUDO_ERROR_FORMAT,
                          "%s: \"cells\" is \"%.60s\"; it must be a list of cells of a 16 x 16 "
                          "grid such as \"(3,7)-(3,8), (5,8)\" or \"None\"",

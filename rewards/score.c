@@ -11,7 +11,7 @@ typedef struct embedding_pair {
 } embedding_pair;
 
 typedef struct embedding_batch {
-    judo_text *texts; /* [2 * count] */
+    judo_span *texts; /* [2 * count] */
     embedding_pair *pairs;
     float *rows;
     int64_t num_texts;
@@ -51,7 +51,7 @@ static int64_t rationale_row(embedding_batch *batch, const judo_completion_facts
         }
     }
     batch->texts[batch->num_texts] =
-        judo_text_of(facts[i].rationale, strlen(facts[i].rationale));
+        judo_span_of(facts[i].rationale, strlen(facts[i].rationale));
     return batch->num_texts++;
 }
 
@@ -61,7 +61,7 @@ static void batch_collect(const judo_reward_rules *rules, const judo_completion_
     for (int64_t i = 0; i < count; i++) {
         batch->pairs[i] = (embedding_pair){-1, -1};
         bool comparable = facts[i].rationale != NULL || facts[i].rationale_embedding != NULL;
-        judo_text think = judo_rewards_think(rules, facts[i].text, facts[i].length);
+        judo_span think = judo_rewards_think(rules, facts[i].text, facts[i].length);
         if (!isnan(facts[i].cosine) || !comparable || think.text == NULL) {
             continue;
         }

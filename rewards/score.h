@@ -8,7 +8,7 @@ enum { JUDO_EMBEDDING_SIZE = 384 };
 
 /* Embeds `count` texts into rows of JUDO_EMBEDDING_SIZE floats. */
 typedef struct judo_embedder {
-    judo_status (*embed)(void *context, const judo_text *texts, int64_t count, float *rows);
+    judo_status (*embed)(void *context, const judo_span *texts, int64_t count, float *rows);
     void *context;
 } judo_embedder;
 

@@ -7,10 +7,10 @@
 
 /* The content of the last match of `open(.*?)close` when matches do not overlap; `.` matches
  * newlines. */
-static inline JUDO_HD judo_text judo_tag_last(judo_text text, const char *open,
+static inline JUDO_HD judo_span judo_tag_last(judo_span text, const char *open,
                                               const char *close)
 {
-    judo_text found = judo_text_of(NULL, 0);
+    judo_span found = judo_span_of(NULL, 0);
     size_t open_length = judo_text_word_length(open);
     size_t close_length = judo_text_word_length(close);
     size_t at = 0;
@@ -21,14 +21,14 @@ static inline JUDO_HD judo_text judo_tag_last(judo_text text, const char *open,
         if (end == JUDO_NOWHERE) {
             return found;
         }
-        found = judo_text_slice(text, start + open_length, end);
+        found = judo_span_slice(text, start + open_length, end);
         at = end + close_length;
     }
 }
 
 /* The content of the first match; with `one_line`, `.` does not match a newline, so a tag that
  * a newline breaks is no match and the search goes on behind it. */
-static inline JUDO_HD judo_text judo_tag_first(judo_text text, const char *open,
+static inline JUDO_HD judo_span judo_tag_first(judo_span text, const char *open,
                                                const char *close, bool one_line)
 {
     size_t open_length = judo_text_word_length(open);
@@ -38,9 +38,9 @@ static inline JUDO_HD judo_text judo_tag_first(judo_text text, const char *open,
         size_t end = start == JUDO_NOWHERE ? JUDO_NOWHERE
                                            : judo_text_find(text, start + open_length, close);
         if (end == JUDO_NOWHERE) {
-            return judo_text_of(NULL, 0);
+            return judo_span_of(NULL, 0);
         }
-        judo_text content = judo_text_slice(text, start + open_length, end);
+        judo_span content = judo_span_slice(text, start + open_length, end);
         size_t newline = one_line ? judo_text_find(content, 0, "\n") : JUDO_NOWHERE;
         if (newline == JUDO_NOWHERE) {
             return content;
@@ -50,7 +50,7 @@ static inline JUDO_HD judo_text judo_tag_first(judo_text text, const char *open,
 }
 
 /* The byte behind the first `first\s*second` at or behind `from`, or JUDO_NOWHERE. */
-static inline JUDO_HD size_t judo_tag_joint(judo_text text, size_t from, const char *first,
+static inline JUDO_HD size_t judo_tag_joint(judo_span text, size_t from, const char *first,
                                             const char *second)
 {
     size_t at = from;
@@ -69,14 +69,14 @@ static inline JUDO_HD size_t judo_tag_joint(judo_text text, size_t from, const c
 
 /* The byte behind the first `word` at or behind `from`; JUDO_NOWHERE stays JUDO_NOWHERE, so
  * that calls chain. */
-static inline JUDO_HD size_t judo_tag_after(judo_text text, size_t from, const char *word)
+static inline JUDO_HD size_t judo_tag_after(judo_span text, size_t from, const char *word)
 {
     size_t at = from == JUDO_NOWHERE ? from : judo_text_find(text, from, word);
     return at == JUDO_NOWHERE ? at : at + judo_text_word_length(word);
 }
 
 /* <seg>..</seg>..<think>..</think>..<answer>..</answer> in this order, anything around. */
-static inline JUDO_HD bool judo_tags_in_order(judo_text text)
+static inline JUDO_HD bool judo_tags_in_order(judo_span text)
 {
     size_t at = judo_tag_after(text, 0, "<seg>");
     at = judo_tag_after(text, at, "</seg>");
@@ -87,7 +87,7 @@ static inline JUDO_HD bool judo_tags_in_order(judo_text text)
 }
 
 /* <think>..</think>\s*<answer>..</answer> somewhere. */
-static inline JUDO_HD bool judo_tags_think_answer(judo_text text)
+static inline JUDO_HD bool judo_tags_think_answer(judo_span text)
 {
     size_t at = judo_tag_after(text, 0, "<think>");
     at = at == JUDO_NOWHERE ? at : judo_tag_joint(text, at, "</think>", "<answer>");
@@ -95,7 +95,7 @@ static inline JUDO_HD bool judo_tags_think_answer(judo_text text)
 }
 
 /* <seg>..</seg>\s*<think>..</think>\s*<answer>..</answer> somewhere. */
-static inline JUDO_HD bool judo_tags_adjacent(judo_text text)
+static inline JUDO_HD bool judo_tags_adjacent(judo_span text)
 {
     size_t at = judo_tag_after(text, 0, "<seg>");
     at = at == JUDO_NOWHERE ? at : judo_tag_joint(text, at, "</seg>", "<think>");
@@ -103,7 +103,7 @@ static inline JUDO_HD bool judo_tags_adjacent(judo_text text)
     return judo_tag_after(text, at, "</answer>") != JUDO_NOWHERE;
 }
 
-static inline JUDO_HD bool judo_tags_once(judo_text text, const char *word)
+static inline JUDO_HD bool judo_tags_once(judo_span text, const char *word)
 {
     size_t at = judo_tag_after(text, 0, word);
     return at != JUDO_NOWHERE && judo_tag_after(text, at, word) == JUDO_NOWHERE;
@@ -111,9 +111,9 @@ static inline JUDO_HD bool judo_tags_once(judo_text text, const char *word)
 
 /* The whole text is <seg>..</seg> <think>..</think> <answer>..</answer>: each tag once, nothing
  * but white space around and between. */
-static inline JUDO_HD bool judo_tags_whole(judo_text text)
+static inline JUDO_HD bool judo_tags_whole(judo_span text)
 {
-    judo_text whole = judo_text_strip(text);
+    judo_span whole = judo_span_strip(text);
     const size_t close = 9; /* of </answer> */
     return judo_tags_once(whole, "<seg>") && judo_tags_once(whole, "</seg>") &&
            judo_tags_once(whole, "<think>") && judo_tags_once(whole, "</think>") &&

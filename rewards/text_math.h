@@ -13,29 +13,29 @@
 
 /* A stretch of somebody else's text. text NULL: there is none (not the same as an empty one).
  */
-typedef struct judo_text {
+typedef struct judo_span {
     const char *text;
     size_t length; /* bytes */
-} judo_text;
+} judo_span;
 
 #define JUDO_NOWHERE SIZE_MAX
 
-static inline JUDO_HD judo_text judo_text_of(const char *text, size_t length)
+static inline JUDO_HD judo_span judo_span_of(const char *text, size_t length)
 {
-    judo_text span;
+    judo_span span;
     span.text = text;
     span.length = length;
     return span;
 }
 
-static inline JUDO_HD judo_text judo_text_slice(judo_text text, size_t from, size_t to)
+static inline JUDO_HD judo_span judo_span_slice(judo_span text, size_t from, size_t to)
 {
-    return judo_text_of(text.text + from, to - from);
+    return judo_span_of(text.text + from, to - from);
 }
 
 /* The code point at byte *at, which moves behind it. A byte that starts no well-formed sequence
  * counts as one U+FFFD, as decoding with errors="replace" leaves it. */
-static inline JUDO_HD uint32_t judo_text_next(judo_text text, size_t *at)
+static inline JUDO_HD uint32_t judo_span_next(judo_span text, size_t *at)
 {
     const unsigned char *p = (const unsigned char *)text.text + *at;
     size_t left = text.length - *at;
@@ -63,11 +63,11 @@ static inline JUDO_HD uint32_t judo_text_next(judo_text text, size_t *at)
     return code;
 }
 
-static inline JUDO_HD size_t judo_text_count(judo_text text)
+static inline JUDO_HD size_t judo_span_count(judo_span text)
 {
     size_t count = 0;
     for (size_t at = 0; at < text.length; count++) {
-        (void)judo_text_next(text, &at);
+        (void)judo_span_next(text, &at);
     }
     return count;
 }
@@ -123,24 +123,24 @@ static inline JUDO_HD bool judo_code_is_choice(uint32_t code)
 }
 
 /* str.strip(). */
-static inline JUDO_HD judo_text judo_text_strip(judo_text text)
+static inline JUDO_HD judo_span judo_span_strip(judo_span text)
 {
     size_t first = 0;
     size_t end = 0;
     bool started = false;
     for (size_t at = 0; at < text.length;) {
         size_t start = at;
-        if (!judo_code_is_space(judo_text_next(text, &at))) {
+        if (!judo_code_is_space(judo_span_next(text, &at))) {
             first = started ? first : start;
             started = true;
             end = at;
         }
     }
-    return judo_text_slice(text, first, end);
+    return judo_span_slice(text, first, end);
 }
 
 /* Whether the ASCII `word` stands at byte `at`. */
-static inline JUDO_HD bool judo_text_has_at(judo_text text, size_t at, const char *word)
+static inline JUDO_HD bool judo_text_has_at(judo_span text, size_t at, const char *word)
 {
     size_t i = 0;
     while (word[i] != '\0' && at + i < text.length && text.text[at + i] == word[i]) {
@@ -150,7 +150,7 @@ static inline JUDO_HD bool judo_text_has_at(judo_text text, size_t at, const cha
 }
 
 /* The byte where `word` first stands at or behind `from`, or JUDO_NOWHERE. */
-static inline JUDO_HD size_t judo_text_find(judo_text text, size_t from, const char *word)
+static inline JUDO_HD size_t judo_text_find(judo_span text, size_t from, const char *word)
 {
     for (size_t at = from; at < text.length; at++) {
         if (text.text[at] == word[0] && judo_text_has_at(text, at, word)) {
@@ -169,12 +169,12 @@ static inline JUDO_HD size_t judo_text_word_length(const char *word)
     return length;
 }
 
-static inline JUDO_HD size_t judo_text_skip_spaces(judo_text text, size_t from)
+static inline JUDO_HD size_t judo_text_skip_spaces(judo_span text, size_t from)
 {
     size_t at = from;
     while (at < text.length) {
         size_t next = at;
-        if (!judo_code_is_space(judo_text_next(text, &next))) {
+        if (!judo_code_is_space(judo_span_next(text, &next))) {
             break;
         }
         at = next;

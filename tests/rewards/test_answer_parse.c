@@ -11,9 +11,9 @@
 #include "rewards/choice_math.h"
 #include "rewards/structure_math.h"
 
-static judo_text text_of(const char *text)
+static judo_span text_of(const char *text)
 {
-    return judo_text_of(text, strlen(text));
+    return judo_span_of(text, strlen(text));
 }
 
 static const judo_cells_syntax reference = {.one_line = true};
@@ -165,7 +165,7 @@ static void test_extract_choice__chinese_keywords_count_only_when_asked_for(void
 static void test_tags__last_match_and_nesting_follow_the_regular_expression(void **state)
 {
     (void)state;
-    judo_text found = judo_tag_last(text_of("<think>a</think><think>b<think>c</think></think>"),
+    judo_span found = judo_tag_last(text_of("<think>a</think><think>b<think>c</think></think>"),
                                     "<think>", "</think>");
     assert_int_equal(found.length, strlen("b<think>c"));
     assert_memory_equal(found.text, "b<think>c", found.length);
@@ -187,12 +187,12 @@ static void test_tags__last_match_and_nesting_follow_the_regular_expression(void
 static void test_text__broken_utf8_is_read_as_replacement_characters(void **state)
 {
     (void)state;
-    assert_int_equal(judo_text_count(text_of("a\xFF\xC3\xA9\xE2\x82")), 5);
+    assert_int_equal(judo_span_count(text_of("a\xFF\xC3\xA9\xE2\x82")), 5);
     size_t at = 0;
-    assert_int_equal(judo_text_next(text_of("\xED\xA0\x80"), &at), 0xFFFD); /* surrogate */
+    assert_int_equal(judo_span_next(text_of("\xED\xA0\x80"), &at), 0xFFFD); /* surrogate */
     assert_int_equal(at, 1);
     at = 0;
-    assert_int_equal(judo_text_next(text_of("\xF0\x9F\x98\x80"), &at), 0x1F600);
+    assert_int_equal(judo_span_next(text_of("\xF0\x9F\x98\x80"), &at), 0x1F600);
     assert_int_equal(at, 4);
 }
 

@@ -37,7 +37,7 @@ static uint32_t code_of(const judo_json *row, const char *key)
     const char *text = NULL;
     size_t at = 0;
     assert_int_equal(judo_json_get_string_or(row, key, "golden", NULL, &text), JUDO_OK);
-    return text == NULL ? 0 : judo_text_next(judo_text_of(text, strlen(text)), &at);
+    return text == NULL ? 0 : judo_span_next(judo_span_of(text, strlen(text)), &at);
 }
 
 static judo_reward_values evaluate(judo_reward_recipe recipe,
@@ -56,7 +56,7 @@ static void check_text(const judo_json *row, const judo_completion_facts *facts)
     const char *think = NULL;
     assert_int_equal(judo_json_get_string_or(row, "think", "golden", NULL, &think), JUDO_OK);
     judo_domain_rule any = {-1, 1, false};
-    judo_text found = judo_domain_think(&any, judo_text_of(facts->text, facts->length));
+    judo_span found = judo_domain_think(&any, judo_span_of(facts->text, facts->length));
     assert_int_equal(found.text == NULL, think == NULL);
     if (think != NULL) {
         assert_int_equal(found.length, strlen(think));

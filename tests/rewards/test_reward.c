@@ -25,7 +25,7 @@ static judo_reward_values evaluate(judo_reward_recipe recipe, judo_reward_defini
     judo_completion_facts facts = {
         .text = text, .length = strlen(text), .answer = answer, .cosine = cosine};
     judo_cells_syntax syntax = {.en_dash = true};
-    assert_true(judo_cells_read_list(judo_text_of(gold, strlen(gold)), syntax, &facts.gold));
+    assert_true(judo_cells_read_list(judo_span_of(gold, strlen(gold)), syntax, &facts.gold));
     judo_reward_values values;
     judo_rewards_evaluate(&rules, &facts, &values);
     return values;
@@ -155,7 +155,7 @@ static void test_config__overrides_and_an_empty_recipe(void **state)
 }
 
 /* Embeds a text as the unit vector of its first letter; counts what it was asked for. */
-static judo_status embed(void *context, const judo_text *texts, int64_t count, float *rows)
+static judo_status embed(void *context, const judo_span *texts, int64_t count, float *rows)
 {
     *(int64_t *)context += count;
     for (int64_t i = 0; i < count; i++) {
