@@ -15,8 +15,8 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
     double beta2 = options->beta2;
     double correction1 = 1.0 - pow(beta1, (double)options->step);
     double correction2 = 1.0 - pow(beta2, (double)options->step);
-    float decay = (float)(1.0 - (double)options->learning_rate * (double)options->weight_decay);
-    float step_size = (float)((double)options->learning_rate / correction1);
+    float decay = (float)(1.0 - options->learning_rate * options->weight_decay);
+    float step_size = (float)(options->learning_rate / correction1);
     float root2 = (float)sqrt(correction2);
     float mix1 = (float)(1.0 - beta1);
     float keep2 = (float)beta2;
@@ -26,12 +26,12 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
 #pragma omp parallel for simd schedule(static) num_threads(judo_cpu_threads_for(n))
     for (int64_t i = 0; i < n; i++) {
         float g = gradient[i] * scale;
-        float first = first_moment[i] + mix1 * (g - first_moment[i]);
+        float first = fmaf(mix1, g - first_moment[i], first_moment[i]);
         float second = second_moment[i] * keep2 + mix2 * g * g;
         float denominator = sqrtf(second) / root2 + epsilon;
         first_moment[i] = first;
         second_moment[i] = second;
-        weights[i] = weights[i] * decay - step_size * (first / denominator);
+        weights[i] = weights[i] * decay - step_size * first / denominator;
     }
     return JUDO_OK;
 }
