@@ -2,16 +2,13 @@
  * orientation is ignored, as Pillow does unless asked. */
 #include "data/image_file.h"
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "data/image_codec.h"
+#include "runtime/file.h"
 
-static const int64_t max_file_bytes = INT64_C(1) << 30;
+static const size_t max_file_bytes = (size_t)1 << 30;
 
 judo_status judo_image_check_size(const char *source, uint64_t width, uint64_t height)
 {
@@ -109,45 +106,12 @@ judo_status judo_image_decode(const void *bytes, size_t length, const char *sour
     return JUDO_OK;
 }
 
-static judo_status read_stream(FILE *file, const char *path, uint8_t **bytes, size_t *length)
-{
-    struct stat info;
-    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode)) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: not a regular file", path);
-    }
-    if (info.st_size > max_file_bytes) {
-        return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: %lld bytes are too many for an image", path,
-                         (long long)info.st_size);
-    }
-    size_t size = (size_t)info.st_size;
-    uint8_t *content = malloc(size + 1);
-    if (content == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for %zu bytes", path, size);
-    }
-    size_t count = fread(content, 1, size, file);
-    if (count != size) {
-        free(content);
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: read %zu of %zu bytes: %s", path, count, size,
-                         ferror(file) ? strerror(errno) : "the file shrank");
-    }
-    *bytes = content;
-    *length = size;
-    return JUDO_OK;
-}
-
 judo_status judo_image_read(const char *path, int32_t channels, judo_image *out)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot open the image: %s", path, strerror(errno));
-    }
-    uint8_t *bytes = NULL;
+    char *bytes = NULL;
     size_t length = 0;
-    judo_status status = read_stream(file, path, &bytes, &length);
-    (void)fclose(file);
-    if (status == JUDO_OK) {
-        status = judo_image_decode(bytes, length, path, channels, out);
-    }
+    JUDO_TRY(judo_file_read_all(path, max_file_bytes, &bytes, &length));
+    judo_status status = judo_image_decode(bytes, length, path, channels, out);
     free(bytes);
     return status;
 }
@@ -157,18 +121,7 @@ judo_status judo_image_write_png(const char *path, const judo_image *image)
     uint8_t *bytes = NULL;
     size_t length = 0;
     JUDO_TRY(judo_image_encode_png(image, &bytes, &length));
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) {
-        free(bytes);
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot create the image: %s", path,
-                         strerror(errno));
-    }
-    bool written = fwrite(bytes, 1, length, file) == length;
-    written = fclose(file) == 0 && written;
+    judo_status status = judo_file_replace(path, bytes, length);
     free(bytes);
-    if (!written) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write %zu bytes: %s", path, length,
-                         strerror(errno));
-    }
-    return JUDO_OK;
+    return status;
 }

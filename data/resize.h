@@ -11,9 +11,9 @@ typedef enum judo_resize_filter {
 } judo_resize_filter;
 
 /* A new image of width x height; `out` must not be `image`. The filters widen when scaling down
- * (antialias), run horizontally, then vertically, in 22-bit fixed point with 8 bits between. That
- * is the order of Pillow 11, which the reference runs used; Pillow 13 swaps the passes for some
- * shapes. */
+ * (antialias), run horizontally, then vertically, in 22-bit fixed point with 8 bits between.
+ * That is the order of Pillow 11, which the reference runs used; Pillow 13 swaps the passes for
+ * some shapes. */
 judo_status judo_image_resize(const judo_image *image, int32_t width, int32_t height,
                               judo_resize_filter filter, judo_image *out) JUDO_MUST_CHECK;
 

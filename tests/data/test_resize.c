@@ -8,30 +8,7 @@
 #include <cmocka.h>
 
 #include "data/resize.h"
-
-static uint32_t crc32_of(const uint8_t *bytes, size_t length)
-{
-    uint32_t crc = 0xffffffffu;
-    for (size_t i = 0; i < length; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
-}
-
-static judo_image noise(int32_t width, int32_t height, int32_t channels)
-{
-    judo_image image = {0};
-    assert_int_equal(judo_image_create(width, height, channels, &image), JUDO_OK);
-    uint32_t word = 12345;
-    for (int32_t i = 0; i < width * height * channels; i++) {
-        word = word * 1664525u + 1013904223u;
-        image.pixels[i] = (uint8_t)(word >> 24);
-    }
-    return image;
-}
+#include "tests/data/noise.h"
 
 /* JUDO_RESIZE_TABLE names another table of the same form, for long checks by hand. */
 static void test_resize__gives_the_bytes_of_pillow(void **state)
