@@ -82,8 +82,8 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
     for (int32_t group = 0; group < rollout->num_prompts; group++) {
         count_group(rollout, group, &t);
     }
-    JUDO_TRY(judo_comm_all_reduce_f64(job->comm, t.sums, NUM_SUMS, JUDO_REDUCE_SUM));
-    JUDO_TRY(judo_comm_all_reduce_f64(job->comm, t.largest, 2, JUDO_REDUCE_MAX));
+    JUDO_TRY(judo_comm_sum_f64(job->comm, t.sums, NUM_SUMS));
+    JUDO_TRY(judo_comm_max_f64(job->comm, t.largest, 2));
     judo_metrics *m = job->metrics;
     double rows = fmax(1, t.sums[ROWS]);
     judo_metrics_put(m, "reward", t.sums[TOTAL] / rows);

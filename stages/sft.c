@@ -116,7 +116,7 @@ static judo_status agree_denominator(judo_sft *self, double totals[3])
         totals[1] += batch.num_sequences;
         totals[2] += batch.num_tokens;
     }
-    return judo_comm_all_reduce_f64(self->job->comm, totals, 3, JUDO_REDUCE_SUM);
+    return judo_comm_sum_f64(self->job->comm, totals, 3);
 }
 
 judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
@@ -140,7 +140,7 @@ judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
         judo_loader_release(self->loader, self->micro[m]);
     }
     double sums[3] = {result.loss, result.entropy, (double)result.num_correct};
-    JUDO_TRY(judo_comm_all_reduce_f64(job->comm, sums, 3, JUDO_REDUCE_SUM));
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
     double targets = totals[0] > 0 ? totals[0] : 1;
     judo_metrics_put(job->metrics, "loss", sums[0]);
     judo_metrics_put(job->metrics, "entropy", sums[1] / targets);
