@@ -1,7 +1,6 @@
 /* runtime/json_scan.c: a strict, iterative JSON checker. */
 #include "runtime/json_scan.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -264,4 +263,62 @@ judo_status judo_json_scan(const char *text, size_t length, const char *source,
         return fail_here(&s, "expected the end of the document");
     }
     return JUDO_OK;
+}
+
+static const char *skip_any(const char *at, const char *end, const char *bytes)
+{
+    while (at < end && *at != '\0' && strchr(bytes, *at) != NULL) {
+        at++;
+    }
+    return at;
+}
+
+static const char *end_of_string(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++) {
+        at += *at == '\\';
+    }
+    return at < end ? at + 1 : end;
+}
+
+static const char *end_of_value(const char *at, const char *end)
+{
+    int depth = 0;
+    while (at < end) {
+        char c = *at;
+        if (c == '"') {
+            at = end_of_string(at, end);
+        } else if (depth == 0 && strchr(",}] \t\r\n", c) != NULL) {
+            return at;
+        } else {
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            at++;
+        }
+    }
+    return end;
+}
+
+bool judo_json_next_member(const char *text, size_t length, size_t *cursor,
+                           judo_json_slice *key, judo_json_slice *value)
+{
+    const char *end = text + length;
+    const char *at = text + *cursor;
+    if (*cursor == 0) {
+        at = skip_any(at, end, " \t\r\n");
+        if (at == end || *at != '{') {
+            return false;
+        }
+        at++;
+    }
+    at = skip_any(at, end, " \t\r\n,");
+    if (at == end || *at != '"') {
+        return false;
+    }
+    const char *key_end = end_of_string(at, end);
+    *key = (judo_json_slice){at, (size_t)(key_end - at)};
+    at = skip_any(key_end, end, " \t\r\n:");
+    const char *value_end = end_of_value(at, end);
+    *value = (judo_json_slice){at, (size_t)(value_end - at)};
+    *cursor = (size_t)(value_end - text);
+    return true;
 }

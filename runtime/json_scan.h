@@ -3,6 +3,7 @@
 #ifndef JUDO_RUNTIME_JSON_SCAN_H
 #define JUDO_RUNTIME_JSON_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,5 +21,16 @@ typedef struct judo_json_limits {
  * valid UTF-8 within the limits; \u0000 and lone surrogates are refused too. */
 judo_status judo_json_scan(const char *text, size_t length, const char *source,
                            const judo_json_limits *limits) JUDO_MUST_CHECK;
+
+typedef struct judo_json_slice {
+    const char *text;
+    size_t length;
+} judo_json_slice;
+
+/* Walks the members of the outermost object of text that judo_json_scan accepted, so that a
+ * large object need not become one tree: `key` (with its quotes) and `value` are documents of
+ * their own. `cursor` starts at 0. False at the end and for anything but an object. */
+bool judo_json_next_member(const char *text, size_t length, size_t *cursor,
+                           judo_json_slice *key, judo_json_slice *value);
 
 #endif

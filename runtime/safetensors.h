@@ -17,11 +17,15 @@ typedef struct judo_safetensors_entry {
 
 typedef struct judo_safetensors judo_safetensors;
 
+enum { JUDO_SAFETENSORS_OTHER = 255 }; /* a dtype that is neither F32, BF16 nor F16 */
+
 /* Opens and checks the whole header: size limits (100 MB, 100,000 tensors), known dtypes, no
  * overlap, no hole, no duplicate, no trailing bytes, shape product equal to the byte range.
- * Tensors of other dtypes are listed only if asked for (error at read). */
+ * Tensors of other dtypes are not counted, but `find` knows them: their dtype is
+ * JUDO_SAFETENSORS_OTHER and reading them is an error. */
 judo_status judo_safetensors_open(const char *path, judo_safetensors **out) JUDO_MUST_CHECK;
 void judo_safetensors_close(judo_safetensors **file);
+/* Entries in the order of their bytes. */
 int judo_safetensors_count(const judo_safetensors *file);
 const judo_safetensors_entry *judo_safetensors_entry_at(const judo_safetensors *file,
                                                         int index);
