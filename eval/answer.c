@@ -8,10 +8,10 @@
 /* The first <answer>L</answer> with L in A-D. */
 static char tagged_letter(judo_span text)
 {
-    for (size_t at = 0; (at = judo_text_find(text, at, "<answer>")) != JUDO_NOWHERE; at++) {
+    for (size_t at = 0; (at = judo_span_find(text, at, "<answer>")) != JUDO_NOWHERE; at++) {
         size_t letter = at + strlen("<answer>");
         if (letter < text.length && judo_code_is_choice((unsigned char)text.text[letter]) &&
-            judo_text_has_at(text, letter + 1, "</answer>")) {
+            judo_span_has_at(text, letter + 1, "</answer>")) {
             return text.text[letter];
         }
     }

@@ -3,7 +3,7 @@
 #ifndef JUDO_EVAL_ANSWER_H
 #define JUDO_EVAL_ANSWER_H
 
-#include "rewards/text_math.h"
+#include "rewards/span_math.h"
 #include "runtime/status.h"
 
 typedef enum judo_answer_mode {

@@ -2,7 +2,7 @@
 #ifndef JUDO_EVAL_SEQUENCE_MATCH_H
 #define JUDO_EVAL_SEQUENCE_MATCH_H
 
-#include "rewards/text_math.h"
+#include "rewards/span_math.h"
 #include "runtime/status.h"
 
 /* SequenceMatcher(None, a, b).ratio(): 2 M / (len a + len b) with M code points in matching
