@@ -49,7 +49,7 @@ const fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("a.b.name: \"q\\n\\u00e9 $${x} \\\" # \"\nprecision: bf16\n"),
     FUZZ_SEED("# c\na:\n  b:\n    name: |\n      block\n      text\nmax_steps: -3\n"),
     FUZZ_SEED("a.b.name: 'it''s'\n"),
-    FUZZ_SEED("? train.steps\n: 7\n--- \n"),
+    FUZZ_SEED("? train.steps\n: 7\n"),
     {NULL, 0},
 };
 

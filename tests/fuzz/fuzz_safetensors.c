@@ -10,11 +10,11 @@ const fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("\x38\0\0\0\0\0\0\0"
               "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}  "
               "\0\0\0\0\0\0\x80\x3f"),
-    FUZZ_SEED("\x70\0\0\0\0\0\0\0"
+    FUZZ_SEED("\x73\0\0\0\0\0\0\0"
               "{\"a\":{\"dtype\":\"BF16\",\"shape\":[1,2],\"data_offsets\":[0,4]},"
               "\"b\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[4,12]}}     "
               "abcd12345678"),
-    FUZZ_SEED("\x58\0\0\0\0\0\0\0"
+    FUZZ_SEED("\x57\0\0\0\0\0\0\0"
               "{\"__metadata__\":{\"format\":\"pt\"},"
               "\"e\":{\"dtype\":\"F16\",\"shape\":[0,3],\"data_offsets\":[0,0]}}"),
     {NULL, 0},
