@@ -18,7 +18,7 @@
 /* AdamW (Loshchilov and Hutter 2019, decoupled decay, bias-corrected as in torch.optim.AdamW).
  */
 typedef struct judo_adamw {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    double learning_rate, beta1, beta2, epsilon, weight_decay;
     int64_t step;         /* 1 for the first update */
     float gradient_scale; /* gradients are multiplied by it first (clipping) */
 } judo_adamw;

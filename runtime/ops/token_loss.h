@@ -6,11 +6,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#ifdef __CUDACC__
-#define JUDO_HD __host__ __device__
-#else
-#define JUDO_HD
-#endif
+#include "runtime/host_device.h"
 
 typedef enum judo_token_loss_kind {
     JUDO_LOSS_NONE,   /* log-probabilities only */

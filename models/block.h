@@ -1,0 +1,94 @@
+/* models/block.h: the transformer block that the vision tower and the decoder share:
+ * x += out(attention(rotary(qkv(norm1 x)))); x += down(silu(gate) * up) of norm2 x.
+ * Steps stand alone so that generation runs the same code with cached keys and values. */
+#ifndef JUDO_MODELS_BLOCK_H
+#define JUDO_MODELS_BLOCK_H
+
+#include "models/activation_arena.h"
+#include "runtime/ops/ops.h"
+#include "runtime/params.h"
+
+/* What kernels run on and who is told between them. */
+typedef struct judo_compute {
+    const judo_ops *ops;
+    judo_params *params; /* polled between kernels; may be NULL */
+} judo_compute;
+
+typedef struct judo_block_shape {
+    int64_t hidden, num_heads, num_kv_heads, head_dim, intermediate;
+    float epsilon;
+} judo_block_shape;
+
+/* A block's weights, or their gradients; data is NULL where there is none. */
+typedef struct judo_block_tensors {
+    judo_tensor norm1, norm2;
+    judo_tensor q_weight, q_bias, k_weight, k_bias, v_weight, v_bias;
+    judo_tensor out_weight, out_bias;
+    judo_tensor gate_weight, gate_bias, up_weight, up_bias, down_weight, down_bias;
+} judo_block_tensors;
+
+/* Where the rows stand and what they see. */
+typedef struct judo_block_geometry {
+    judo_tensor cos, sin; /* [T, head_dim/2] fp32 */
+    const judo_attention_span *spans;
+    int num_spans;
+} judo_block_geometry;
+
+/* What the forward pass leaves for the backward pass, T rows each. */
+typedef struct judo_block_saved {
+    judo_tensor normed1, rstd1;
+    judo_tensor q, k, v;       /* [T, heads, head_dim], rotated */
+    judo_tensor attended, lse; /* [T, num_heads, head_dim], [T, num_heads] */
+    judo_tensor middle;        /* after the attention's residual */
+    judo_tensor normed2, rstd2;
+    judo_tensor gate, up, active;
+} judo_block_saved;
+
+typedef struct judo_block_scratch {
+    judo_tensor normed, attended, q, k, v, active;
+} judo_block_scratch;
+
+/* Take the buffers of `rows` rows from the arena. */
+judo_block_saved judo_block_saved_take(judo_activation_arena *arena,
+                                       const judo_block_shape *shape, int64_t rows,
+                                       judo_dtype dtype);
+judo_block_scratch judo_block_scratch_take(judo_activation_arena *arena,
+                                           const judo_block_shape *shape, int64_t rows,
+                                           judo_dtype dtype);
+
+/* x[T,hidden] -> saved->q, k, v (rotated by cos, sin). */
+judo_status judo_block_project(const judo_compute *compute, const judo_block_shape *shape,
+                               const judo_block_tensors *weights, const judo_tensor *cos,
+                               const judo_tensor *sin, judo_block_saved *saved,
+                               const judo_tensor *x) JUDO_MUST_CHECK;
+/* saved->attended and x -> y[T,hidden]; y must not be x. With y NULL only `saved` is filled:
+ * what a backward pass needs of a recomputed block. */
+judo_status judo_block_finish(const judo_compute *compute, const judo_block_shape *shape,
+                              const judo_block_tensors *weights, judo_block_saved *saved,
+                              judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+/* The whole block: project, attention over the spans, finish; y may be NULL likewise. */
+judo_status judo_block_forward(const judo_compute *compute, const judo_block_shape *shape,
+                               const judo_block_tensors *weights,
+                               const judo_block_geometry *geometry, judo_block_saved *saved,
+                               judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+/* d[T,hidden]: gradient of y on entry, of x on return. Adds to `gradients` (fp32); uses up
+ * `saved`. */
+judo_status judo_block_backward(const judo_compute *compute, const judo_block_shape *shape,
+                                const judo_block_tensors *weights,
+                                const judo_block_tensors *gradients,
+                                const judo_block_geometry *geometry, judo_block_saved *saved,
+                                judo_block_scratch *scratch, judo_tensor *d,
+                                const judo_tensor *x) JUDO_MUST_CHECK;
+
+/* Runs a kernel, then lets communication progress. */
+#define JUDO_COMPUTE(compute, call)                                                            \
+    do {                                                                                       \
+        JUDO_TRY((compute)->ops->call);                                                        \
+        judo_compute_poll(compute);                                                            \
+    } while (0)
+void judo_compute_poll(const judo_compute *compute);
+
+/* NULL for an absent tensor. */
+judo_tensor *judo_tensor_or_null(judo_tensor *tensor);
+
+#endif

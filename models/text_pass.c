@@ -1,0 +1,147 @@
+/* models/text_pass.c: the embedding with the visual rows spliced in, and the decoder. */
+#include "models/decoder_block.h"
+#include "models/model_state.h"
+#include "models/rotary_tables.h"
+
+judo_status judo_embed_forward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    const judo_batch *batch = pass->batch;
+    judo_rotary_text(&model->config.text, batch->positions, batch->num_tokens, a->text_cos.data,
+                     a->text_sin.data);
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, model->units.embed, &view));
+    judo_tensor table = judo_unit_weight(&view, JUDO_EMBED_TOKENS);
+    JUDO_COMPUTE(&pass->compute,
+                 gather_rows(&a->decoder_inputs[0], &table, batch->tokens, batch->num_tokens));
+    JUDO_COMPUTE(&pass->compute,
+                 scatter_rows(&a->decoder_inputs[0], &a->visual, a->splice, batch->num_visual));
+    return judo_pass_release(pass, model->units.embed);
+}
+
+static judo_block_geometry geometry_of(const judo_pass *pass)
+{
+    const judo_activations *a = &pass->model->activations;
+    return (judo_block_geometry){.cos = a->text_cos,
+                                 .sin = a->text_sin,
+                                 .spans = pass->batch->spans,
+                                 .num_spans = pass->batch->num_spans};
+}
+
+/* A block's buffers: its own when everything is kept, else those of the phase. */
+static judo_block_saved *saved_of(judo_pass *pass, judo_block_phase *phase, int block)
+{
+    const judo_model *model = pass->model;
+    bool kept =
+        pass->backward && !model->options.checkpoint_activations && model->reach.decoder;
+    return kept ? &model->activations.decoder_saved[block] : &phase->saved;
+}
+
+static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int block,
+                                 const judo_kv_sink *sink)
+{
+    judo_model *model = pass->model;
+    judo_tensor *inputs = model->activations.decoder_inputs;
+    int unit = model->units.first_decoder + block;
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, unit, &view));
+    judo_block_tensors weights = judo_decoder_block_weights(&view);
+    judo_block_geometry geometry = geometry_of(pass);
+    judo_block_saved *saved = saved_of(pass, phase, block);
+    JUDO_TRY(judo_block_forward(&pass->compute, &model->decoder_shape, &weights, &geometry,
+                                saved, &inputs[block + 1], &inputs[block]));
+    if (sink) {
+        JUDO_TRY(sink->put(sink->context, block, &saved->k, &saved->v));
+    }
+    return judo_pass_release(pass, unit);
+}
+
+judo_status judo_decoder_forward(judo_pass *pass, const judo_kv_sink *sink)
+{
+    judo_model *model = pass->model;
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_block_phase phase = judo_block_phase_take(
+        &model->arena, &model->decoder_shape, model->options.dtype, pass->batch->num_tokens);
+    JUDO_TRY(judo_arena_check(&model->arena, "a decoder block"));
+    for (int block = 0; block < (int)model->config.text.num_layers; block++) {
+        JUDO_TRY(block_forward(pass, &phase, block, sink));
+    }
+    judo_arena_release(&model->arena, mark);
+    return JUDO_OK;
+}
+
+static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int block)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    const judo_tensor *x = &a->decoder_inputs[block];
+    int unit = model->units.first_decoder + block;
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, unit, &view));
+    judo_block_tensors weights = judo_decoder_block_weights(&view);
+    judo_block_geometry geometry = geometry_of(pass);
+    judo_block_saved *saved = saved_of(pass, phase, block);
+    if (model->options.checkpoint_activations) {
+        JUDO_TRY(judo_block_forward(&pass->compute, &model->decoder_shape, &weights, &geometry,
+                                    saved, NULL, x));
+    }
+    JUDO_TRY(judo_pass_gradient_begin(pass, &view));
+    judo_block_tensors gradients = judo_decoder_block_gradients(&view);
+    JUDO_TRY(judo_block_backward(&pass->compute, &model->decoder_shape, &weights, &gradients,
+                                 &geometry, saved, &phase->scratch, &a->d_text, x));
+    JUDO_TRY(judo_pass_gradient_end(pass, &view));
+    return judo_pass_release(pass, unit);
+}
+
+judo_status judo_decoder_backward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    if (!model->reach.decoder) {
+        return JUDO_OK;
+    }
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_block_phase phase = judo_block_phase_take(
+        &model->arena, &model->decoder_shape, model->options.dtype, pass->batch->num_tokens);
+    JUDO_TRY(judo_arena_check(&model->arena, "a decoder block"));
+    for (int block = (int)model->config.text.num_layers - 1; block >= 0; block--) {
+        JUDO_TRY(block_backward(pass, &phase, block));
+    }
+    judo_arena_release(&model->arena, mark);
+    return JUDO_OK;
+}
+
+/* The rows that vision wrote are no embeddings: their gradient goes to vision alone. */
+static judo_status split_visual_rows(judo_pass *pass)
+{
+    judo_activations *a = &pass->model->activations;
+    JUDO_COMPUTE(&pass->compute,
+                 gather_rows(&a->visual, &a->d_text, a->splice, pass->batch->num_visual));
+    int64_t row_bytes = a->d_text.dims[1] * judo_dtype_bytes(a->d_text.dtype);
+    for (int32_t i = 0; i < pass->batch->num_visual; i++) {
+        judo_tensor row =
+            judo_tensor_1d((char *)a->d_text.data + pass->batch->visual_rows[i] * row_bytes,
+                           a->d_text.dtype, a->d_text.dims[1]);
+        judo_tensor_zero(&row);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_embed_backward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    if (!model->reach.embeddings && !model->reach.merger) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(split_visual_rows(pass));
+    if (!model->reach.embeddings) {
+        return JUDO_OK;
+    }
+    judo_unit_view view = {.layout = model->layout, .unit = model->units.embed};
+    JUDO_TRY(judo_pass_gradient_begin(pass, &view));
+    judo_tensor table = judo_unit_gradient(&view, JUDO_EMBED_TOKENS);
+    JUDO_COMPUTE(&pass->compute,
+                 scatter_add_rows(&table, &model->activations.d_text, pass->batch->tokens,
+                                  pass->batch->num_tokens));
+    return judo_pass_gradient_end(pass, &view);
+}

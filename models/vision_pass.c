@@ -1,0 +1,231 @@
+/* models/vision_pass.c: the vision tower and the merger over a batch's patches. */
+#include "models/model_state.h"
+#include "models/rotary_tables.h"
+#include "models/vision_block.h"
+
+/* Window order, attention spans, rotary angles and splice rows of the batch's images. */
+static void prepare(judo_pass *pass)
+{
+    judo_activations *a = &pass->model->activations;
+    const judo_qwen_vision_config *config = &pass->model->config.vision;
+    const judo_batch *batch = pass->batch;
+    judo_vision_order_fill(config, batch->images, batch->num_images, &a->order);
+    judo_rotary_vision(config, a->order.rows, a->order.columns, batch->num_patches,
+                       a->vision_cos.data, a->vision_sin.data);
+    for (int32_t i = 0; i < batch->num_visual; i++) {
+        a->splice[i] = batch->visual_rows[a->order.window_index[i]];
+    }
+}
+
+static judo_block_geometry geometry_of(const judo_pass *pass, int block)
+{
+    const judo_activations *a = &pass->model->activations;
+    bool whole = pass->model->config.vision.full_attention[block];
+    return (judo_block_geometry){
+        .cos = a->vision_cos,
+        .sin = a->vision_sin,
+        .spans = whole ? a->order.frames : a->order.windows,
+        .num_spans = whole ? a->order.num_frames : a->order.num_windows,
+    };
+}
+
+/* The processor's rows in the activations' dtype. */
+static judo_tensor input_patches(const judo_pass *pass, judo_patch_phase *phase)
+{
+    const judo_batch *batch = pass->batch;
+    int64_t values = judo_qwen_patch_values(&pass->model->config);
+    if (pass->model->options.dtype == JUDO_F32) {
+        return judo_tensor_2d((void *)(uintptr_t)batch->patches, JUDO_F32, batch->num_patches,
+                              values);
+    }
+    judo_convert_from_f32(phase->patches.data, phase->patches.dtype, batch->patches,
+                          batch->num_patches * values);
+    return phase->patches;
+}
+
+/* [patches, hidden] as [visual, hidden * merge unit]: windows permute whole groups. */
+static judo_tensor groups(const judo_pass *pass, const judo_tensor *rows)
+{
+    int64_t unit = judo_qwen_merge_unit(&pass->model->config);
+    return judo_tensor_2d(rows->data, rows->dtype, rows->dims[0] / unit, rows->dims[1] * unit);
+}
+
+/* The patch kernel [hidden, channels, frames, patch, patch] as a matrix. */
+static judo_tensor as_matrix(const judo_tensor *kernel)
+{
+    return judo_tensor_2d(kernel->data, kernel->dtype, kernel->dims[0],
+                          judo_tensor_count(kernel) / kernel->dims[0]);
+}
+
+static judo_status embed_patches(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_patch_phase phase = judo_patch_phase_take(
+        &model->arena, &model->config, model->options.dtype, pass->batch->num_patches);
+    JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, model->units.patch, &view));
+    judo_tensor patches = input_patches(pass, &phase);
+    judo_tensor kernel = judo_unit_weight(&view, JUDO_PATCH_PROJECTION);
+    judo_tensor matrix = as_matrix(&kernel);
+    judo_tensor natural = groups(pass, &phase.rows);
+    judo_tensor windowed = groups(pass, &a->vision_inputs[0]);
+    JUDO_COMPUTE(&pass->compute, linear_forward(&phase.rows, &patches, &matrix, NULL));
+    JUDO_COMPUTE(&pass->compute, gather_rows(&windowed, &natural, a->order.window_index,
+                                             pass->batch->num_visual));
+    judo_arena_release(&model->arena, mark);
+    return judo_pass_release(pass, model->units.patch);
+}
+
+/* A block's buffers: its own when everything is kept, else those of the phase. */
+static judo_block_saved *saved_of(judo_pass *pass, judo_block_phase *phase, int block)
+{
+    const judo_model *model = pass->model;
+    bool kept = pass->backward && !model->options.checkpoint_activations && model->reach.tower;
+    return kept ? &model->activations.vision_saved[block] : &phase->saved;
+}
+
+static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int block)
+{
+    judo_model *model = pass->model;
+    judo_tensor *inputs = model->activations.vision_inputs;
+    int unit = model->units.first_vision_block + block;
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, unit, &view));
+    judo_block_tensors weights = judo_vision_block_weights(&view);
+    judo_block_geometry geometry = geometry_of(pass, block);
+    JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
+                                saved_of(pass, phase, block), &inputs[block + 1],
+                                &inputs[block]));
+    return judo_pass_release(pass, unit);
+}
+
+static judo_status merge_forward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    bool kept = pass->backward && !model->options.checkpoint_activations && model->reach.merger;
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_merger_phase phase = judo_merger_phase_take(
+        &model->arena, &model->config, model->options.dtype, pass->batch->num_visual);
+    JUDO_TRY(judo_arena_check(&model->arena, "the merger"));
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, model->units.merger, &view));
+    JUDO_TRY(judo_merger_forward(&pass->compute, &model->config, &view,
+                                 kept ? &a->merger_saved : &phase.saved, &a->visual,
+                                 &a->vision_inputs[model->config.vision.depth]));
+    judo_arena_release(&model->arena, mark);
+    return judo_pass_release(pass, model->units.merger);
+}
+
+judo_status judo_vision_forward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    prepare(pass);
+    JUDO_TRY(embed_patches(pass));
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_block_phase phase = judo_block_phase_take(
+        &model->arena, &model->vision_shape, model->options.dtype, pass->batch->num_patches);
+    JUDO_TRY(judo_arena_check(&model->arena, "a vision block"));
+    for (int block = 0; block < (int)model->config.vision.depth; block++) {
+        JUDO_TRY(block_forward(pass, &phase, block));
+    }
+    judo_arena_release(&model->arena, mark);
+    return merge_forward(pass);
+}
+
+/* The visual rows' gradient (in a->visual) to that of the tower's output (a->d_vision). */
+static judo_status merge_backward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    const judo_tensor *x = &a->vision_inputs[model->config.vision.depth];
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_merger_phase phase = judo_merger_phase_take(
+        &model->arena, &model->config, model->options.dtype, pass->batch->num_visual);
+    JUDO_TRY(judo_arena_check(&model->arena, "the merger"));
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, model->units.merger, &view));
+    judo_merger_saved *saved = &a->merger_saved;
+    if (model->options.checkpoint_activations) {
+        saved = &phase.saved;
+        JUDO_TRY(judo_merger_forward(&pass->compute, &model->config, &view, saved, NULL, x));
+    }
+    judo_tensor_zero(&a->d_vision);
+    JUDO_TRY(judo_pass_gradient_begin(pass, &view));
+    JUDO_TRY(judo_merger_backward(&pass->compute, &view, saved, &phase.scratch, &a->d_vision,
+                                  &a->visual, x));
+    JUDO_TRY(judo_pass_gradient_end(pass, &view));
+    judo_arena_release(&model->arena, mark);
+    return judo_pass_release(pass, model->units.merger);
+}
+
+static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int block)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    const judo_tensor *x = &a->vision_inputs[block];
+    int unit = model->units.first_vision_block + block;
+    judo_unit_view view;
+    JUDO_TRY(judo_pass_acquire(pass, unit, &view));
+    judo_block_tensors weights = judo_vision_block_weights(&view);
+    judo_block_geometry geometry = geometry_of(pass, block);
+    judo_block_saved *saved = saved_of(pass, phase, block);
+    if (model->options.checkpoint_activations) {
+        JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
+                                    saved, NULL, x));
+    }
+    JUDO_TRY(judo_pass_gradient_begin(pass, &view));
+    judo_block_tensors gradients = judo_vision_block_gradients(&view);
+    JUDO_TRY(judo_block_backward(&pass->compute, &model->vision_shape, &weights, &gradients,
+                                 &geometry, saved, &phase->scratch, &a->d_vision, x));
+    JUDO_TRY(judo_pass_gradient_end(pass, &view));
+    return judo_pass_release(pass, unit);
+}
+
+static judo_status patches_backward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    judo_activations *a = &model->activations;
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_patch_phase phase = judo_patch_phase_take(
+        &model->arena, &model->config, model->options.dtype, pass->batch->num_patches);
+    JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
+    judo_tensor patches = input_patches(pass, &phase);
+    judo_tensor windowed = groups(pass, &a->d_vision);
+    judo_tensor natural = groups(pass, &phase.rows);
+    JUDO_COMPUTE(&pass->compute, scatter_rows(&natural, &windowed, a->order.window_index,
+                                              pass->batch->num_visual));
+    judo_unit_view view = {.layout = model->layout, .unit = model->units.patch};
+    JUDO_TRY(judo_pass_gradient_begin(pass, &view));
+    judo_tensor kernel = judo_unit_gradient(&view, JUDO_PATCH_PROJECTION);
+    judo_tensor dw = as_matrix(&kernel);
+    JUDO_COMPUTE(&pass->compute,
+                 linear_backward(NULL, false, &dw, NULL, &phase.rows, &patches, NULL));
+    JUDO_TRY(judo_pass_gradient_end(pass, &view));
+    judo_arena_release(&model->arena, mark);
+    return JUDO_OK;
+}
+
+judo_status judo_vision_backward(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    if (!model->reach.merger) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(merge_backward(pass));
+    if (!model->reach.tower) {
+        return JUDO_OK;
+    }
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_block_phase phase = judo_block_phase_take(
+        &model->arena, &model->vision_shape, model->options.dtype, pass->batch->num_patches);
+    JUDO_TRY(judo_arena_check(&model->arena, "a vision block"));
+    for (int block = (int)model->config.vision.depth - 1; block >= 0; block--) {
+        JUDO_TRY(block_backward(pass, &phase, block));
+    }
+    judo_arena_release(&model->arena, mark);
+    return patches_backward(pass);
+}

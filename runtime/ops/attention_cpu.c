@@ -1,0 +1,170 @@
+/* runtime/ops/attention_cpu.c: checks of attention's arguments, and its forward pass. */
+#include "runtime/ops/attention_cpu.h"
+#include "runtime/ops/cpu.h"
+
+#include <inttypes.h>
+#include <omp.h>
+#include <string.h>
+
+/* A run of queries of one span, worked on together. */
+typedef struct query_block {
+    int32_t span, first;
+} query_block;
+
+static judo_status check_span(const char *op, int64_t tokens, const judo_attention_span *span,
+                              int number)
+{
+    bool inside = 0 <= span->begin && span->begin <= span->end && span->end <= tokens;
+    bool no_prefix = span->prefix_begin == span->prefix_end;
+    bool prefix_inside = 0 <= span->prefix_begin && span->prefix_begin <= span->prefix_end &&
+                         span->prefix_end <= tokens;
+    bool apart = span->prefix_end <= span->begin || span->prefix_begin >= span->end;
+    if (!inside || !(no_prefix || (prefix_inside && apart))) {
+        return JUDO_FAIL(
+            JUDO_ERROR_ARGUMENT,
+            "%s: span %d is [%" PRId32 ",%" PRId32 ") with prefix [%" PRId32 ",%" PRId32
+            ") over %" PRId64 " tokens; both must lie inside and apart from each other",
+            op, number, span->begin, span->end, span->prefix_begin, span->prefix_end, tokens);
+    }
+    return JUDO_OK;
+}
+
+static judo_status check_spans(const char *op, int64_t tokens, const judo_attention_span *spans,
+                               int num_spans)
+{
+    void *memory = NULL;
+    JUDO_TRY(judo_cpu_scratch(&memory, tokens));
+    uint8_t *covered = memory;
+    if (tokens > 0) {
+        memset(covered, 0, (size_t)tokens);
+    }
+    for (int i = 0; i < num_spans; i++) {
+        JUDO_TRY(check_span(op, tokens, &spans[i], i));
+        for (int32_t t = spans[i].begin; t < spans[i].end; t++) {
+            if (covered[t]) {
+                return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                                 "%s: token %" PRId32 " lies in two spans, the second is %d",
+                                 op, t, i);
+            }
+            covered[t] = 1;
+        }
+    }
+    const uint8_t *hole = tokens > 0 ? memchr(covered, 0, (size_t)tokens) : NULL;
+    if (hole) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: token %td lies in no span", op,
+                         hole - covered);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
+                                 const judo_tensor *q, const judo_tensor *k,
+                                 const judo_tensor *v, const judo_attention_span *spans,
+                                 int num_spans)
+{
+    JUDO_TRY(judo_cpu_expect_dims(op, "q", q, 3));
+    JUDO_TRY(judo_cpu_expect_dims(op, "k", k, 3));
+    JUDO_TRY(judo_cpu_expect_3d(op, "k", k, q->dims[0], k->dims[1], q->dims[2]));
+    JUDO_TRY(judo_cpu_expect_like(op, "v", v, k));
+    int64_t query_heads = q->dims[1];
+    int64_t key_heads = k->dims[1];
+    if (key_heads < 1 || query_heads < 1 || query_heads % key_heads != 0 ||
+        query_heads / key_heads > JUDO_ATTENTION_ROWS || q->dims[2] < 1 || q->dims[2] > 4096 ||
+        query_heads > 4096 || q->dims[0] > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "%s: %" PRId64 " tokens, %" PRId64 " query heads and %" PRId64
+                         " key heads of %" PRId64
+                         " dimensions; query heads must be a multiple (up to %d) of key heads",
+                         op, q->dims[0], query_heads, key_heads, q->dims[2],
+                         (int)JUDO_ATTENTION_ROWS);
+    }
+    JUDO_TRY(check_spans(op, q->dims[0], spans, num_spans));
+    shape->tokens = q->dims[0];
+    shape->query_heads = (int)query_heads;
+    shape->key_heads = (int)key_heads;
+    shape->group = (int)(query_heads / key_heads);
+    shape->dim = (int)q->dims[2];
+    return JUDO_OK;
+}
+
+/* One block of queries against its keys, for one key head. */
+static void forward_block(judo_attention_tile *tile, float *out, float *lse, const float *q,
+                          const float *k, const float *v, const judo_attention_shape *shape,
+                          const judo_attention_span *span, int32_t first, int32_t count,
+                          int key_head, float scale)
+{
+    int64_t stride = (int64_t)shape->key_heads * shape->dim;
+    int64_t head_offset = (int64_t)key_head * shape->dim;
+    int64_t visible[JUDO_ATTENTION_ROWS];
+    int rows = 0;
+    for (int32_t t = first; t < first + count; t++) {
+        for (int g = 0; g < shape->group; g++) {
+            int64_t head = (int64_t)t * shape->query_heads + key_head * shape->group + g;
+            judo_attention_tile_load(tile, rows, q + head * shape->dim, scale);
+            visible[rows++] = (span->causal ? t + 1 : span->end) - span->begin;
+        }
+    }
+    if (span->prefix_end > span->prefix_begin) {
+        int64_t offset = span->prefix_begin * stride + head_offset;
+        judo_attention_tile_see(tile, 0, rows, k + offset, v + offset, stride,
+                                span->prefix_end - span->prefix_begin, NULL);
+    }
+    int64_t offset = span->begin * stride + head_offset;
+    judo_attention_tile_see(tile, 0, rows, k + offset, v + offset, stride, visible[rows - 1],
+                            visible);
+    rows = 0;
+    for (int32_t t = first; t < first + count; t++) {
+        for (int g = 0; g < shape->group; g++) {
+            int64_t head = (int64_t)t * shape->query_heads + key_head * shape->group + g;
+            judo_attention_tile_store(tile, rows++, out + head * shape->dim, lse + head);
+        }
+    }
+}
+
+/* Lists the blocks of `step` queries; returns how many there are. */
+static int64_t list_blocks(query_block *blocks, const judo_attention_span *spans, int num_spans,
+                           int32_t step)
+{
+    int64_t count = 0;
+    for (int i = 0; i < num_spans; i++) {
+        for (int64_t first = spans[i].begin; first < spans[i].end; first += step) {
+            blocks[count++] = (query_block){i, (int32_t)first};
+        }
+    }
+    return count;
+}
+
+judo_status judo_cpu_attention_forward(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
+                                       const judo_tensor *k, const judo_tensor *v,
+                                       const judo_attention_span *spans, int num_spans,
+                                       float scale)
+{
+    const char *op = "attention_forward";
+    judo_attention_shape shape;
+    JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
+    JUDO_TRY(judo_cpu_expect_like(op, "out", out, q));
+    JUDO_TRY(judo_cpu_expect_2d(op, "lse", lse, shape.tokens, shape.query_heads));
+    int32_t step = JUDO_ATTENTION_ROWS / shape.group;
+    int64_t most_blocks = shape.tokens / step + num_spans;
+    int64_t block_bytes = (most_blocks * (int64_t)sizeof(query_block) + 63) / 64 * 64;
+    int threads = judo_cpu_threads_for(shape.tokens * shape.query_heads * shape.dim);
+    int64_t tile_floats = judo_attention_tile_floats(shape.dim);
+    void *memory = NULL;
+    JUDO_TRY(judo_cpu_scratch(&memory,
+                              block_bytes + threads * tile_floats * (int64_t)sizeof(float)));
+    query_block *blocks = memory;
+    float *tiles = (float *)((char *)memory + block_bytes);
+    int64_t items = list_blocks(blocks, spans, num_spans, step) * shape.key_heads;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (int64_t i = 0; i < items; i++) {
+        judo_attention_tile tile =
+            judo_attention_tile_at(tiles + omp_get_thread_num() * tile_floats, shape.dim);
+        query_block block = blocks[i / shape.key_heads];
+        const judo_attention_span *span = &spans[block.span];
+        int32_t left = span->end - block.first;
+        forward_block(&tile, out->data, lse->data, q->data, k->data, v->data, &shape, span,
+                      block.first, left < step ? left : step, (int)(i % shape.key_heads),
+                      scale);
+    }
+    return JUDO_OK;
+}

@@ -1,0 +1,60 @@
+/* runtime/ops/attention_cpu.h: the one inner kernel behind attention forward and decode on the
+ * CPU, a streaming softmax (Milakov and Gimelshein 2018; Dao et al. 2022) over blocks of keys.
+ * What is computed for a query depends on its own keys only: blocks start at the start of each
+ * run of keys, and every sum has one fixed order. */
+#ifndef JUDO_RUNTIME_OPS_ATTENTION_CPU_H
+#define JUDO_RUNTIME_OPS_ATTENTION_CPU_H
+
+#include "runtime/ops/attention.h"
+
+enum {
+    JUDO_ATTENTION_KEYS = 64, /* keys of a block */
+    JUDO_ATTENTION_ROWS = 64, /* most queries (token, head) that share a pass over keys */
+};
+
+/* One thread's state of a pass: `rows` queries of one key head. */
+typedef struct judo_attention_tile {
+    int dim;
+    float *queries;   /* [ROWS, dim], scaled */
+    float *keys;      /* [dim, KEYS], a block, transposed */
+    float *scores;    /* [ROWS, KEYS] */
+    float *out;       /* [ROWS, dim], not yet divided by sum */
+    float *max, *sum; /* [ROWS] */
+} judo_attention_tile;
+
+/* What one call over a whole batch works on. */
+typedef struct judo_attention_shape {
+    int64_t tokens;
+    int query_heads, key_heads, group, dim;
+} judo_attention_shape;
+
+/* Floats of memory that a tile needs, a multiple of 16; and the tile in that memory. */
+int64_t judo_attention_tile_floats(int dim);
+judo_attention_tile judo_attention_tile_at(float *memory, int dim);
+
+/* Makes row `row` the query at `query`, with nothing seen. */
+void judo_attention_tile_load(judo_attention_tile *tile, int row, const float *query,
+                              float scale);
+/* Rows [first, last) see the keys of a run: row r the first visible[r] of them (not falling
+ * with r), or all `count` where `visible` is NULL. Keys and values are `stride` floats apart.
+ */
+void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const float *keys,
+                             const float *values, int64_t stride, int64_t count,
+                             const int64_t *visible);
+/* out[dim] and the log of the sum of exponentials (not stored where `lse` is NULL). A row that
+ * saw nothing is 0 and minus infinity. */
+void judo_attention_tile_store(const judo_attention_tile *tile, int row, float *out,
+                               float *lse);
+
+/* out[dim][KEYS] = the first `count` <= KEYS rows of `rows`, transposed, then zeros. */
+void judo_attention_transpose(float *out, const float *rows, int64_t stride, int count,
+                              int dim);
+
+/* Checks shapes and spans of q, k, v; fills `shape`. Every token must lie in one span. Uses
+ * the scratch memory. */
+judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
+                                 const judo_tensor *q, const judo_tensor *k,
+                                 const judo_tensor *v, const judo_attention_span *spans,
+                                 int num_spans) JUDO_MUST_CHECK;
+
+#endif

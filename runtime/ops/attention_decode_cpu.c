@@ -1,0 +1,136 @@
+/* runtime/ops/attention_decode_cpu.c: one new query per row against cached keys and values. */
+#include "runtime/ops/attention_cpu.h"
+#include "runtime/ops/cpu.h"
+
+#include <inttypes.h>
+#include <omp.h>
+
+static judo_status check_rows(const judo_tensor *out, const judo_tensor *q,
+                              const judo_decode_row *rows, int num_kv_heads)
+{
+    const char *op = "attention_decode";
+    JUDO_TRY(judo_cpu_expect_dims(op, "q", q, 3));
+    JUDO_TRY(judo_cpu_expect_like(op, "out", out, q));
+    if (num_kv_heads < 1 || q->dims[1] < 1 || q->dims[1] % num_kv_heads != 0 ||
+        q->dims[1] / num_kv_heads > JUDO_ATTENTION_ROWS || q->dims[2] < 1 ||
+        q->dims[2] > 4096 || q->dims[1] > 4096) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "%s: %" PRId64 " query heads of %" PRId64
+                         " dimensions for %d key heads; query heads must be a multiple (up to "
+                         "%d) of key heads",
+                         op, q->dims[1], q->dims[2], num_kv_heads, (int)JUDO_ATTENTION_ROWS);
+    }
+    for (int64_t i = 0; i < q->dims[0]; i++) {
+        bool prefix =
+            rows[i].prefix_length == 0 ||
+            (rows[i].prefix_length > 0 && rows[i].prefix_keys && rows[i].prefix_values);
+        bool own = rows[i].own_length == 0 ||
+                   (rows[i].own_length > 0 && rows[i].own_keys && rows[i].own_values);
+        if (!prefix || !own) {
+            return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                             "%s: row %" PRId64 " has a prefix of %" PRId32 " and %" PRId32
+                             " own keys, or no memory for them",
+                             op, i, rows[i].prefix_length, rows[i].own_length);
+        }
+    }
+    return JUDO_OK;
+}
+
+static bool same_prefix(const judo_decode_row *a, const judo_decode_row *b)
+{
+    return a->prefix_length == b->prefix_length && a->prefix_keys == b->prefix_keys &&
+           a->prefix_values == b->prefix_values;
+}
+
+/* Rows [first, last), which share a prefix, for one key head. */
+static void decode_rows(judo_attention_tile *tile, float *out, const float *q,
+                        const judo_decode_row *rows, int64_t first, int64_t last,
+                        const judo_attention_shape *shape, int key_head, float scale)
+{
+    int64_t stride = (int64_t)shape->key_heads * shape->dim;
+    int64_t head_offset = (int64_t)key_head * shape->dim;
+    int group = shape->group;
+    for (int64_t b = first; b < last; b++) {
+        for (int g = 0; g < group; g++) {
+            int64_t head = b * shape->query_heads + key_head * group + g;
+            judo_attention_tile_load(tile, (int)(b - first) * group + g, q + head * shape->dim,
+                                     scale);
+        }
+    }
+    if (rows[first].prefix_length > 0) {
+        judo_attention_tile_see(tile, 0, (int)(last - first) * group,
+                                (const float *)rows[first].prefix_keys + head_offset,
+                                (const float *)rows[first].prefix_values + head_offset, stride,
+                                rows[first].prefix_length, NULL);
+    }
+    for (int64_t b = first; b < last; b++) {
+        int row = (int)(b - first) * group;
+        if (rows[b].own_length > 0) {
+            judo_attention_tile_see(tile, row, row + group,
+                                    (const float *)rows[b].own_keys + head_offset,
+                                    (const float *)rows[b].own_values + head_offset, stride,
+                                    rows[b].own_length, NULL);
+        }
+        for (int g = 0; g < group; g++) {
+            int64_t head = b * shape->query_heads + key_head * group + g;
+            judo_attention_tile_store(tile, row + g, out + head * shape->dim, NULL);
+        }
+    }
+}
+
+/* firsts[i] = the first row of block i, whose rows share a prefix and fit a tile; one entry
+ * past the last. Returns the number of blocks. */
+static int64_t list_blocks(int64_t *firsts, const judo_decode_row *rows, int64_t num_rows,
+                           int most)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < num_rows; i++) {
+        if (count == 0 || i - firsts[count - 1] == most ||
+            !same_prefix(&rows[firsts[count - 1]], &rows[i])) {
+            firsts[count++] = i;
+        }
+    }
+    firsts[count] = num_rows;
+    return count;
+}
+
+static int64_t total_keys(const judo_decode_row *rows, int64_t num_rows)
+{
+    int64_t total = 0;
+    for (int64_t i = 0; i < num_rows; i++) {
+        total += (int64_t)rows[i].prefix_length + rows[i].own_length;
+    }
+    return total;
+}
+
+judo_status judo_cpu_attention_decode(judo_tensor *out, const judo_tensor *q,
+                                      const judo_decode_row *rows, int num_kv_heads,
+                                      float scale)
+{
+    JUDO_TRY(check_rows(out, q, rows, num_kv_heads));
+    int64_t num_rows = q->dims[0];
+    judo_attention_shape shape = {.tokens = num_rows,
+                                  .query_heads = (int)q->dims[1],
+                                  .key_heads = num_kv_heads,
+                                  .group = (int)q->dims[1] / num_kv_heads,
+                                  .dim = (int)q->dims[2]};
+    int threads = judo_cpu_threads_for(total_keys(rows, num_rows) * num_kv_heads * shape.dim);
+    int64_t tile_floats = judo_attention_tile_floats(shape.dim);
+    int64_t list_bytes = ((num_rows + 1) * (int64_t)sizeof(int64_t) + 63) / 64 * 64;
+    void *memory = NULL;
+    JUDO_TRY(
+        judo_cpu_scratch(&memory, list_bytes + threads * tile_floats * (int64_t)sizeof(float)));
+    int64_t *firsts = memory;
+    float *tiles = (float *)((char *)memory + list_bytes);
+    int64_t items =
+        list_blocks(firsts, rows, num_rows, JUDO_ATTENTION_ROWS / shape.group) * num_kv_heads;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (int64_t i = 0; i < items; i++) {
+        judo_attention_tile tile =
+            judo_attention_tile_at(tiles + omp_get_thread_num() * tile_floats, shape.dim);
+        int64_t block = i / num_kv_heads;
+        decode_rows(&tile, out->data, q->data, rows, firsts[block], firsts[block + 1], &shape,
+                    (int)(i % num_kv_heads), scale);
+    }
+    return JUDO_OK;
+}

@@ -1,0 +1,118 @@
+/* runtime/ops/cpu.h: what the files of the CPU backend share. Only runtime/ops and its tests
+ * include it. One compute thread of a process calls ops; the ops spread over OpenMP threads. */
+#ifndef JUDO_RUNTIME_OPS_CPU_H
+#define JUDO_RUNTIME_OPS_CPU_H
+
+#include "runtime/ops/ops.h"
+
+/* --- checks and resources (cpu.c) --- */
+
+/* JUDO_ERROR_UNSUPPORTED unless the tensor is fp32, JUDO_ERROR_INTERNAL unless it has this
+ * shape and, where it has elements, memory. `op` and `argument` name the place. */
+judo_status judo_cpu_expect_1d(const char *op, const char *argument, const judo_tensor *tensor,
+                               int64_t a) JUDO_MUST_CHECK;
+judo_status judo_cpu_expect_2d(const char *op, const char *argument, const judo_tensor *tensor,
+                               int64_t a, int64_t b) JUDO_MUST_CHECK;
+judo_status judo_cpu_expect_3d(const char *op, const char *argument, const judo_tensor *tensor,
+                               int64_t a, int64_t b, int64_t c) JUDO_MUST_CHECK;
+judo_status judo_cpu_expect_like(const char *op, const char *argument,
+                                 const judo_tensor *tensor,
+                                 const judo_tensor *like) JUDO_MUST_CHECK;
+/* The same with any shape of `num_dims` dimensions (0: at least one). */
+judo_status judo_cpu_expect_dims(const char *op, const char *argument,
+                                 const judo_tensor *tensor, int num_dims) JUDO_MUST_CHECK;
+
+/* Threads for a loop over `work` elements: 1 when it is too short to be worth waking others. */
+int judo_cpu_threads_for(int64_t work);
+
+/* Scratch memory of at least `bytes`, 64-byte aligned, uninitialised, valid until the next
+ * call. One buffer per process that only grows. */
+judo_status judo_cpu_scratch(void **memory, int64_t bytes) JUDO_MUST_CHECK;
+
+/* --- matrix products (matmul_cpu.c, small_gemm_cpu.c) --- */
+
+/* c[m,n] = or += op(a)[m,k] op(b)[k,n] (+ bias[n], or NULL), dense row-major; op(a) is a^T for
+ * an a stored as [k,m] when `transpose_a`, and likewise b. A row of c does not depend on m. */
+judo_status judo_cpu_matmul(float *c, const float *a, bool transpose_a, const float *b,
+                            bool transpose_b, const float *bias, int64_t m, int64_t n,
+                            int64_t k, bool accumulate) JUDO_MUST_CHECK;
+
+/* c[m,n] = or += a[m,k] b[k,n] on one thread, for operands in the first caches: element (i,p)
+ * of a is a[i * a_row + p * a_column], rows of c and b are ldc and ldb apart. Every element is
+ * one chain of fused multiply-adds with p ascending, whatever m and n are. */
+void judo_cpu_small_gemm(float *c, int64_t ldc, const float *a, int64_t a_row, int64_t a_column,
+                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate);
+
+/* --- softmax of a row of logits (softmax_cpu.c): head_loss and sample share the bits --- */
+
+typedef struct judo_cpu_softmax {
+    float max;       /* highest logit / temperature over ids that are not banned */
+    double sum;      /* sum of exp(logit / temperature - max) */
+    double weighted; /* sum of exp(d) d with d = logit / temperature - max */
+} judo_cpu_softmax;
+
+/* Statistics of one row; where `exponentials` is not NULL (it may be `logits`) it receives
+ * exp(logit / temperature - max) per id, 0 for a banned one. */
+judo_cpu_softmax judo_cpu_softmax_row(const float *logits, float *exponentials, int64_t count,
+                                      float temperature, const uint8_t *banned);
+/* Log-probability of an id whose logit is `logit`. */
+float judo_cpu_softmax_logprob(const judo_cpu_softmax *softmax, float logit, float temperature);
+
+/* --- the slots of the table; ops.h says what they do --- */
+
+judo_status judo_cpu_linear_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
+                                    const judo_tensor *bias);
+judo_status judo_cpu_linear_backward(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,
+                                     judo_tensor *dbias, const judo_tensor *dy,
+                                     const judo_tensor *x, const judo_tensor *w);
+judo_status judo_cpu_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
+                                     const judo_tensor *w, float epsilon);
+judo_status judo_cpu_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const judo_tensor *dy,
+                                      const judo_tensor *x, const judo_tensor *w,
+                                      const judo_tensor *rstd);
+judo_status judo_cpu_layernorm_forward(judo_tensor *y, const judo_tensor *x,
+                                       const judo_tensor *w, const judo_tensor *bias,
+                                       float epsilon);
+judo_status judo_cpu_rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
+                            bool inverse);
+judo_status judo_cpu_attention_forward(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
+                                       const judo_tensor *k, const judo_tensor *v,
+                                       const judo_attention_span *spans, int num_spans,
+                                       float scale);
+judo_status judo_cpu_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
+                                        const judo_tensor *dout, const judo_tensor *q,
+                                        const judo_tensor *k, const judo_tensor *v,
+                                        const judo_tensor *out, const judo_tensor *lse,
+                                        const judo_attention_span *spans, int num_spans,
+                                        float scale);
+judo_status judo_cpu_attention_decode(judo_tensor *out, const judo_tensor *q,
+                                      const judo_decode_row *rows, int num_kv_heads,
+                                      float scale);
+judo_status judo_cpu_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
+                                    const judo_tensor *up);
+judo_status judo_cpu_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
+                                     const judo_tensor *dy, const judo_tensor *gate,
+                                     const judo_tensor *up);
+judo_status judo_cpu_gelu_forward(judo_tensor *y, const judo_tensor *x);
+judo_status judo_cpu_gelu_backward(judo_tensor *dx, const judo_tensor *dy,
+                                   const judo_tensor *x);
+judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x);
+judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                                 int64_t count);
+judo_status judo_cpu_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                                  int64_t count);
+judo_status judo_cpu_scatter_add_rows(judo_tensor *y, const judo_tensor *x,
+                                      const int32_t *index, int64_t count);
+judo_status judo_cpu_head_loss(judo_token_result *result, judo_tensor *dhidden, judo_tensor *dw,
+                               const judo_tensor *hidden, const judo_tensor *w,
+                               const int32_t *targets, const judo_token_loss *spec,
+                               const uint8_t *banned, int64_t chunk_rows);
+judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
+                            const judo_sampling *sampling, const float *uniform,
+                            const uint8_t *const *seen, const uint8_t *banned,
+                            float logprob_temperature);
+judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_moment,
+                           const float *gradient, int64_t n, const judo_adamw *options);
+judo_status judo_cpu_sum_of_squares(double *sum, const float *x, int64_t n);
+
+#endif

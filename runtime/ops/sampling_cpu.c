@@ -1,0 +1,277 @@
+/* runtime/ops/sampling_cpu.c: draws the next token from a row of logits. Ties are decided by
+ * id: lower ids stay and come first. */
+#include "runtime/ops/cpu.h"
+#include "runtime/ops/vector_math.h"
+
+#include <inttypes.h>
+#include <omp.h>
+
+static float highest(const float *x, int64_t count)
+{
+    float max = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        max = x[i] > max ? x[i] : max;
+    }
+    return max;
+}
+
+static void penalise(float *logits, int64_t count, const uint8_t *seen, float penalty)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (seen[i]) {
+            logits[i] = logits[i] < 0.0f ? logits[i] * penalty : logits[i] / penalty;
+        }
+    }
+}
+
+/* Orders x[first..last) into (below | equal | above) the pivot. */
+static void split(float *x, int64_t first, int64_t last, float pivot, int64_t *equal_first,
+                  int64_t *above_first)
+{
+    int64_t low = first;
+    int64_t next = first;
+    int64_t high = last;
+    while (next < high) {
+        float value = x[next];
+        if (value < pivot) {
+            x[next++] = x[low];
+            x[low++] = value;
+        } else if (value > pivot) {
+            x[next] = x[--high];
+            x[high] = value;
+        } else {
+            next++;
+        }
+    }
+    *equal_first = low;
+    *above_first = high;
+}
+
+static float middle_of_three(const float *x, int64_t first, int64_t last)
+{
+    float a = x[first];
+    float b = x[first + (last - first) / 2];
+    float c = x[last - 1];
+    float low = a < b ? a : b;
+    float high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
+}
+
+/* The kth highest of `count` values, 1 <= k <= count. */
+static float kth_highest(float *x, int64_t count, int64_t k)
+{
+    int64_t first = 0;
+    int64_t last = count;
+    int64_t place = count - k;
+    for (;;) {
+        float pivot = middle_of_three(x, first, last);
+        int64_t equal = 0;
+        int64_t above = 0;
+        split(x, first, last, pivot, &equal, &above);
+        if (place < equal) {
+            last = equal;
+        } else if (place >= above) {
+            first = above;
+        } else {
+            return pivot;
+        }
+    }
+}
+
+static void keep_top_k(float *logits, int64_t count, int32_t k, float *work)
+{
+    memcpy(work, logits, (size_t)count * sizeof *work);
+    float threshold = kth_highest(work, count, k);
+    for (int64_t i = 0; i < count; i++) {
+        logits[i] = logits[i] < threshold ? -INFINITY : logits[i];
+    }
+}
+
+static double mass(const float *x, int64_t first, int64_t last, float max)
+{
+    double sum = 0.0;
+    for (int64_t i = first; i < last; i++) {
+        sum += (double)judo_exp(x[i] - max);
+    }
+    return sum;
+}
+
+/* Removes ids from the least likely up while their joint probability is at most 1 - p; one id
+ * always stays. Selection instead of sorting: each round halves what is left. */
+static void keep_top_p(float *logits, int64_t count, float p, float *work)
+{
+    int64_t last = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (logits[i] > -INFINITY) {
+            work[last++] = logits[i];
+        }
+    }
+    float max = highest(work, last);
+    double limit = (1.0 - (double)p) * mass(work, 0, last, max);
+    double removed = 0.0;
+    int64_t first = 0;
+    float threshold = max;
+    int64_t drop = 0; /* how many of those at the threshold go */
+    while (first < last) {
+        int64_t equal = 0;
+        int64_t above = 0;
+        threshold = middle_of_three(work, first, last);
+        split(work, first, last, threshold, &equal, &above);
+        double below_mass = mass(work, first, equal, max);
+        if (removed + below_mass > limit) {
+            last = equal;
+            continue;
+        }
+        removed += below_mass;
+        double each = (double)judo_exp(threshold - max);
+        drop = 0;
+        while (drop < above - equal && removed + each <= limit) {
+            removed += each;
+            drop++;
+        }
+        if (drop < above - equal) {
+            break;
+        }
+        first = above;
+    }
+    if (first >= last) { /* everything went: the first of the highest stays */
+        threshold = max;
+        drop = count;
+    }
+    int64_t best = -1;
+    for (int64_t i = count - 1; i >= 0; i--) {
+        best = logits[i] == max ? i : best;
+    }
+    for (int64_t i = count - 1; i >= 0; i--) {
+        if (logits[i] < threshold || (logits[i] == threshold && drop-- > 0 && i != best)) {
+            logits[i] = -INFINITY;
+        }
+    }
+}
+
+/* The first id at which the cumulative probability passes `uniform`. */
+static int32_t draw(const float *logits, int64_t count, float min_p, float uniform, float *work)
+{
+    float max = highest(logits, count);
+    double total = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        float e = judo_exp(logits[i] - max);
+        work[i] = e < min_p ? 0.0f : e;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        total += (double)work[i];
+    }
+    double goal = total * (double)uniform;
+    double sum = 0.0;
+    int32_t token = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (work[i] > 0.0f) {
+            token = (int32_t)i; /* stays the last possible id if rounding never passes goal */
+            sum += (double)work[i];
+            if (sum > goal) {
+                break;
+            }
+        }
+    }
+    return token;
+}
+
+static int32_t argmax(const float *x, int64_t count)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < count; i++) {
+        best = x[i] > x[best] ? i : best;
+    }
+    return (int32_t)best;
+}
+
+/* Draws one token; false where no logit is finite or one is not a number. `work` has 2 `count`
+ * floats. */
+static bool sample_row(int32_t *token, float *logprob, float *logits, int64_t count,
+                       const judo_sampling *sampling, float uniform, const uint8_t *seen,
+                       const uint8_t *banned, float logprob_temperature, float *work)
+{
+    judo_cpu_softmax softmax =
+        judo_cpu_softmax_row(logits, NULL, count, logprob_temperature, banned);
+    if (!isfinite(softmax.sum) || !isfinite(softmax.max)) {
+        return false;
+    }
+    float *raw = work + count;
+    memcpy(raw, logits, (size_t)count * sizeof *raw);
+    if (banned) {
+        for (int64_t i = 0; i < count; i++) {
+            logits[i] = banned[i] ? -INFINITY : logits[i];
+        }
+    }
+    if (seen && sampling->repetition_penalty != 1.0f) {
+        penalise(logits, count, seen, sampling->repetition_penalty);
+    }
+    if (sampling->temperature == 0.0f) {
+        *token = argmax(logits, count);
+    } else {
+        for (int64_t i = 0; i < count; i++) {
+            logits[i] /= sampling->temperature;
+        }
+        if (sampling->top_k > 0 && sampling->top_k < count) {
+            keep_top_k(logits, count, sampling->top_k, work);
+        }
+        if (sampling->top_p < 1.0f) {
+            keep_top_p(logits, count, sampling->top_p, work);
+        }
+        *token = draw(logits, count, sampling->min_p, uniform, work);
+    }
+    *logprob = judo_cpu_softmax_logprob(&softmax, raw[*token], logprob_temperature);
+    return true;
+}
+
+static judo_status check_arguments(const judo_tensor *logits, const judo_sampling *sampling,
+                                   float logprob_temperature)
+{
+    JUDO_TRY(judo_cpu_expect_dims("sample", "logits", logits, 2));
+    if (!(sampling->temperature >= 0.0f) || sampling->top_k < 0 ||
+        !(sampling->top_p >= 0.0f && sampling->top_p <= 1.0f) ||
+        !(sampling->min_p >= 0.0f && sampling->min_p <= 1.0f) ||
+        !(sampling->repetition_penalty > 0.0f) || !(logprob_temperature > 0.0f) ||
+        logits->dims[1] < 1 || logits->dims[1] > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "sample: temperature %g, top_k %" PRId32
+                         ", top_p %g, min_p %g, repetition_penalty %g, temperature of "
+                         "log-probabilities %g, vocabulary %" PRId64 ": one is out of range",
+                         (double)sampling->temperature, sampling->top_k,
+                         (double)sampling->top_p, (double)sampling->min_p,
+                         (double)sampling->repetition_penalty, (double)logprob_temperature,
+                         logits->dims[1]);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
+                            const judo_sampling *sampling, const float *uniform,
+                            const uint8_t *const *seen, const uint8_t *banned,
+                            float logprob_temperature)
+{
+    JUDO_TRY(check_arguments(logits, sampling, logprob_temperature));
+    int64_t rows = logits->dims[0];
+    int64_t count = logits->dims[1];
+    int threads = judo_cpu_threads_for(rows * count);
+    void *memory = NULL;
+    JUDO_TRY(judo_cpu_scratch(&memory, threads * 2 * count * (int64_t)sizeof(float)));
+    int64_t bad_row = rows;
+#pragma omp parallel for schedule(static) num_threads(threads) reduction(min : bad_row)
+    for (int64_t b = 0; b < rows; b++) {
+        float *work = (float *)memory + omp_get_thread_num() * 2 * count;
+        if (!sample_row(&tokens[b], &logprobs[b], (float *)logits->data + b * count, count,
+                        sampling, uniform[b], seen ? seen[b] : NULL, banned,
+                        logprob_temperature, work)) {
+            bad_row = b < bad_row ? b : bad_row;
+        }
+    }
+    if (bad_row < rows) {
+        return JUDO_FAIL(JUDO_ERROR_NUMERIC,
+                         "sample: row %" PRId64
+                         " has no finite logit, or one that is not a number; the model has "
+                         "diverged or every id is banned",
+                         bad_row);
+    }
+    return JUDO_OK;
+}

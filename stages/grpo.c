@@ -1,0 +1,180 @@
+/* stages/grpo.c: stage 3. Draw a group of completions per prompt, score them, and raise the likelihood of what did better than its
+ * group (Shao et al. 2024). Departures from the reference code: prompt and images are computed once per group, so an image
+ * cannot meet another prompt's completion, and one denominator normalises a whole step. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/banned_ids.h"
+#include "models/checkpoint_directory.h"
+#include "parallel/agree.h"
+#include "stages/advantage.h"
+#include "stages/policy_pass.h"
+#include "stages/rollout.h"
+#include "stages/rollout_metrics.h"
+#include "stages/sample_files.h"
+
+typedef struct judo_grpo {
+    judo_rollout rollout;
+    judo_policy_pass *pass;
+    judo_batch_builder *prompt_builder;
+    judo_reward_rules rules;
+    judo_text_embedder *encoder; /* NULL without MiniLM */
+    judo_embedder embedder;
+    judo_zero3 *reference;        /* NULL when kl_beta is 0 */
+    uint8_t *banned;              /* [vocabulary] */
+} judo_grpo;
+
+static double samples_per_step(const judo_train_config *config)
+{
+    return (double)config->grpo.prompts_per_step / (double)config->grpo.updates_per_rollout;
+}
+
+static int32_t own_prompts(const judo_job *job)
+{
+    int64_t prompts = job->config->grpo.prompts_per_step;
+    return (int32_t)((prompts - job->comm->rank + job->comm->size - 1) / job->comm->size);
+}
+
+/* The frozen reference: the weights that the stage started from, sharded like the policy. Collective. */
+static judo_status open_reference(judo_job *job, judo_zero3 **out)
+{
+    judo_zero3_options options = {.inference_only = true};
+    judo_weight_source source = {0};
+    judo_zero3 *reference = NULL;
+    JUDO_TRY(judo_agree(job->comm, judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
+                                                     &reference)));
+    judo_status status = judo_model_source_open(job->config->model.path, judo_model_layout(job->model), &source);
+    if (status == JUDO_OK) {
+        status = judo_zero3_load(reference, &source);
+        judo_model_source_close(&source);
+    }
+    *out = reference;
+    return judo_agree(job->comm, status);
+}
+
+static judo_status open_parts(judo_job *job, judo_grpo *self)
+{
+    const judo_train_config *config = job->config;
+    JUDO_TRY(judo_rollout_create(config, own_prompts(job), &self->rollout));
+    JUDO_TRY(judo_batch_builder_create(job->processor, &self->prompt_builder));
+    JUDO_TRY(judo_policy_pass_create(job, &self->pass));
+    JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &self->rules));
+    JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials, judo_model_config(job->model)->text.vocab_size, &self->banned));
+    judo_model_set_banned(job->model, self->banned);
+    if (config->minilm_path[0]) {
+        JUDO_TRY(judo_text_embedder_open(config->minilm_path, job->ops, &self->encoder));
+        self->embedder = judo_text_embedder_base(self->encoder);
+    } else {
+        JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
+    }
+    return JUDO_OK;
+}
+
+static judo_status grpo_open(judo_job *job, void **state)
+{
+    judo_grpo *self = calloc(1, sizeof *self);
+    if (!self) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
+    }
+    *state = self;
+    JUDO_TRY(judo_agree(job->comm, open_parts(job, self)));
+    if (job->config->grpo.kl_beta > 0) {
+        JUDO_TRY(open_reference(job, &self->reference));
+    }
+    return JUDO_OK;
+}
+
+static void grpo_close(judo_job *job, void **state)
+{
+    judo_grpo *self = *state;
+    if (self) {
+        judo_rollout_free(&self->rollout);
+        judo_policy_pass_destroy(&self->pass);
+        judo_batch_builder_destroy(&self->prompt_builder);
+        judo_text_embedder_close(&self->encoder);
+        judo_zero3_destroy(&self->reference);
+        judo_model_set_banned(job->model, NULL);
+        free(self->banned);
+        free(self);
+        *state = NULL;
+    }
+}
+
+/* The deviation of all rewards of the step, over all ranks. Collective. */
+static judo_status batch_deviation(judo_job *job, const judo_rollout *rollout, double *out)
+{
+    double sums[3] = {0};
+    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size; row++) {
+        sums[0] += 1;
+        sums[1] += rollout->rewards[row];
+        sums[2] += rollout->rewards[row] * rollout->rewards[row];
+    }
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
+    double mean = sums[1] / sums[0];
+    *out = sqrt(fmax(0, (sums[2] - sums[0] * mean * mean) / (sums[0] - 1)));
+    return JUDO_OK;
+}
+
+static judo_status advantages_of(judo_job *job, judo_rollout *rollout)
+{
+    double deviation;
+    JUDO_TRY(batch_deviation(job, rollout, &deviation));
+    return judo_group_advantages(rollout->rewards, rollout->num_prompts, rollout->group_size,
+                                 (judo_advantage_scale)job->config->grpo.advantage_scale, JUDO_ADVANTAGE_EPSILON, deviation,
+                                 rollout->advantages, NULL);
+}
+
+/* Local work of a rollout: everything between the gather of the weights and the policy pass. */
+static judo_status draw_and_score(judo_job *job, judo_grpo *self, judo_params *weights, int64_t index)
+{
+    judo_rollout *rollout = &self->rollout;
+    int64_t prompts = job->config->grpo.prompts_per_step;
+    for (int32_t i = 0; i < rollout->num_prompts; i++) {
+        rollout->positions[i] = index * prompts + (int64_t)i * job->comm->size + job->comm->rank;
+    }
+    JUDO_TRY(judo_rollout_read_prompts(job, rollout));
+    JUDO_TRY(judo_rollout_generate(job, weights, self->prompt_builder, self->banned, rollout));
+    return judo_rollout_score(job, &self->rules, self->encoder ? &self->embedder : NULL, rollout);
+}
+
+static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_t index)
+{
+    judo_params *weights = NULL;
+    double begin = judo_clock();
+    JUDO_TRY(judo_zero3_gather_resident(job->zero, &weights));
+    JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
+    judo_zero3_release_resident(job->zero);
+    judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);
+    JUDO_TRY(advantages_of(job, &self->rollout));
+    JUDO_TRY(judo_rollout_metrics(job, &self->rollout));
+    if (job->config->grpo.keep_samples) {
+        JUDO_TRY(judo_sample_files_write(job, &self->rollout, step));
+    }
+    JUDO_TRY(judo_agree(job->comm, judo_policy_pass_pack(self->pass, &self->rollout)));
+    if (self->reference) {
+        JUDO_TRY(judo_policy_pass_reference(self->pass, judo_zero3_params(self->reference)));
+    }
+    return JUDO_OK;
+}
+
+static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
+{
+    judo_grpo *self = state;
+    int64_t updates = job->config->grpo.updates_per_rollout;
+    if (step % updates == 0) {
+        JUDO_TRY(roll_out(job, self, step, step / updates));
+    }
+    return judo_policy_pass_update(self->pass, step % updates == 0);
+}
+
+const judo_stage judo_stage_grpo = {
+    .name = "grpo",
+    .summary = "stage 3: group-relative policy optimisation with domain, segmentation, choice, format and structure rewards",
+    .kind = JUDO_SAMPLE_CHOICE,
+    .for_grpo = true,
+    .samples_per_step = samples_per_step,
+    .open = grpo_open,
+    .accumulate = grpo_accumulate,
+    .close = grpo_close,
+};

@@ -1,0 +1,151 @@
+/* stages/sft.c: supervised fine-tuning. The samples of a step are positions [step * B, (step + 1) * B) of the sampler's
+ * order, dealt to the ranks in turn, so that a step's gradient does not depend on the number of ranks. */
+#include "stages/sft.h"
+
+#include <stdlib.h>
+
+#include "data/batch_builder.h"
+#include "data/loader.h"
+#include "parallel/agree.h"
+
+typedef struct judo_sft {
+    judo_job *job;
+    judo_loader *loader;
+    int64_t micro_steps; /* per optimizer step, the same on all ranks */
+    judo_batch_builder **micro; /* [micro_steps]: the step's batches, held by the loader */
+} judo_sft;
+
+double judo_sft_samples_per_step(const judo_train_config *config)
+{
+    return (double)config->train.batch_size;
+}
+
+/* Adds the sample at global position `position` to the batch. Runs on loader threads. */
+static judo_status add_sample(judo_job *job, int64_t position, judo_batch_builder *builder)
+{
+    judo_sample sample;
+    judo_sample_sequence sequence = {0};
+    int64_t place;
+    JUDO_TRY(judo_sampler_index(job->sampler, position, &place));
+    JUDO_TRY(judo_dataset_sample(job->dataset, job->indices[place], &sample));
+    judo_status status = judo_sample_sequence_build(&job->text, job->dataset, &sample, true, &sequence);
+    if (status == JUDO_OK) {
+        bool by_sample = job->config->train.normalization == JUDO_NORMALIZE_SAMPLE;
+        int32_t targets = sequence.view.num_tokens - sequence.view.first_target;
+        sequence.view.weight = by_sample ? 1.0f / (float)targets : 1.0f;
+        status = judo_batch_builder_add(builder, &sequence.view);
+    }
+    judo_sample_sequence_free(&sequence);
+    return status;
+}
+
+static judo_status build_micro_batch(void *context, int64_t ticket, judo_batch_builder *builder)
+{
+    judo_sft *self = context;
+    judo_job *job = self->job;
+    int64_t batch_size = job->config->train.batch_size;
+    int64_t micro_batch = job->config->train.micro_batch;
+    int64_t step = ticket / self->micro_steps;
+    int64_t micro = ticket % self->micro_steps;
+    for (int64_t j = 0; j < micro_batch; j++) {
+        int64_t slot = (micro * micro_batch + j) * job->comm->size + job->comm->rank;
+        if (slot < batch_size) {
+            JUDO_TRY(add_sample(job, step * batch_size + slot, builder));
+        }
+    }
+    judo_batch batch;
+    JUDO_TRY(judo_batch_builder_batch(builder, &batch));
+    return judo_model_check_batch(job->model, &batch);
+}
+
+judo_status judo_sft_open(judo_job *job, void **state)
+{
+    judo_sft *self = calloc(1, sizeof *self);
+    if (!self) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
+    }
+    const judo_train_config *config = job->config;
+    self->job = job;
+    int64_t per_rank = (config->train.batch_size + job->comm->size - 1) / job->comm->size;
+    self->micro_steps = (per_rank + config->train.micro_batch - 1) / config->train.micro_batch;
+    self->micro = calloc((size_t)self->micro_steps, sizeof(judo_batch_builder *));
+    judo_status status = self->micro ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
+    if (status == JUDO_OK) {
+        judo_loader_options options = {
+            .processor = job->processor,
+            .build = build_micro_batch,
+            .context = self,
+            .num_threads = (int)config->data.workers,
+            .num_held = (int)self->micro_steps,
+            .num_slots = (int)(2 * self->micro_steps),
+            .first_ticket = job->first_step * self->micro_steps,
+            .end_ticket = job->total_steps * self->micro_steps,
+        };
+        status = judo_loader_open(&options, &self->loader);
+    }
+    *state = self;
+    return status;
+}
+
+void judo_sft_close(judo_job *job, void **state)
+{
+    (void)job;
+    judo_sft *self = *state;
+    if (self) {
+        judo_loader_close(&self->loader);
+        free(self->micro);
+        free(self);
+        *state = NULL;
+    }
+}
+
+static judo_status take_batches(judo_sft *self)
+{
+    for (int64_t m = 0; m < self->micro_steps; m++) {
+        JUDO_TRY(judo_loader_next(self->loader, &self->micro[m]));
+    }
+    return JUDO_OK;
+}
+
+/* The step's denominator: all target weights, or all samples. Collective. */
+static judo_status agree_denominator(judo_sft *self, double totals[3])
+{
+    totals[0] = totals[1] = totals[2] = 0;
+    for (int64_t m = 0; m < self->micro_steps; m++) {
+        judo_batch batch;
+        JUDO_TRY(judo_batch_builder_batch(self->micro[m], &batch));
+        totals[0] += batch.num_targets;
+        totals[1] += batch.num_sequences;
+        totals[2] += batch.num_tokens;
+    }
+    return judo_comm_sum_f64(self->job->comm, totals, 3);
+}
+
+judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
+{
+    judo_sft *self = state;
+    (void)step;
+    JUDO_TRY(judo_agree(job->comm, take_batches(self)));
+    double totals[3];
+    JUDO_TRY(agree_denominator(self, totals));
+    bool by_sample = job->config->train.normalization == JUDO_NORMALIZE_SAMPLE;
+    double denominator = by_sample ? totals[1] : totals[0];
+    judo_token_result result = {0};
+    for (int64_t m = 0; m < self->micro_steps; m++) {
+        judo_batch batch;
+        JUDO_TRY(judo_batch_builder_batch(self->micro[m], &batch));
+        judo_token_loss loss = {.kind = JUDO_LOSS_NLL,
+                                .scale = denominator > 0 ? 1.0 / denominator : 0.0,
+                                .temperature = 1.0f,
+                                .weights = batch.target_weights};
+        JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));
+    }
+    double sums[3] = {result.loss, result.entropy, (double)result.num_correct};
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
+    double targets = totals[0] > 0 ? totals[0] : 1;
+    judo_metrics_put(job->metrics, "loss", sums[0]);
+    judo_metrics_put(job->metrics, "entropy", sums[1] / targets);
+    judo_metrics_put(job->metrics, "mean_token_accuracy", sums[2] / targets);
+    judo_metrics_put(job->metrics, "num_tokens", totals[2]);
+    return JUDO_OK;
+}

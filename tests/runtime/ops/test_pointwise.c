@@ -1,0 +1,363 @@
+/* tests/runtime/ops/test_pointwise.c: norms, rotary, activations, row ops against plain double
+ * loops; gradients against differences of those. */
+#include "tests/runtime/ops/support.h"
+
+static const int64_t sizes[][2] = {{1, 1}, {3, 7}, {5, 16}, {9, 100}, {200, 129}, {0, 12}};
+
+enum { NUM_SIZES = sizeof sizes / sizeof *sizes };
+
+static const double epsilon = 1e-5;
+
+static void reference_rmsnorm(double *y, const double *x, const float *w, int64_t n)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += x[i] * x[i];
+    }
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = x[i] / sqrt(sum / (double)n + epsilon) * (double)w[i];
+    }
+}
+
+static void check_rmsnorm(int64_t m, int64_t n)
+{
+    judo_tensor x = new_2d(m, n), w = new_1d(n), y = new_2d(m, n), rstd = new_1d(m);
+    judo_tensor dy = new_2d(m, n), dx = new_2d(m, n), dw = new_1d(n);
+    fill(&x, 1, 2.0f);
+    fill(&w, 2, 1.0f);
+    fill(&dy, 3, 1.0f);
+    fill_with(&dx, 1.0f);
+    fill_with(&dw, 2.0f);
+    assert_ok(JUDO_TEST_OPS->rmsnorm_forward(&y, &rstd, &x, &w, (float)epsilon));
+    assert_ok(JUDO_TEST_OPS->rmsnorm_backward(&dx, &dw, &dy, &x, &w, &rstd));
+    double *row = calloc((size_t)n, sizeof *row), *up = calloc((size_t)n, sizeof *up);
+    double *down = calloc((size_t)n, sizeof *down), *dw_sum = calloc((size_t)n, sizeof *dw_sum);
+    for (int64_t i = 0; i < m * n; i++) {
+        int64_t first = i / n * n;
+        for (int64_t j = 0; j < n; j++) {
+            row[j] = (double)values_of(&x)[first + j];
+        }
+        reference_rmsnorm(up, row, values_of(&w), n);
+        assert_near((double)values_of(&y)[i], up[i - first], 1e-6, "y", i);
+        dw_sum[i - first] +=
+            (double)values_of(&dy)[i] * up[i - first] / (double)values_of(&w)[i - first];
+        const double step = 1e-5;
+        row[i - first] += step;
+        reference_rmsnorm(up, row, values_of(&w), n);
+        row[i - first] -= 2.0 * step;
+        reference_rmsnorm(down, row, values_of(&w), n);
+        double slope = 1.0; /* what dx held */
+        for (int64_t j = 0; j < n; j++) {
+            slope += (double)values_of(&dy)[first + j] * (up[j] - down[j]) / (2.0 * step);
+        }
+        assert_near((double)values_of(&dx)[i], slope, 2e-5, "dx", i);
+    }
+    for (int64_t j = 0; j < n; j++) {
+        assert_near((double)values_of(&dw)[j], 2.0 + dw_sum[j], 1e-5, "dw", j);
+    }
+    free(row);
+    free(up);
+    free(down);
+    free(dw_sum);
+    FREE(&x, &w, &y, &rstd, &dy, &dx, &dw);
+}
+
+static void test_rmsnorm__matches_loops_and_differences(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NUM_SIZES; i++) {
+        check_rmsnorm(sizes[i][0], sizes[i][1]);
+    }
+}
+
+/* torch: w * x / sqrt(mean(x^2) + 1e-6) for x = 1..5 / 3, w = 1, 0.5, 2, -1, 3. */
+static void test_rmsnorm__matches_torch(void **state)
+{
+    (void)state;
+    float x[5] = {1.0f / 3, 2.0f / 3, 1.0f, 4.0f / 3, 5.0f / 3};
+    float w[5] = {1.0f, 0.5f, 2.0f, -1.0f, 3.0f};
+    float y[5];
+    const double expected[5] = {0.3015112578868866, 0.3015112578868866, 1.8090674877166748,
+                                -1.2060450315475464, 4.522668838500977};
+    judo_tensor xt = judo_tensor_2d(x, JUDO_F32, 1, 5), wt = judo_tensor_1d(w, JUDO_F32, 5);
+    judo_tensor yt = judo_tensor_2d(y, JUDO_F32, 1, 5);
+    assert_ok(JUDO_TEST_OPS->rmsnorm_forward(&yt, NULL, &xt, &wt, 1e-6f));
+    for (int i = 0; i < 5; i++) {
+        assert_near((double)y[i], expected[i], 2e-7, "y", i);
+    }
+}
+
+static void test_layernorm__matches_plain_loops_also_in_place(void **state)
+{
+    (void)state;
+    for (int s = 0; s < NUM_SIZES; s++) {
+        int64_t m = sizes[s][0];
+        int64_t n = sizes[s][1];
+        judo_tensor x = new_2d(m, n), w = new_1d(n), bias = new_1d(n), y = new_2d(m, n);
+        fill(&x, 1, 2.0f);
+        fill(&w, 2, 1.0f);
+        fill(&bias, 3, 1.0f);
+        assert_ok(JUDO_TEST_OPS->layernorm_forward(&y, &x, &w, &bias, (float)epsilon));
+        for (int64_t i = 0; i < m * n; i++) {
+            const float *row = values_of(&x) + i / n * n;
+            double mean = 0.0;
+            double variance = 0.0;
+            for (int64_t j = 0; j < n; j++) {
+                mean += (double)row[j] / (double)n;
+            }
+            for (int64_t j = 0; j < n; j++) {
+                variance += ((double)row[j] - mean) * ((double)row[j] - mean) / (double)n;
+            }
+            double expected = ((double)row[i % n] - mean) / sqrt(variance + epsilon) *
+                                  (double)values_of(&w)[i % n] +
+                              (double)values_of(&bias)[i % n];
+            assert_near((double)values_of(&y)[i], expected, 2e-5, "y", i);
+        }
+        assert_ok(JUDO_TEST_OPS->layernorm_forward(&x, &x, &w, &bias, (float)epsilon));
+        assert_same_bits(&x, &y, "in place");
+        FREE(&x, &w, &bias, &y);
+    }
+}
+
+static void test_rotary__rotates_pairs_and_back(void **state)
+{
+    (void)state;
+
+    enum { TOKENS = 6, HEADS = 3, DIM = 10, HALF = DIM / 2 };
+
+    judo_tensor x = new_3d(TOKENS, HEADS, DIM), cosines = new_2d(TOKENS, HALF);
+    judo_tensor sines = new_2d(TOKENS, HALF);
+    fill(&x, 1, 1.0f);
+    for (int i = 0; i < TOKENS * HALF; i++) {
+        values_of(&cosines)[i] = (float)cos(0.3 * i);
+        values_of(&sines)[i] = (float)sin(0.3 * i);
+    }
+    judo_tensor y = new_copy(&x);
+    assert_ok(JUDO_TEST_OPS->rotary(&y, &cosines, &sines, false));
+    for (int i = 0; i < TOKENS * HEADS * HALF; i++) {
+        int first = i / HALF * DIM + i % HALF;
+        int angle = i / (HEADS * HALF) * HALF + i % HALF;
+        double a = (double)values_of(&x)[first];
+        double b = (double)values_of(&x)[first + HALF];
+        assert_near((double)values_of(&y)[first], a * cos(0.3 * angle) - b * sin(0.3 * angle),
+                    1e-6, "first", i);
+        assert_near((double)values_of(&y)[first + HALF],
+                    b * cos(0.3 * angle) + a * sin(0.3 * angle), 1e-6, "second", i);
+    }
+    assert_ok(JUDO_TEST_OPS->rotary(&y, &cosines, &sines, true));
+    for (int i = 0; i < TOKENS * HEADS * DIM; i++) {
+        assert_near((double)values_of(&y)[i], (double)values_of(&x)[i], 1e-6, "back", i);
+    }
+    judo_tensor none = rows_of(&x, 0, 0), no_cos = rows_of(&cosines, 0, 0);
+    assert_ok(JUDO_TEST_OPS->rotary(&none, &no_cos, &no_cos, false));
+    FREE(&x, &cosines, &sines, &y);
+}
+
+static double silu(double x)
+{
+    return x / (1.0 + exp(-x));
+}
+
+static double gelu(double x)
+{
+    return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
+}
+
+static void test_swiglu__matches_plain_loops_also_in_place(void **state)
+{
+    (void)state;
+    for (int s = 0; s < NUM_SIZES; s++) {
+        judo_tensor gate = new_2d(sizes[s][0], sizes[s][1]);
+        judo_tensor up = new_copy(&gate), y = new_copy(&gate), dy = new_copy(&gate);
+        fill(&gate, 1, 12.0f);
+        fill(&up, 2, 1.0f);
+        fill(&dy, 3, 1.0f);
+        assert_ok(JUDO_TEST_OPS->swiglu_forward(&y, &gate, &up));
+        judo_tensor dgate = new_copy(&gate), dup = new_copy(&up);
+        assert_ok(JUDO_TEST_OPS->swiglu_backward(&dgate, &dup, &dy, &dgate, &dup));
+        for (int64_t i = 0; i < judo_tensor_count(&gate); i++) {
+            double g = (double)values_of(&gate)[i];
+            double u = (double)values_of(&up)[i];
+            double d = (double)values_of(&dy)[i];
+            double slope = (silu(g + 1e-5) - silu(g - 1e-5)) / 2e-5;
+            assert_near((double)values_of(&y)[i], silu(g) * u, 1e-6, "y", i);
+            assert_near((double)values_of(&dup)[i], d * silu(g), 1e-6, "dup", i);
+            assert_near((double)values_of(&dgate)[i], d * u * slope, 2e-6, "dgate", i);
+        }
+        FREE(&gate, &up, &y, &dy, &dgate, &dup);
+    }
+}
+
+static void test_swiglu__extreme_gates_stay_finite(void **state)
+{
+    (void)state;
+    float gate[4] = {-1e30f, 1e30f, -200.0f, 200.0f};
+    float up[4] = {1.0f, 1.0f, 1.0f, 1.0f};
+    float y[4], dgate[4], dup[4];
+    judo_tensor gt = judo_tensor_1d(gate, JUDO_F32, 4), ut = judo_tensor_1d(up, JUDO_F32, 4);
+    judo_tensor yt = judo_tensor_1d(y, JUDO_F32, 4), dgt = judo_tensor_1d(dgate, JUDO_F32, 4);
+    judo_tensor dut = judo_tensor_1d(dup, JUDO_F32, 4);
+    assert_ok(JUDO_TEST_OPS->swiglu_forward(&yt, &gt, &ut));
+    assert_ok(JUDO_TEST_OPS->swiglu_backward(&dgt, &dut, &ut, &gt, &ut));
+    const float expected[4] = {0.0f, 1e30f, 0.0f, 200.0f};
+    for (int i = 0; i < 4; i++) {
+        assert_true(y[i] == expected[i]);
+        assert_true(dup[i] == expected[i]);
+        assert_true(dgate[i] == (i % 2 ? 1.0f : 0.0f));
+    }
+}
+
+static void test_gelu__matches_plain_loops_also_in_place(void **state)
+{
+    (void)state;
+    for (int s = 0; s < NUM_SIZES; s++) {
+        judo_tensor x = new_2d(sizes[s][0], sizes[s][1]);
+        judo_tensor dy = new_copy(&x);
+        fill(&x, 1, 6.0f);
+        fill(&dy, 3, 1.0f);
+        judo_tensor y = new_copy(&x), dx = new_copy(&dy);
+        assert_ok(JUDO_TEST_OPS->gelu_forward(&y, &y));
+        assert_ok(JUDO_TEST_OPS->gelu_backward(&dx, &dx, &x));
+        for (int64_t i = 0; i < judo_tensor_count(&x); i++) {
+            double v = (double)values_of(&x)[i];
+            double slope = (gelu(v + 1e-5) - gelu(v - 1e-5)) / 2e-5;
+            assert_near((double)values_of(&y)[i], gelu(v), 1e-6, "y", i);
+            assert_near((double)values_of(&dx)[i], (double)values_of(&dy)[i] * slope, 2e-6,
+                        "dx", i);
+        }
+        FREE(&x, &dy, &y, &dx);
+    }
+}
+
+static void test_add__adds_any_shape(void **state)
+{
+    (void)state;
+    judo_tensor y = new_3d(3, 5, 7), x = new_3d(3, 5, 7), other = new_2d(15, 7);
+    fill(&y, 1, 1.0f);
+    fill(&x, 2, 1.0f);
+    judo_tensor sum = new_copy(&y);
+    assert_ok(JUDO_TEST_OPS->add(&sum, &x));
+    for (int i = 0; i < 105; i++) {
+        assert_true(values_of(&sum)[i] == values_of(&y)[i] + values_of(&x)[i]);
+    }
+    assert_int_equal(JUDO_TEST_OPS->add(&sum, &other), JUDO_ERROR_INTERNAL);
+    FREE(&y, &x, &other, &sum);
+}
+
+static void test_rows__gather_scatter_and_add_by_index(void **state)
+{
+    (void)state;
+
+    enum { COUNT = 5, WIDTH = 77 };
+
+    const int32_t index[COUNT] = {3, 0, 3, 3, 1};
+    judo_tensor table = new_2d(4, WIDTH), picked = new_2d(COUNT, WIDTH);
+    fill(&table, 1, 1.0f);
+    assert_ok(JUDO_TEST_OPS->gather_rows(&picked, &table, index, COUNT));
+    for (int i = 0; i < COUNT * WIDTH; i++) {
+        assert_true(values_of(&picked)[i] ==
+                    values_of(&table)[index[i / WIDTH] * WIDTH + i % WIDTH]);
+    }
+    fill(&picked, 2, 1.0f);
+    judo_tensor sum = new_copy(&table);
+    assert_ok(JUDO_TEST_OPS->scatter_add_rows(&sum, &picked, index, COUNT));
+    for (int row = 0; row < 4; row++) {
+        for (int j = 0; j < WIDTH; j++) {
+            float expected = values_of(&table)[row * WIDTH + j];
+            for (int i = 0; i < COUNT; i++) {
+                expected += index[i] == row ? values_of(&picked)[i * WIDTH + j] : 0.0f;
+            }
+            assert_true(values_of(&sum)[row * WIDTH + j] == expected);
+        }
+    }
+    FREE(&table, &picked, &sum);
+}
+
+static void test_rows__scatter_leaves_other_rows(void **state)
+{
+    (void)state;
+    const int32_t index[2] = {3, 1};
+    judo_tensor y = new_2d(4, 3), x = new_2d(2, 3);
+    fill_with(&y, 9.0f);
+    fill(&x, 1, 1.0f);
+    assert_ok(JUDO_TEST_OPS->scatter_rows(&y, &x, index, 2));
+    for (int j = 0; j < 3; j++) {
+        assert_true(values_of(&y)[j] == 9.0f && values_of(&y)[6 + j] == 9.0f);
+        assert_true(values_of(&y)[9 + j] == values_of(&x)[j]);
+        assert_true(values_of(&y)[3 + j] == values_of(&x)[3 + j]);
+    }
+    FREE(&y, &x);
+}
+
+static void test_rows__an_index_outside_is_an_error(void **state)
+{
+    (void)state;
+    judo_tensor table = new_2d(4, 3), rows = new_2d(2, 3);
+    const int32_t bad[2][2] = {{0, 4}, {-1, 0}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(JUDO_TEST_OPS->gather_rows(&rows, &table, bad[i], 2),
+                         JUDO_ERROR_ARGUMENT);
+        assert_int_equal(JUDO_TEST_OPS->scatter_rows(&table, &rows, bad[i], 2),
+                         JUDO_ERROR_ARGUMENT);
+        assert_int_equal(JUDO_TEST_OPS->scatter_add_rows(&table, &rows, bad[i], 2),
+                         JUDO_ERROR_ARGUMENT);
+    }
+    assert_int_equal(JUDO_TEST_OPS->gather_rows(&rows, &table, bad[0], 1), JUDO_ERROR_INTERNAL);
+    judo_tensor none = rows_of(&rows, 0, 0);
+    assert_ok(JUDO_TEST_OPS->gather_rows(&none, &table, NULL, 0));
+    assert_ok(JUDO_TEST_OPS->scatter_add_rows(&table, &none, NULL, 0));
+    FREE(&table, &rows);
+}
+
+/* Large enough to be split; odd so that pieces are unequal. */
+static void test_threads__do_not_change_bits(void **state)
+{
+    (void)state;
+
+    enum { M = 301, N = 257 };
+
+    judo_tensor x = new_2d(M, N), w = new_1d(N), dy = new_2d(M, N);
+    fill(&x, 1, 2.0f);
+    fill(&w, 2, 1.0f);
+    fill(&dy, 3, 1.0f);
+    judo_tensor kept[4] = {{0}};
+    int before = judo_ops_cpu_threads();
+    for (int threads = 1; threads <= 3; threads++) {
+        judo_tensor y = new_2d(M, N), rstd = new_1d(M), dx = new_2d(M, N), dw = new_1d(N);
+        judo_ops_cpu_set_threads(threads);
+        assert_ok(JUDO_TEST_OPS->rmsnorm_forward(&y, &rstd, &x, &w, 1e-6f));
+        assert_ok(JUDO_TEST_OPS->rmsnorm_backward(&dx, &dw, &dy, &x, &w, &rstd));
+        assert_ok(JUDO_TEST_OPS->linear_backward(NULL, false, NULL, &dw, &dy, NULL, NULL));
+        assert_ok(JUDO_TEST_OPS->swiglu_forward(&y, &y, &x));
+        judo_tensor results[4] = {y, rstd, dx, dw};
+        for (int i = 0; i < 4; i++) {
+            if (threads == 1) {
+                kept[i] = results[i];
+            } else {
+                assert_same_bits(&results[i], &kept[i], "result");
+                free(results[i].data);
+            }
+        }
+    }
+    judo_ops_cpu_set_threads(before);
+    FREE(&x, &w, &dy, &kept[0], &kept[1], &kept[2], &kept[3]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rmsnorm__matches_loops_and_differences),
+        cmocka_unit_test(test_rmsnorm__matches_torch),
+        cmocka_unit_test(test_layernorm__matches_plain_loops_also_in_place),
+        cmocka_unit_test(test_rotary__rotates_pairs_and_back),
+        cmocka_unit_test(test_swiglu__matches_plain_loops_also_in_place),
+        cmocka_unit_test(test_swiglu__extreme_gates_stay_finite),
+        cmocka_unit_test(test_gelu__matches_plain_loops_also_in_place),
+        cmocka_unit_test(test_add__adds_any_shape),
+        cmocka_unit_test(test_rows__gather_scatter_and_add_by_index),
+        cmocka_unit_test(test_rows__scatter_leaves_other_rows),
+        cmocka_unit_test(test_rows__an_index_outside_is_an_error),
+        cmocka_unit_test(test_threads__do_not_change_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
