@@ -91,19 +91,18 @@ int judo_program_run(const char *name, const char *summary, const judo_config_ta
         return 0;
     }
     judo_process process = {0};
-    judo_status status = judo_process_begin(&process, &argc, &argv);
+    judo_status status = judo_process_begin(&process, JUDO_LOG_INFO);
     if (status != JUDO_OK) {
-        (void)fprintf(stderr, "%s: %s\n", name, judo_error_message());
-        return (int)status;
+        return judo_process_end(&process, status);
     }
-    judo_ops_cpu_set_threads(process.threads);
+    judo_ops_cpu_set_threads(process.topology.threads);
     status = parsed;
     if (status == JUDO_OK && !line.yaml && line.num_overrides == 0) {
         status = JUDO_FAIL(JUDO_ERROR_ARGUMENT, "needs a configuration file: %s config.yaml [key=value ...]; see --help", name);
     }
     status = judo_agree(process.comm, status);
     if (status == JUDO_OK) {
-        status = run_program(process.comm, &line, table, target, target_bytes, work, process.threads);
+        status = run_program(process.comm, &line, table, target, target_bytes, work, process.topology.threads);
     }
     return judo_process_end(&process, status);
 }

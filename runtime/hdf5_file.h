@@ -55,7 +55,7 @@ judo_status judo_hdf5_write_append(judo_hdf5_file *file, const void *bytes,
                                    int64_t length) JUDO_MUST_CHECK;
 judo_status judo_hdf5_write_end(judo_hdf5_file *file) JUDO_MUST_CHECK;
 
-/* Reading. False also for a file open for writing. */
+/* Reading. */
 bool judo_hdf5_has(judo_hdf5_file *file, const char *name);
 /* Reads a whole dataset of exactly `type` into memory that the caller free()s. More than
  * `max_count` elements are an error before any allocation. `dims` holds JUDO_HDF5_MAX_DIMS;

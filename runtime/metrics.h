@@ -15,8 +15,10 @@ typedef struct judo_metrics judo_metrics;
  * Rank 0 only: other ranks pass NULL around. */
 judo_status judo_metrics_open(const char *folder, int64_t resume_step, bool tensorboard,
                               judo_metrics **out) JUDO_MUST_CHECK;
-/* Starts the row of `step`; put adds a number; end writes it to the files and, every
- * `console_every` rows, prints a line. All accept NULL. */
+/* Prints every `rows`th row to the log (1 at first; 0: none). Accepts NULL. */
+void judo_metrics_set_console_every(judo_metrics *metrics, int rows);
+/* Starts the row of `step`; put adds a number (not "step" or "time", which each row has
+ * anyhow); end writes it to the files and perhaps the log. All accept NULL. */
 void judo_metrics_begin(judo_metrics *metrics, int64_t step);
 void judo_metrics_put(judo_metrics *metrics, const char *name, double value);
 judo_status judo_metrics_end(judo_metrics *metrics) JUDO_MUST_CHECK;

@@ -113,7 +113,7 @@ static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollou
     for (int32_t k = 0; k < rollout->group_size; k++) {
         int64_t row = first_row + k;
         for (int32_t t = 0; t < generation->lengths[row]; t++, at++) {
-            targets->advantages[at] = (float)rollout->advantages[row];
+            targets->advantages[at] = rollout->advantages[row];
             targets->drawn_logprobs[at] = generation->logprobs[row * generation->max_new_tokens + t];
         }
     }
@@ -156,7 +156,7 @@ static judo_status agree_denominator(judo_policy_pass *self)
     for (int32_t m = 0; m < self->num_micro; m++) {
         tokens += self->targets[m].count;
     }
-    JUDO_TRY(judo_comm_all_reduce_f64(self->job->comm, &tokens, 1, JUDO_REDUCE_SUM));
+    JUDO_TRY(judo_comm_sum_f64(self->job->comm, &tokens, 1));
     double completions = (double)(config->grpo.prompts_per_step * config->grpo.group_size);
     self->num_tokens = tokens > 0 ? tokens : 1;
     switch ((judo_policy_loss)config->grpo.loss) {
@@ -189,8 +189,8 @@ static judo_status put_metrics(judo_policy_pass *self, const judo_token_result *
     judo_metrics *metrics = self->job->metrics;
     double sums[6] = {result->loss, result->kl, result->entropy, (double)result->num_clipped_low,
                       (double)result->num_clipped_high, drift};
-    JUDO_TRY(judo_comm_all_reduce_f64(self->job->comm, sums, 6, JUDO_REDUCE_SUM));
-    JUDO_TRY(judo_comm_all_reduce_f64(self->job->comm, &largest, 1, JUDO_REDUCE_MAX));
+    JUDO_TRY(judo_comm_sum_f64(self->job->comm, sums, 6));
+    JUDO_TRY(judo_comm_max_f64(self->job->comm, &largest, 1));
     judo_metrics_put(metrics, "loss", sums[0]);
     if (self->job->config->grpo.kl_beta > 0) {
         judo_metrics_put(metrics, "kl", sums[1] / self->num_tokens);

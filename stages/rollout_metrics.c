@@ -82,8 +82,8 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
     for (int32_t group = 0; group < rollout->num_prompts; group++) {
         count_group(rollout, group, &t);
     }
-    JUDO_TRY(judo_comm_all_reduce_f64(job->comm, t.sums, NUM_SUMS, JUDO_REDUCE_SUM));
-    JUDO_TRY(judo_comm_all_reduce_f64(job->comm, t.largest, 2, JUDO_REDUCE_MAX));
+    JUDO_TRY(judo_comm_sum_f64(job->comm, t.sums, NUM_SUMS));
+    JUDO_TRY(judo_comm_max_f64(job->comm, t.largest, 2));
     judo_metrics *m = job->metrics;
     double rows = fmax(1, t.sums[ROWS]);
     judo_metrics_put(m, "reward", t.sums[TOTAL] / rows);
@@ -92,9 +92,9 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
     for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
         if (t.sums[SCORED + r] > 0) {
             char name[96];
-            (void)snprintf(name, sizeof name, "rewards/%s/mean", judo_reward_name(r));
+            (void)snprintf(name, sizeof name, "rewards/%s/mean", judo_rewards[r].name);
             judo_metrics_put(m, name, t.sums[REWARD + r] / t.sums[SCORED + r]);
-            (void)snprintf(name, sizeof name, "rewards/%s/std", judo_reward_name(r));
+            (void)snprintf(name, sizeof name, "rewards/%s/std", judo_rewards[r].name);
             judo_metrics_put(m, name, deviation_of(t.sums[REWARD + r], t.sums[SQUARES + r], t.sums[SCORED + r]));
         }
     }

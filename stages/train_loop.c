@@ -166,8 +166,10 @@ judo_status judo_train(judo_comm *comm, const judo_stage *stage, const judo_trai
 {
     judo_run_lock *lock = NULL;
     judo_job job;
-    judo_interrupt_install();
-    JUDO_TRY(judo_run_folder_prepare(comm, config, stage, &lock));
+    judo_comm_set_deadline(comm, config->run.deadline_seconds);
+    JUDO_TRY(judo_interrupt_install());
+    JUDO_TRY(judo_run_lock_take(comm, config->run.folder, &lock));
+    JUDO_TRY(judo_run_folder_prepare(comm, stage, config));
     judo_status status = judo_job_open(comm, stage, config, threads, &job);
     if (status == JUDO_OK) {
         status = train_open_job(&job);

@@ -1,0 +1,59 @@
+/* tests/models/fixture.h: a golden case: a small model directory with inputs and results that
+ * transformers gave for it (tests/golden/make/qwen25vl.py). */
+#ifndef JUDO_TESTS_MODELS_FIXTURE_H
+#define JUDO_TESTS_MODELS_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "models/qwen25vl.h"
+#include "runtime/safetensors.h"
+#include "tests/models/batch_builder.h"
+
+enum { FIXTURE_MAX_IMAGES = 4, FIXTURE_MAX_TOKENS = 128 };
+
+typedef struct fixture {
+    char directory[256];
+    judo_qwen_config config;
+    judo_safetensors *golden;
+    sequence sequence; /* the case's input */
+    int32_t tokens[FIXTURE_MAX_TOKENS], targets[FIXTURE_MAX_TOKENS];
+    judo_image_grid grids[FIXTURE_MAX_IMAGES];
+    int32_t starts[FIXTURE_MAX_IMAGES];
+    float *patches;
+} fixture;
+
+extern const char *const fixture_names[];
+
+enum { FIXTURE_COUNT = 4 };
+
+/* Succeeds or prints the error and fails the test. */
+#define assert_ok(expression)                                                                  \
+    do {                                                                                       \
+        if ((expression) != JUDO_OK) {                                                         \
+            fail_msg("%s: %s", #expression, judo_error_message());                             \
+        }                                                                                      \
+    } while (0)
+
+void fixture_open(fixture *f, const char *name);
+void fixture_close(fixture *f);
+/* Reads a golden tensor whole; its element count goes to `count`. free() it. NULL if absent. */
+float *fixture_golden(const fixture *f, const char *name, int64_t *count);
+
+/* A model with its weights loaded; checkpointing as asked. */
+typedef struct loaded {
+    judo_model *model;
+    judo_local_params *params;
+} loaded;
+
+judo_model_options fixture_options(bool checkpoint);
+loaded fixture_load(const fixture *f, const judo_model_options *options);
+void fixture_unload(loaded *l);
+
+/* |a - b| / |b| in L2; |a| where b is zero. */
+double relative_error(const float *a, const float *b, int64_t count);
+
+#endif
