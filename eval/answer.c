@@ -6,12 +6,12 @@
 #include "eval/sequence_match.h"
 
 /* The first <answer>L</answer> with L in A-D. */
-static char tagged_letter(judo_text text)
+static char tagged_letter(judo_span text)
 {
-    for (size_t at = 0; (at = judo_text_find(text, at, "<answer>")) != JUDO_NOWHERE; at++) {
+    for (size_t at = 0; (at = judo_span_find(text, at, "<answer>")) != JUDO_NOWHERE; at++) {
         size_t letter = at + strlen("<answer>");
         if (letter < text.length && judo_code_is_choice((unsigned char)text.text[letter]) &&
-            judo_text_has_at(text, letter + 1, "</answer>")) {
+            judo_span_has_at(text, letter + 1, "</answer>")) {
             return text.text[letter];
         }
     }
@@ -19,14 +19,14 @@ static char tagged_letter(judo_text text)
 }
 
 /* The first or last letter 'A'..`highest` with no word character beside it; 0 for none. */
-static char lone_letter(judo_text text, uint32_t highest, bool last)
+static char lone_letter(judo_span text, uint32_t highest, bool last)
 {
     char found = 0;
     bool after_word = false;
     for (size_t at = 0; at < text.length;) {
-        uint32_t code = judo_text_next(text, &at);
+        uint32_t code = judo_span_next(text, &at);
         size_t peek = at;
-        bool before_word = at < text.length && judo_code_is_word(judo_text_next(text, &peek));
+        bool before_word = at < text.length && judo_code_is_word(judo_span_next(text, &peek));
         if (code >= 'A' && code <= highest && !after_word && !before_word) {
             found = (char)code;
             if (!last) {
@@ -40,14 +40,14 @@ static char lone_letter(judo_text text, uint32_t highest, bool last)
 
 /* difflib.get_close_matches(response, options, n=1, cutoff=0): of equal ratios the greater
  * text. */
-static judo_status closest_option(judo_text response, const char *const *options,
+static judo_status closest_option(judo_span response, const char *const *options,
                                   int num_options, char *out)
 {
     char letter = 0;
     double best = -1;
     for (int i = 0; i < num_options; i++) {
         double ratio = 0;
-        judo_text option = judo_text_of(options[i], strlen(options[i]));
+        judo_span option = judo_span_of(options[i], strlen(options[i]));
         JUDO_TRY(judo_sequence_ratio(option, response, &ratio));
         if (ratio > best || (ratio == best && strcmp(options[i], options[letter - 'A']) > 0)) {
             best = ratio;
@@ -58,7 +58,7 @@ static judo_status closest_option(judo_text response, const char *const *options
     return JUDO_OK;
 }
 
-judo_status judo_answer_read(judo_answer_mode mode, judo_text completion,
+judo_status judo_answer_read(judo_answer_mode mode, judo_span completion,
                              const char *const *options, int num_options, char *out)
 {
     if (mode == JUDO_ANSWER_JUDO) {

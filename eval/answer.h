@@ -3,7 +3,7 @@
 #ifndef JUDO_EVAL_ANSWER_H
 #define JUDO_EVAL_ANSWER_H
 
-#include "rewards/text_math.h"
+#include "rewards/span_math.h"
 #include "runtime/status.h"
 
 typedef enum judo_answer_mode {
@@ -14,7 +14,7 @@ typedef enum judo_answer_mode {
 
 /* options: texts by letter from 'A' on; used by JUDO_ANSWER_MMAD only (0: none known). *out is
  * the letter, or 0 when there is none. */
-judo_status judo_answer_read(judo_answer_mode mode, judo_text completion,
+judo_status judo_answer_read(judo_answer_mode mode, judo_span completion,
                              const char *const *options, int num_options,
                              char *out) JUDO_MUST_CHECK;
 

@@ -25,7 +25,7 @@ static int compare_codes(const void *left, const void *right)
     return (l > r) - (l < r);
 }
 
-static judo_status decode(judo_text text, uint32_t **out, int64_t *length)
+static judo_status decode(judo_span text, uint32_t **out, int64_t *length)
 {
     uint32_t *codes = malloc((text.length + 1) * sizeof *codes);
     if (codes == NULL) {
@@ -34,7 +34,7 @@ static judo_status decode(judo_text text, uint32_t **out, int64_t *length)
     }
     *length = 0;
     for (size_t at = 0; at < text.length;) {
-        codes[(*length)++] = judo_text_next(text, &at);
+        codes[(*length)++] = judo_span_next(text, &at);
     }
     *out = codes;
     return JUDO_OK;
@@ -118,7 +118,7 @@ static int64_t matching(const matcher *m, range r)
     return total;
 }
 
-judo_status judo_sequence_ratio(judo_text a, judo_text b, double *out)
+judo_status judo_sequence_ratio(judo_span a, judo_span b, double *out)
 {
     matcher m = {0};
     judo_status status = JUDO_OK;

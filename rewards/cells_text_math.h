@@ -19,7 +19,7 @@ typedef enum judo_cells_state {
 } judo_cells_state;
 
 /* Python's int() of a piece of text, saturated at 9999; false where int() raises. */
-static inline JUDO_HD bool judo_text_int(judo_span text, int *out)
+static inline JUDO_HD bool judo_span_int(judo_span text, int *out)
 {
     judo_span number = judo_span_strip(text);
     size_t at = 0;
@@ -60,10 +60,10 @@ static inline JUDO_HD bool judo_cell_pair(judo_span text, int *row, int *column)
         end--;
     }
     judo_span pair = judo_span_slice(text, first, end);
-    size_t comma = judo_text_find(pair, 0, ",");
-    return comma != JUDO_NOWHERE && judo_text_find(pair, comma + 1, ",") == JUDO_NOWHERE &&
-           judo_text_int(judo_span_slice(pair, 0, comma), row) &&
-           judo_text_int(judo_span_slice(pair, comma + 1, pair.length), column);
+    size_t comma = judo_span_find(pair, 0, ",");
+    return comma != JUDO_NOWHERE && judo_span_find(pair, comma + 1, ",") == JUDO_NOWHERE &&
+           judo_span_int(judo_span_slice(pair, 0, comma), row) &&
+           judo_span_int(judo_span_slice(pair, comma + 1, pair.length), column);
 }
 
 static inline JUDO_HD bool judo_cell_in_grid(int coordinate)
@@ -130,7 +130,7 @@ static inline JUDO_HD size_t judo_cells_token_end(judo_span list, size_t from)
     return list.length;
 }
 
-static inline JUDO_HD bool judo_text_is_none(judo_span text)
+static inline JUDO_HD bool judo_span_is_none(judo_span text)
 {
     return text.length == 4 && (text.text[0] | 0x20) == 'n' && (text.text[1] | 0x20) == 'o' &&
            (text.text[2] | 0x20) == 'n' && (text.text[3] | 0x20) == 'e';
@@ -142,7 +142,7 @@ static inline JUDO_HD bool judo_cells_read_list(judo_span content, judo_cells_sy
 {
     judo_cells read = {{0, 0, 0, 0}};
     judo_span list = judo_span_strip(content);
-    if (!judo_text_is_none(list)) {
+    if (!judo_span_is_none(list)) {
         for (size_t at = 0; at < list.length;) {
             size_t end = judo_cells_token_end(list, at);
             judo_span token = judo_span_strip(judo_span_slice(list, at, end));

@@ -5,18 +5,18 @@
 #ifndef JUDO_REWARDS_EXTRACT_CHOICE_MATH_H
 #define JUDO_REWARDS_EXTRACT_CHOICE_MATH_H
 
-#include "rewards/text_math.h"
+#include "rewards/span_math.h"
 
 enum { JUDO_CHOICE_LETTERS = 4, JUDO_CHOICE_CONTEXT = 20 };
 
 /* The next code point with each run of white space read as one space. */
-static inline JUDO_HD uint32_t judo_text_next_collapsed(judo_span text, size_t *at)
+static inline JUDO_HD uint32_t judo_span_next_collapsed(judo_span text, size_t *at)
 {
     uint32_t code = judo_span_next(text, at);
     if (!judo_code_is_space(code)) {
         return code;
     }
-    *at = judo_text_skip_spaces(text, *at);
+    *at = judo_span_skip_spaces(text, *at);
     return ' ';
 }
 
@@ -40,11 +40,11 @@ static inline JUDO_HD judo_choice_scan judo_choice_scan_of(judo_span text)
     judo_choice_scan scan = {0, 0, {0}, {0}, {0}, {0}};
     uint32_t before = 0;
     size_t at = 0;
-    uint32_t code = at < text.length ? judo_text_next_collapsed(text, &at) : 0;
+    uint32_t code = at < text.length ? judo_span_next_collapsed(text, &at) : 0;
     bool more = text.length > 0;
     while (more) {
         more = at < text.length;
-        uint32_t behind = more ? judo_text_next_collapsed(text, &at) : 0;
+        uint32_t behind = more ? judo_span_next_collapsed(text, &at) : 0;
         if (judo_code_is_choice(code)) {
             uint32_t letter = code - 'A';
             scan.last[letter] = scan.length;
@@ -108,7 +108,7 @@ static inline JUDO_HD size_t judo_choice_keywords(judo_span text, size_t last, b
     size_t first = last < JUDO_CHOICE_CONTEXT ? 0 : last - JUDO_CHOICE_CONTEXT;
     size_t at = 0;
     for (size_t i = 0; at < text.length && i < last + JUDO_CHOICE_CONTEXT; i++) {
-        uint32_t code = judo_text_next_collapsed(text, &at);
+        uint32_t code = judo_span_next_collapsed(text, &at);
         if (i >= first) {
             codes[count++] = code;
         }
@@ -124,7 +124,7 @@ static inline JUDO_HD size_t judo_choice_keywords(judo_span text, size_t last, b
 static inline JUDO_HD uint32_t judo_choice_of_short(judo_span text)
 {
     for (size_t at = 0; at < text.length;) {
-        uint32_t code = judo_text_next_collapsed(text, &at);
+        uint32_t code = judo_span_next_collapsed(text, &at);
         if (judo_code_is_word(code) || code == ' ') {
             return code;
         }

@@ -3,7 +3,7 @@
 #ifndef JUDO_REWARDS_TAGS_MATH_H
 #define JUDO_REWARDS_TAGS_MATH_H
 
-#include "rewards/text_math.h"
+#include "rewards/span_math.h"
 
 /* The content of the last match of `open(.*?)close` when matches do not overlap; `.` matches
  * newlines. */
@@ -11,13 +11,13 @@ static inline JUDO_HD judo_span judo_tag_last(judo_span text, const char *open,
                                               const char *close)
 {
     judo_span found = judo_span_of(NULL, 0);
-    size_t open_length = judo_text_word_length(open);
-    size_t close_length = judo_text_word_length(close);
+    size_t open_length = judo_span_word_length(open);
+    size_t close_length = judo_span_word_length(close);
     size_t at = 0;
     while (true) {
-        size_t start = judo_text_find(text, at, open);
+        size_t start = judo_span_find(text, at, open);
         size_t end = start == JUDO_NOWHERE ? JUDO_NOWHERE
-                                           : judo_text_find(text, start + open_length, close);
+                                           : judo_span_find(text, start + open_length, close);
         if (end == JUDO_NOWHERE) {
             return found;
         }
@@ -31,17 +31,17 @@ static inline JUDO_HD judo_span judo_tag_last(judo_span text, const char *open,
 static inline JUDO_HD judo_span judo_tag_first(judo_span text, const char *open,
                                                const char *close, bool one_line)
 {
-    size_t open_length = judo_text_word_length(open);
+    size_t open_length = judo_span_word_length(open);
     size_t at = 0;
     while (true) {
-        size_t start = judo_text_find(text, at, open);
+        size_t start = judo_span_find(text, at, open);
         size_t end = start == JUDO_NOWHERE ? JUDO_NOWHERE
-                                           : judo_text_find(text, start + open_length, close);
+                                           : judo_span_find(text, start + open_length, close);
         if (end == JUDO_NOWHERE) {
             return judo_span_of(NULL, 0);
         }
         judo_span content = judo_span_slice(text, start + open_length, end);
-        size_t newline = one_line ? judo_text_find(content, 0, "\n") : JUDO_NOWHERE;
+        size_t newline = one_line ? judo_span_find(content, 0, "\n") : JUDO_NOWHERE;
         if (newline == JUDO_NOWHERE) {
             return content;
         }
@@ -55,14 +55,14 @@ static inline JUDO_HD size_t judo_tag_joint(judo_span text, size_t from, const c
 {
     size_t at = from;
     while (true) {
-        size_t start = judo_text_find(text, at, first);
+        size_t start = judo_span_find(text, at, first);
         if (start == JUDO_NOWHERE) {
             return JUDO_NOWHERE;
         }
-        at = start + judo_text_word_length(first);
-        size_t behind = judo_text_skip_spaces(text, at);
-        if (judo_text_has_at(text, behind, second)) {
-            return behind + judo_text_word_length(second);
+        at = start + judo_span_word_length(first);
+        size_t behind = judo_span_skip_spaces(text, at);
+        if (judo_span_has_at(text, behind, second)) {
+            return behind + judo_span_word_length(second);
         }
     }
 }
@@ -71,8 +71,8 @@ static inline JUDO_HD size_t judo_tag_joint(judo_span text, size_t from, const c
  * that calls chain. */
 static inline JUDO_HD size_t judo_tag_after(judo_span text, size_t from, const char *word)
 {
-    size_t at = from == JUDO_NOWHERE ? from : judo_text_find(text, from, word);
-    return at == JUDO_NOWHERE ? at : at + judo_text_word_length(word);
+    size_t at = from == JUDO_NOWHERE ? from : judo_span_find(text, from, word);
+    return at == JUDO_NOWHERE ? at : at + judo_span_word_length(word);
 }
 
 /* <seg>..</seg>..<think>..</think>..<answer>..</answer> in this order, anything around. */
@@ -118,8 +118,8 @@ static inline JUDO_HD bool judo_tags_whole(judo_span text)
     return judo_tags_once(whole, "<seg>") && judo_tags_once(whole, "</seg>") &&
            judo_tags_once(whole, "<think>") && judo_tags_once(whole, "</think>") &&
            judo_tags_once(whole, "<answer>") && judo_tags_once(whole, "</answer>") &&
-           judo_text_has_at(whole, 0, "<seg>") && judo_tags_adjacent(whole) &&
-           judo_text_has_at(whole, whole.length - close, "</answer>");
+           judo_span_has_at(whole, 0, "<seg>") && judo_tags_adjacent(whole) &&
+           judo_span_has_at(whole, whole.length - close, "</answer>");
 }
 
 #endif

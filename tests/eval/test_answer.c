@@ -15,7 +15,7 @@ static char read_letter(judo_answer_mode mode, const char *text)
     static const char *const options[] = {"A scratch.", "A bent wire.", "Nothing.", "Colour."};
     char letter = '?';
     assert_int_equal(
-        judo_answer_read(mode, judo_text_of(text, strlen(text)), options, 4, &letter), JUDO_OK);
+        judo_answer_read(mode, judo_span_of(text, strlen(text)), options, 4, &letter), JUDO_OK);
     return letter;
 }
 
@@ -37,12 +37,12 @@ static void test_mmad__last_lone_letter_then_the_closest_option(void **state)
     assert_int_equal(read_letter(JUDO_ANSWER_MMAD, ""), 'C'); /* all 0: the greatest text */
     char letter = '?';
     assert_int_equal(
-        judo_answer_read(JUDO_ANSWER_MMAD, judo_text_of("no", 2), NULL, 0, &letter), JUDO_OK);
+        judo_answer_read(JUDO_ANSWER_MMAD, judo_span_of("no", 2), NULL, 0, &letter), JUDO_OK);
     assert_int_equal(letter, 0);
 }
 
 static void check_letter(const judo_json *row, const char *key, judo_answer_mode mode,
-                         judo_text text, const char *const *options)
+                         judo_span text, const char *const *options)
 {
     const char *expected = NULL;
     char letter = '?';
@@ -58,13 +58,13 @@ static judo_status check_row(void *context, const judo_json *row, int64_t line)
     double expected = -1;
     double ratio = -2;
     JUDO_TRY(judo_json_get_string(row, "completion", "golden", &completion));
-    judo_text text = judo_text_of(completion, strlen(completion));
+    judo_span text = judo_span_of(completion, strlen(completion));
     for (int i = 0; i < 4; i++) {
         JUDO_TRY(judo_json_as_string(judo_json_at(judo_json_get(row, "options"), i), "golden",
                                      &options[i]));
     }
     JUDO_TRY(judo_json_get_double(row, "ratio", "golden", &expected));
-    JUDO_TRY(judo_sequence_ratio(judo_text_of(options[0], strlen(options[0])), text, &ratio));
+    JUDO_TRY(judo_sequence_ratio(judo_span_of(options[0], strlen(options[0])), text, &ratio));
     assert_true(ratio == expected);
     check_letter(row, "judo", JUDO_ANSWER_JUDO, text, options);
     check_letter(row, "mmad", JUDO_ANSWER_MMAD, text, options);

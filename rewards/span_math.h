@@ -1,8 +1,8 @@
-/* rewards/text_math.h: UTF-8 text as Python's str and re see it: code points, white space, word
+/* rewards/span_math.h: UTF-8 text as Python's str and re see it: code points, white space, word
  * characters, digits, strip, find. Host and device compile the same lines; nothing allocates.
  */
-#ifndef JUDO_REWARDS_TEXT_MATH_H
-#define JUDO_REWARDS_TEXT_MATH_H
+#ifndef JUDO_REWARDS_SPAN_MATH_H
+#define JUDO_REWARDS_SPAN_MATH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -140,7 +140,7 @@ static inline JUDO_HD judo_span judo_span_strip(judo_span text)
 }
 
 /* Whether the ASCII `word` stands at byte `at`. */
-static inline JUDO_HD bool judo_text_has_at(judo_span text, size_t at, const char *word)
+static inline JUDO_HD bool judo_span_has_at(judo_span text, size_t at, const char *word)
 {
     size_t i = 0;
     while (word[i] != '\0' && at + i < text.length && text.text[at + i] == word[i]) {
@@ -150,17 +150,17 @@ static inline JUDO_HD bool judo_text_has_at(judo_span text, size_t at, const cha
 }
 
 /* The byte where `word` first stands at or behind `from`, or JUDO_NOWHERE. */
-static inline JUDO_HD size_t judo_text_find(judo_span text, size_t from, const char *word)
+static inline JUDO_HD size_t judo_span_find(judo_span text, size_t from, const char *word)
 {
     for (size_t at = from; at < text.length; at++) {
-        if (text.text[at] == word[0] && judo_text_has_at(text, at, word)) {
+        if (text.text[at] == word[0] && judo_span_has_at(text, at, word)) {
             return at;
         }
     }
     return JUDO_NOWHERE;
 }
 
-static inline JUDO_HD size_t judo_text_word_length(const char *word)
+static inline JUDO_HD size_t judo_span_word_length(const char *word)
 {
     size_t length = 0;
     while (word[length] != '\0') {
@@ -169,7 +169,7 @@ static inline JUDO_HD size_t judo_text_word_length(const char *word)
     return length;
 }
 
-static inline JUDO_HD size_t judo_text_skip_spaces(judo_span text, size_t from)
+static inline JUDO_HD size_t judo_span_skip_spaces(judo_span text, size_t from)
 {
     size_t at = from;
     while (at < text.length) {
