@@ -4,7 +4,15 @@
 
 #include <math.h>
 
-enum { SIDE = 224, BITS = 4, USE_POSE = 1, USE_FAULT = 2, USE_NOISE = 3, USE_PLATE = 4 };
+enum {
+    SIDE = 224,
+    BITS = 4,
+    USE_POSE = 1,
+    USE_FAULT = 2,
+    USE_NOISE = 3,
+    USE_PLATE = 4,
+    MARKS = 6
+};
 
 /* What a picture is made of, drawn once before its pixels. */
 typedef struct picture {
@@ -14,12 +22,12 @@ typedef struct picture {
     float light[3], slope[2];
     float stage;
     int marks;
-    float mark[4][4]; /* the plate's marks: left, top, right, bottom, on cell borders */
+    float mark[MARKS][4]; /* the plate's marks: left, top, right, bottom, on cell borders */
 } picture;
 
 static void place_marks(picture *p, judo_synth_random *random)
 {
-    p->marks = 1 + judo_synth_below(random, 4);
+    p->marks = 1 + judo_synth_below(random, MARKS);
     for (int i = 0; i < p->marks; i++) {
         int column = 2 + judo_synth_below(random, 12);
         int row = 2 + judo_synth_below(random, 12);

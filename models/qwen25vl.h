@@ -44,6 +44,11 @@ judo_status judo_model_plan(const judo_qwen_config *config, const judo_model_opt
  * none). */
 void judo_model_set_banned(judo_model *model, const uint8_t *banned);
 
+/* Is the batch one that judo_model_run would run: well-formed and within the plan? Ask before a
+ * collective pass, so that all ranks can agree. Not collective. */
+judo_status judo_model_check_batch(const judo_model *model,
+                                   const judo_batch *batch) JUDO_MUST_CHECK;
+
 /* One pass over a batch: log-probabilities and losses of its targets and, with `backward`, the
  * gradients of all units that are not frozen, handed to `params`. `loss->weights` defaults to
  * the batch's target_weights. `result` gets what it asks for (sums are added; may be NULL).

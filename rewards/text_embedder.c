@@ -67,3 +67,26 @@ judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const
     self->offsets[count] = (int32_t)self->ids.count;
     return judo_minilm_embed(self->minilm, self->ids.ids, self->offsets, count, embeddings);
 }
+
+static judo_status embed_spans(void *context, const judo_span *texts, int64_t count, float *rows)
+{
+    judo_text_embedder *self = context;
+    const char **starts = calloc((size_t)count + 1, sizeof *starts);
+    size_t *lengths = calloc((size_t)count + 1, sizeof *lengths);
+    judo_status status = starts && lengths ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to embed texts");
+    for (int64_t i = 0; i < count && status == JUDO_OK; i++) {
+        starts[i] = texts[i].text;
+        lengths[i] = texts[i].length;
+    }
+    if (status == JUDO_OK) {
+        status = judo_text_embedder_embed(self, starts, lengths, (int32_t)count, rows);
+    }
+    free(starts);
+    free(lengths);
+    return status;
+}
+
+judo_embedder judo_text_embedder_base(judo_text_embedder *embedder)
+{
+    return (judo_embedder){.embed = embed_spans, .context = embedder};
+}

@@ -3,6 +3,7 @@
 #define JUDO_REWARDS_TEXT_EMBEDDER_H
 
 #include "models/minilm.h"
+#include "rewards/score.h"
 #include "runtime/ops/ops.h"
 
 typedef struct judo_text_embedder judo_text_embedder;
@@ -14,5 +15,8 @@ void judo_text_embedder_close(judo_text_embedder **embedder);
 /* embeddings[count, 384], L2-normalised, of UTF-8 texts (cut to 256 word pieces). */
 judo_status judo_text_embedder_embed(judo_text_embedder *embedder, const char *const *texts, const size_t *lengths,
                                      int32_t count, float *embeddings) JUDO_MUST_CHECK;
+
+/* As the callback that scoring takes; borrows the embedder. */
+judo_embedder judo_text_embedder_base(judo_text_embedder *embedder);
 
 #endif

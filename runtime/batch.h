@@ -37,7 +37,8 @@ typedef struct judo_batch {
     /* Where a loss or a log-probability is wanted: hidden state of token `target_rows[i]`
      * predicts `target_tokens[i]`. */
     int32_t num_targets;
-    const int32_t *target_rows;   /* [num_targets], ascending */
+    const int32_t *target_rows;   /* [num_targets], ascending within a sequence; completions of
+                                     a group share the prompt's last row */
     const int32_t *target_tokens; /* [num_targets] */
     const float *target_weights;  /* [num_targets]: factor of each token's loss, before the
                                      step's denominator */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/banned_ids.h"
+#include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
@@ -16,7 +18,9 @@ typedef struct judo_grpo {
     judo_rollout rollout;
     judo_policy_pass *pass;
     judo_batch_builder *prompt_builder;
-    judo_text_embedder *embedder; /* NULL without MiniLM */
+    judo_reward_rules rules;
+    judo_text_embedder *encoder; /* NULL without MiniLM */
+    judo_embedder embedder;
     judo_zero3 *reference;        /* NULL when kl_beta is 0 */
     uint8_t *banned;              /* [vocabulary] */
 } judo_grpo;
@@ -55,9 +59,12 @@ static judo_status open_parts(judo_job *job, judo_grpo *self)
     JUDO_TRY(judo_rollout_create(config, own_prompts(job), &self->rollout));
     JUDO_TRY(judo_batch_builder_create(job->processor, &self->prompt_builder));
     JUDO_TRY(judo_policy_pass_create(job, &self->pass));
-    JUDO_TRY(judo_tokenizer_banned(job->tokenizer, judo_model_config(job->model)->vocab_size, &self->banned));
+    JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &self->rules));
+    JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials, judo_model_config(job->model)->text.vocab_size, &self->banned));
+    judo_model_set_banned(job->model, self->banned);
     if (config->minilm_path[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm_path, job->ops, &self->embedder));
+        JUDO_TRY(judo_text_embedder_open(config->minilm_path, job->ops, &self->encoder));
+        self->embedder = judo_text_embedder_base(self->encoder);
     } else {
         JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
     }
@@ -80,25 +87,42 @@ static judo_status grpo_open(judo_job *job, void **state)
 
 static void grpo_close(judo_job *job, void **state)
 {
-    (void)job;
     judo_grpo *self = *state;
     if (self) {
         judo_rollout_free(&self->rollout);
         judo_policy_pass_destroy(&self->pass);
         judo_batch_builder_destroy(&self->prompt_builder);
-        judo_text_embedder_close(&self->embedder);
+        judo_text_embedder_close(&self->encoder);
         judo_zero3_destroy(&self->reference);
+        judo_model_set_banned(job->model, NULL);
         free(self->banned);
         free(self);
         *state = NULL;
     }
 }
 
+/* The deviation of all rewards of the step, over all ranks. Collective. */
+static judo_status batch_deviation(judo_job *job, const judo_rollout *rollout, double *out)
+{
+    double sums[3] = {0};
+    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size; row++) {
+        sums[0] += 1;
+        sums[1] += rollout->rewards[row];
+        sums[2] += rollout->rewards[row] * rollout->rewards[row];
+    }
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
+    double mean = sums[1] / sums[0];
+    *out = sqrt(fmax(0, (sums[2] - sums[0] * mean * mean) / (sums[0] - 1)));
+    return JUDO_OK;
+}
+
 static judo_status advantages_of(judo_job *job, judo_rollout *rollout)
 {
-    judo_advantage_options options = {.scale = (judo_advantage_scale)job->config->grpo.advantage_scale, .epsilon = 1e-4};
-    return judo_group_advantages_all(job->comm, rollout->rewards, rollout->num_prompts, rollout->group_size, &options,
-                                     rollout->advantages);
+    double deviation;
+    JUDO_TRY(batch_deviation(job, rollout, &deviation));
+    return judo_group_advantages(rollout->rewards, rollout->num_prompts, rollout->group_size,
+                                 (judo_advantage_scale)job->config->grpo.advantage_scale, JUDO_ADVANTAGE_EPSILON, deviation,
+                                 rollout->advantages, NULL);
 }
 
 /* Local work of a rollout: everything between the gather of the weights and the policy pass. */
@@ -111,7 +135,7 @@ static judo_status draw_and_score(judo_job *job, judo_grpo *self, judo_params *w
     }
     JUDO_TRY(judo_rollout_read_prompts(job, rollout));
     JUDO_TRY(judo_rollout_generate(job, weights, self->prompt_builder, self->banned, rollout));
-    return judo_rollout_score(job, self->embedder, rollout);
+    return judo_rollout_score(job, &self->rules, self->encoder ? &self->embedder : NULL, rollout);
 }
 
 static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_t index)

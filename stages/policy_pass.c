@@ -113,7 +113,7 @@ static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollou
     for (int32_t k = 0; k < rollout->group_size; k++) {
         int64_t row = first_row + k;
         for (int32_t t = 0; t < generation->lengths[row]; t++, at++) {
-            targets->advantages[at] = (float)rollout->advantages[row];
+            targets->advantages[at] = rollout->advantages[row];
             targets->drawn_logprobs[at] = generation->logprobs[row * generation->max_new_tokens + t];
         }
     }

@@ -1,6 +1,7 @@
 /* stages/rollout.c: prompts, completions, scores. */
 #include "stages/rollout.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "data/batch_builder.h"
@@ -48,9 +49,10 @@ void judo_rollout_free(judo_rollout *rollout)
 judo_status judo_rollout_read_prompts(judo_job *job, judo_rollout *rollout)
 {
     for (int32_t i = 0; i < rollout->num_prompts; i++) {
-        int64_t index = job->indices[judo_sampler_index(job->sampler, rollout->positions[i])];
+        int64_t place;
+        JUDO_TRY(judo_sampler_index(job->sampler, rollout->positions[i], &place));
         judo_sample_sequence_free(&rollout->prompts[i]);
-        JUDO_TRY(judo_dataset_sample(job->dataset, index, &rollout->samples[i]));
+        JUDO_TRY(judo_dataset_sample(job->dataset, job->indices[place], &rollout->samples[i]));
         JUDO_TRY(judo_sample_sequence_build(&job->text, job->dataset, &rollout->samples[i], false, &rollout->prompts[i]));
     }
     return JUDO_OK;
@@ -60,8 +62,7 @@ judo_status judo_rollout_generate(judo_job *job, judo_params *weights, judo_batc
                                   const uint8_t *banned, judo_rollout *rollout)
 {
     const judo_train_config *config = job->config;
-    const judo_special_tokens *specials = judo_tokenizer_specials(job->tokenizer);
-    int32_t stops[] = {specials->im_end, specials->endoftext};
+    int32_t stops[] = {job->specials.im_end, job->specials.endoftext};
     judo_generate_options options = {
         .sampling = {.temperature = (float)config->grpo.temperature,
                      .top_k = (int32_t)config->grpo.top_k,
@@ -107,13 +108,14 @@ static judo_completion_facts facts_of(const judo_sample *sample, const judo_text
         .length = text->length,
         .answer = sample->answer,
         .gold = sample->cells,
-        .has_mask = sample->has_mask,
+        .cosine = NAN,
         .rationale_embedding = sample->rationale_embedding,
         .rationale = sample->rationale,
     };
 }
 
-judo_status judo_rollout_score(judo_job *job, judo_text_embedder *embedder, judo_rollout *rollout)
+judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules, const judo_embedder *embedder,
+                               judo_rollout *rollout)
 {
     int32_t rows = rollout->num_prompts * rollout->group_size;
     judo_completion_facts *facts = calloc((size_t)rows + 1, sizeof *facts);
@@ -130,8 +132,7 @@ judo_status judo_rollout_score(judo_job *job, judo_text_embedder *embedder, judo
         facts[row] = facts_of(&rollout->samples[row / rollout->group_size], text);
     }
     if (status == JUDO_OK) {
-        status = judo_rewards_score(&job->config->rewards, facts, rows, embedder ? judo_text_embedder_callback : NULL,
-                                    embedder, rollout->values);
+        status = judo_rewards_score(rules, facts, rows, embedder, rollout->values);
     }
     for (int32_t row = 0; row < rows && status == JUDO_OK; row++) {
         rollout->rewards[row] = rollout->values[row].total;
@@ -160,7 +161,7 @@ judo_status judo_rollout_describe(const judo_rollout *rollout, int64_t step, jud
         judo_json_put_bytes(&w, "completion", rollout->texts[row].bytes, rollout->texts[row].length);
         judo_json_put_int(&w, "length", rollout->generation.lengths[row]);
         judo_json_put_bool(&w, "stopped", rollout->generation.stopped[row]);
-        judo_reward_values_write(&w, "rewards", &rollout->values[row]);
+        judo_reward_values_write(&rollout->values[row], &w);
         judo_json_put_double(&w, "advantage", rollout->advantages[row]);
         judo_json_end_object(&w);
         status = judo_json_writer_check(&w);

@@ -3,6 +3,7 @@
 #define JUDO_STAGES_ROLLOUT_H
 
 #include "models/generate.h"
+#include "rewards/reward_filter.h"
 #include "rewards/score.h"
 #include "rewards/text_embedder.h"
 #include "runtime/json.h"
@@ -17,7 +18,8 @@ typedef struct judo_rollout {
     judo_generation generation;      /* [num_prompts * group_size] rows */
     judo_text *texts;                /* [rows] decoded completions */
     judo_reward_values *values;      /* [rows] */
-    double *rewards, *advantages;    /* [rows] */
+    double *rewards;                 /* [rows] totals */
+    float *advantages;               /* [rows] */
 } judo_rollout;
 
 /* Room for `num_prompts` prompts. */
@@ -32,7 +34,8 @@ judo_status judo_rollout_generate(judo_job *job, judo_params *weights, judo_batc
                                   const uint8_t *banned, judo_rollout *rollout) JUDO_MUST_CHECK;
 
 /* Decodes and scores them and fills rewards. `embedder` may be NULL. Not collective. */
-judo_status judo_rollout_score(judo_job *job, judo_text_embedder *embedder, judo_rollout *rollout) JUDO_MUST_CHECK;
+judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules, const judo_embedder *embedder,
+                               judo_rollout *rollout) JUDO_MUST_CHECK;
 
 /* One JSON object per completion, a line each, appended to `w`'s text. */
 judo_status judo_rollout_describe(const judo_rollout *rollout, int64_t step, judo_text *lines) JUDO_MUST_CHECK;

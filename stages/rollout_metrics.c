@@ -92,9 +92,9 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
     for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
         if (t.sums[SCORED + r] > 0) {
             char name[96];
-            (void)snprintf(name, sizeof name, "rewards/%s/mean", judo_reward_name(r));
+            (void)snprintf(name, sizeof name, "rewards/%s/mean", judo_rewards[r].name);
             judo_metrics_put(m, name, t.sums[REWARD + r] / t.sums[SCORED + r]);
-            (void)snprintf(name, sizeof name, "rewards/%s/std", judo_reward_name(r));
+            (void)snprintf(name, sizeof name, "rewards/%s/std", judo_rewards[r].name);
             judo_metrics_put(m, name, deviation_of(t.sums[REWARD + r], t.sums[SQUARES + r], t.sums[SCORED + r]));
         }
     }

@@ -12,7 +12,7 @@ typedef struct judo_sft {
     judo_job *job;
     judo_loader *loader;
     int64_t micro_steps; /* per optimizer step, the same on all ranks */
-    judo_batch_builder **micro; /* [micro_steps]: the step's batches */
+    judo_batch_builder **micro; /* [micro_steps]: the step's batches, held by the loader */
 } judo_sft;
 
 double judo_sft_samples_per_step(const judo_train_config *config)
@@ -25,8 +25,9 @@ static judo_status add_sample(judo_job *job, int64_t position, judo_batch_builde
 {
     judo_sample sample;
     judo_sample_sequence sequence = {0};
-    int64_t index = job->indices[judo_sampler_index(job->sampler, position)];
-    JUDO_TRY(judo_dataset_sample(job->dataset, index, &sample));
+    int64_t place;
+    JUDO_TRY(judo_sampler_index(job->sampler, position, &place));
+    JUDO_TRY(judo_dataset_sample(job->dataset, job->indices[place], &sample));
     judo_status status = judo_sample_sequence_build(&job->text, job->dataset, &sample, true, &sequence);
     if (status == JUDO_OK) {
         bool by_sample = job->config->train.normalization == JUDO_NORMALIZE_SAMPLE;
@@ -46,7 +47,6 @@ static judo_status build_micro_batch(void *context, int64_t ticket, judo_batch_b
     int64_t micro_batch = job->config->train.micro_batch;
     int64_t step = ticket / self->micro_steps;
     int64_t micro = ticket % self->micro_steps;
-    judo_batch_builder_reset(builder);
     for (int64_t j = 0; j < micro_batch; j++) {
         int64_t slot = (micro * micro_batch + j) * job->comm->size + job->comm->rank;
         if (slot < batch_size) {
@@ -72,14 +72,16 @@ judo_status judo_sft_open(judo_job *job, void **state)
     judo_status status = self->micro ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
     if (status == JUDO_OK) {
         judo_loader_options options = {
-            .num_slots = (int)(2 * self->micro_steps),
-            .num_threads = (int)config->data.workers,
-            .first_ticket = job->first_step * self->micro_steps,
-            .num_tickets = (job->total_steps - job->first_step) * self->micro_steps,
+            .processor = job->processor,
             .build = build_micro_batch,
             .context = self,
+            .num_threads = (int)config->data.workers,
+            .num_held = (int)self->micro_steps,
+            .num_slots = (int)(2 * self->micro_steps) + 1,
+            .first_ticket = job->first_step * self->micro_steps,
+            .end_ticket = job->total_steps * self->micro_steps,
         };
-        status = judo_loader_create(&options, job->processor, &self->loader);
+        status = judo_loader_open(&options, &self->loader);
     }
     *state = self;
     return status;
@@ -90,7 +92,7 @@ void judo_sft_close(judo_job *job, void **state)
     (void)job;
     judo_sft *self = *state;
     if (self) {
-        judo_loader_destroy(&self->loader);
+        judo_loader_close(&self->loader);
         free(self->micro);
         free(self);
         *state = NULL;
@@ -137,7 +139,6 @@ judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
                                 .temperature = 1.0f,
                                 .weights = batch.target_weights};
         JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));
-        judo_loader_release(self->loader, self->micro[m]);
     }
     double sums[3] = {result.loss, result.entropy, (double)result.num_correct};
     JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));

@@ -87,10 +87,12 @@ judo_config_table judo_train_config_table(bool for_grpo)
 {
     static const judo_config_field *const sft_parts[] = {common_fields, sft_fields};
     static const judo_config_field *grpo_parts[3];
+    static judo_config_field reward_fields[JUDO_REWARD_CONFIG_NUM_FIELDS + 1];
     if (for_grpo) {
         grpo_parts[0] = common_fields;
         grpo_parts[1] = grpo_fields;
-        grpo_parts[2] = judo_reward_config_fields(AT(rewards));
+        judo_reward_config_fields(AT(rewards), reward_fields);
+        grpo_parts[2] = reward_fields;
         return (judo_config_table){.parts = grpo_parts, .num_parts = 3};
     }
     return (judo_config_table){.parts = sft_parts, .num_parts = 2};
