@@ -57,6 +57,18 @@ static double y_at(const scale *s, double value)
            (value - s->y_low) / (s->y_high - s->y_low) * (HEIGHT - TOP - BOTTOM);
 }
 
+/* Ticks are round numbers: as short as they can be. */
+static void write_tick(FILE *out, double value)
+{
+    double size = fabs(value);
+    if (size != 0 && size < 1e-3) {
+        int exponent = (int)floor(log10(size) + 1e-9);
+        fprintf(out, "%.3ge%d", value / pow(10, exponent), exponent);
+    } else {
+        judo_html_short(out, value);
+    }
+}
+
 static void write_axes(FILE *out, const scale *s)
 {
     double step = nice_step(s->y_high - s->y_low, 4);
@@ -67,14 +79,15 @@ static void write_axes(FILE *out, const scale *s)
                 y_at(s, tick), y_at(s, tick));
         fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LEFT - 6,
                 y_at(s, tick) + 3.5);
-        judo_html_short(out, value);
+        write_tick(out, value);
         fputs("</text>", out);
     }
     step = fmax(1, nice_step(s->x_high - s->x_low, 4));
     for (double tick = ceil(s->x_low / step) * step; tick <= s->x_high; tick += step) {
-        fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">", x_at(s, tick),
-                HEIGHT - 6);
-        judo_html_short(out, tick);
+        bool at_edge = x_at(s, tick) > WIDTH - RIGHT - 14;
+        fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">", x_at(s, tick), HEIGHT - 6,
+                at_edge ? "end" : "middle");
+        write_tick(out, tick);
         fputs("</text>", out);
     }
     fputs("</g>", out);
@@ -100,23 +113,28 @@ static void write_measured(FILE *out, const scale *s, const judo_series *series)
     }
 }
 
-/* An exponential mean over about a twentieth of the run, corrected at its start. */
+/* The mean over a window of about a twentieth of the run: the same to both sides, so that it
+ * does not lag; towards the ends it narrows, but never below a quarter, where single values
+ * rule. */
 static void write_smoothed(FILE *out, const scale *s, const judo_series *series)
 {
-    double keep = 1 - 1 / fmax(2, (double)series->length / 20);
     int64_t stride = (series->length + BUCKETS - 1) / BUCKETS;
-    double mean = 0;
-    double weight = 0;
     bool pen_down = false;
-    for (int64_t i = 0; i < series->length; i++) {
-        if (!isfinite(series->values[i])) {
-            continue;
+    for (int64_t i = 0; i < series->length; i += stride) {
+        int64_t room = i < series->length - 1 - i ? i : series->length - 1 - i;
+        int64_t half = series->length / 40 < room ? series->length / 40 : room;
+        half = half > series->length / 160 ? half : series->length / 160;
+        double sum = 0;
+        int64_t count = 0;
+        for (int64_t j = i - half; j <= i + half; j++) {
+            if (j >= 0 && j < series->length && isfinite(series->values[j])) {
+                sum += series->values[j];
+                count++;
+            }
         }
-        mean = keep * mean + (1 - keep) * series->values[i];
-        weight = keep * weight + (1 - keep);
-        if (i % stride == 0 || i + 1 == series->length) {
+        if (count > 0) {
             fprintf(out, "%c%.1f %.1f", pen_down ? 'L' : 'M', x_at(s, series->steps[i]),
-                    y_at(s, mean / weight));
+                    y_at(s, sum / (double)count));
             pen_down = true;
         }
     }

@@ -31,7 +31,7 @@ static const char tables[] =
     ".card b{font-size:27px;font-weight:620;letter-spacing:-.02em;"
     "font-variant-numeric:tabular-nums}.card small{font-size:15px;color:var(--soft);"
     "font-weight:400;margin-left:1px}\n"
-    ".card .delta{display:inline;margin-left:8px}\n"
+    ".card .delta{display:block;min-height:18px}\n"
     ".delta{color:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}"
     "td .delta{display:block;line-height:1.2}.card .delta.up,.delta.up{color:var(--good)}"
     ".card .delta.down,.delta.down{color:var(--bad)}\n"
@@ -39,15 +39,19 @@ static const char tables[] =
     "background:var(--card)}\n"
     "table{border-collapse:collapse;width:100%;font-size:13.5px;"
     "font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:8px 10px;text-align:right;white-space:nowrap;vertical-align:top}"
-    "thead th{color:var(--soft);font-weight:500;font-size:12.5px;"
+    "th,td{padding:8px 9px;text-align:right;white-space:nowrap;vertical-align:top}"
+    "thead "
+    "th{color:var(--soft);font-weight:500;font-size:12.5px;white-space:normal;vertical-align:"
+    "bottom;"
     "border-bottom:1px solid var(--line)}\n"
     "th:first-child{text-align:left;position:sticky;left:0;background:var(--card);"
-    "font-weight:550}tbody tr+tr>*{border-top:1px solid var(--line)}\n"
+    "font-weight:450;min-width:132px}tbody tr+tr>*{border-top:1px solid var(--line)}\n"
     "td.best{font-weight:680}td.best .delta{font-weight:400}"
-    "tr.ours>*,tr.ours>th:first-child{background:var(--ours);font-weight:600}\n"
+    "tr.ours>*,tr.ours>th:first-child{background-color:var(--ours);font-weight:620}\n"
     ".bar{background-image:linear-gradient(var(--bar),var(--bar));background-repeat:no-repeat;"
-    "background-size:var(--v) 4px;background-position:left bottom}\n";
+    "background-size:var(--v) 3px;background-position:left bottom}td.bar{min-width:120px;"
+    "background-size:calc(var(--v) * .5) 62%;background-position:left "
+    "center;background-origin:content-box}\n";
 
 static const char charts[] =
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(310px,1fr));gap:12px}\n"
@@ -71,11 +75,13 @@ static const char charts[] =
     ".legend b{color:var(--fg);font-weight:550}\n";
 
 static const char examples[] =
-    "article{display:grid;grid-template-columns:minmax(200px,340px) 1fr;gap:22px;"
+    "article{display:grid;grid-template-columns:minmax(220px,400px) 1fr;gap:22px;"
     "background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px;"
     "margin:12px 0}article>.said:only-child{grid-column:1/-1}\n"
-    ".pictures{display:grid;gap:10px;align-content:start}.pictures figure{margin:0}"
-    ".pictures img{display:block;width:100%;border-radius:6px}"
+    ".pictures{display:grid;grid-template-columns:2fr 1fr;gap:10px;align-content:start}"
+    ".pictures figure:only-child{grid-column:1/-1}"
+    ".pictures figure{margin:0}"
+    ".pictures img{display:block;max-width:100%;max-height:380px;border-radius:6px}"
     ".pictures figcaption{font-size:12px;color:var(--soft);margin-top:3px}\n"
     ".said{min-width:0}.chips{margin:0 0 8px;display:flex;flex-wrap:wrap;gap:6px}"
     ".chips span{font-size:12px;color:var(--soft);border:1px solid var(--line);"
@@ -93,11 +99,11 @@ static const char examples[] =
     "font-family:ui-monospace,Menlo,Consolas,monospace}\n"
     ".completion .seg{color:var(--c2)}.completion .think{color:var(--fg)}"
     ".completion .answer{color:var(--c1);font-weight:600}\n"
-    ".rewards{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:10px;"
+    ".rewards{display:grid;grid-template-columns:repeat(auto-fill,minmax(84px,1fr));gap:10px;"
     "margin:16px 0 0;font-size:12.5px;font-variant-numeric:tabular-nums}"
     ".rewards dt{color:var(--soft)}.rewards dd{margin:0;padding-bottom:6px}\n"
     "@media(max-width:720px){main{padding:24px 14px 56px}h1{font-size:25px}"
-    "article{grid-template-columns:1fr;padding:14px}.pictures{grid-template-columns:2fr 1fr}"
+    "article{grid-template-columns:1fr;padding:14px}"
     ".cards{grid-template-columns:repeat(2,1fr)}.charts{grid-template-columns:1fr}}\n"
     "@media print{details{display:none}.chart,article,.scroll{break-inside:avoid}}\n";
 
