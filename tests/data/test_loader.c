@@ -27,7 +27,7 @@ static judo_loader *open_loader(int threads, int slots, int64_t first, int64_t e
     judo_image_processor_defaults(&processor);
     assert_int_equal(judo_image_processor_prepare(&processor), JUDO_OK);
     const judo_loader_options options = {&processor, build_ticket, fails, threads,
-                                         slots,      first,        end};
+                                         slots,      first,        end, 1};
     judo_loader *loader = NULL;
     assert_int_equal(judo_loader_open(&options, &loader), JUDO_OK);
     return loader;
@@ -80,7 +80,7 @@ static void test_open__checks_its_options(void **state)
 {
     (void)state;
     judo_loader *loader = NULL;
-    const judo_loader_options one_slot = {&processor, build_ticket, NULL, 1, 1, 0, -1};
+    const judo_loader_options one_slot = {&processor, build_ticket, NULL, 1, 1, 0, -1, 1};
     assert_int_equal(judo_loader_open(&one_slot, &loader), JUDO_ERROR_ARGUMENT);
     assert_null(loader);
 }
