@@ -16,9 +16,9 @@ typedef struct judo_loader_options {
     void *context;
     int num_threads;      /* 0: built in the caller's thread, when asked for */
     int num_slots;        /* batches kept ahead, 2 or more (those handed out included) */
-    int num_held;         /* a batch stays valid for so many calls of next; 0: 1 */
     int64_t first_ticket; /* 0, or where a resumed run goes on */
     int64_t end_ticket;   /* one past the last; -1: endless */
+    int num_held;         /* a batch stays valid for so many calls of next; 0: 1 */
 } judo_loader_options;
 
 typedef struct judo_loader judo_loader;
