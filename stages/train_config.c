@@ -13,6 +13,7 @@ static const judo_config_field common_fields[] = {
     {"run.save_every", JUDO_CONFIG_INT, AT(run.save_every), "500", 0, 1e9, NULL,
      "checkpoint every so many steps; 0: only at the end", "save_steps"},
     {"run.keep_last", JUDO_CONFIG_INT, AT(run.keep_last), "2", 1, 1e6, NULL, "checkpoints to keep", "save_total_limit"},
+    {"run.log_every", JUDO_CONFIG_INT, AT(run.log_every), "10", 0, 1e9, NULL, "print the metrics every so many steps; 0: never", "logging_steps"},
     {"run.tensorboard", JUDO_CONFIG_BOOL, AT(run.tensorboard), "true", 0, 0, NULL, "write TensorBoard event files", NULL},
     {"run.deadline_seconds", JUDO_CONFIG_FLOAT, AT(run.deadline_seconds), "600", 1, 1e6, NULL,
      "how long a rank waits for the others before the job ends with a report", "ddp_timeout"},

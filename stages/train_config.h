@@ -17,7 +17,7 @@ typedef struct judo_train_config {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;
         int resume;
-        int64_t save_every, keep_last;
+        int64_t save_every, keep_last, log_every;
         bool tensorboard;
         double deadline_seconds;
     } run;

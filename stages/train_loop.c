@@ -91,7 +91,7 @@ static judo_status run_steps(judo_job *job, void *state)
         if (is_checkpoint_due(job, step + 1) || (stop && at_boundary)) {
             JUDO_TRY_GOTO(status, done, save_checkpoint(job, step + 1));
         }
-        judo_progress_update(&progress, step + 1, judo_metrics_line(job->metrics));
+        judo_progress_update(&progress, step + 1, NULL);
         if (stop && at_boundary) {
             JUDO_INFO("stopped on a signal after step %lld; start the same command again to go on", (long long)step);
             status = JUDO_EXIT_REQUEUE;
@@ -130,6 +130,20 @@ static judo_status restore(judo_job *job)
     return status;
 }
 
+/* A fresh start begins a fresh table; a resumed one drops the rows behind its checkpoint. Rank 0. */
+static judo_status open_metrics(judo_job *job)
+{
+    const judo_train_config *config = job->config;
+    if (job->first_step == 0) {
+        char path[JUDO_CONFIG_STRING_BYTES + 32];
+        (void)snprintf(path, sizeof path, "%s/metrics.jsonl", config->run.folder);
+        (void)remove(path);
+    }
+    JUDO_TRY(judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard, &job->metrics));
+    judo_metrics_set_console_every(job->metrics, (int)config->run.log_every);
+    return JUDO_OK;
+}
+
 static judo_status train_open_job(judo_job *job)
 {
     const judo_train_config *config = job->config;
@@ -137,7 +151,7 @@ static judo_status train_open_job(judo_job *job)
     JUDO_TRY(restore(job));
     judo_status status = JUDO_OK;
     if (judo_log_is_chief()) {
-        status = judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard, &job->metrics);
+        status = open_metrics(job);
     }
     JUDO_TRY(judo_agree(job->comm, status));
     status = job->stage->open(job, &state);
