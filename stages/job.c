@@ -36,8 +36,10 @@ static judo_status open_data(judo_job *job)
                          job->stage->name);
     }
     job->text = (judo_sample_text){.tokenizer = job->tokenizer, .processor = job->processor};
-    job->text.prompts.style = (judo_prompt_style)config->data.prompts;
-    job->text.prompts.use_domain_text = config->data.use_domain_text;
+    job->text.style = (judo_prompt_style)config->data.prompts;
+    job->text.options = (judo_option_layout)config->data.options;
+    job->text.targets = (judo_target_style)config->data.targets;
+    job->text.use_domain_text = config->data.use_domain_text;
     return judo_sampler_create((uint64_t)config->run.seed, job->num_samples, true, &job->sampler);
 }
 

@@ -29,7 +29,7 @@ typedef struct judo_train_config {
     } model;
     struct {
         char path[JUDO_CONFIG_STRING_BYTES];
-        int prompts;
+        int prompts, options, targets;
         int64_t limit;
         int64_t workers;
         bool use_domain_text;
