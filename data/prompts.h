@@ -31,7 +31,7 @@ typedef struct judo_prompt_spec {
     const char *domain; /* domain knowledge put before the question, or NULL */
 } judo_prompt_spec;
 
-enum { JUDO_MAX_OPTIONS = 26, JUDO_PROMPT_MESSAGES = 3 };
+enum { JUDO_PROMPT_MAX_OPTIONS = 26, JUDO_PROMPT_MESSAGES = 3 };
 
 /* A conversation that owns its texts: [system, user], with the assistant's reply once added.
  * Free with judo_prompt_free. May be moved, not copied. */
@@ -44,8 +44,9 @@ typedef struct judo_prompt {
 /* Stage 1: images query, normal. Asks for the anomalous cells and their description. */
 judo_status judo_prompt_segmentation(const judo_prompt_spec *spec,
                                      judo_prompt *out) JUDO_MUST_CHECK;
-/* Stage 2: one normal image and a question about the object's domain. */
-judo_status judo_prompt_domain_qa(const judo_prompt_spec *spec, const char *question,
+/* Stage 2: a question about the object's domain beside one normal image; also beside none, or beside a query
+ * and a normal one (num_images 0 to 2). */
+judo_status judo_prompt_domain_qa(const judo_prompt_spec *spec, int32_t num_images, const char *question,
                                   judo_prompt *out) JUDO_MUST_CHECK;
 /* Stage 3 and evaluation: images query, normal; a question with options, lettered from A.
  * num_options in [1, 26]; with 0 the question is taken as it is (options already inside). */

@@ -58,10 +58,10 @@ static judo_status append_option(int32_t index, const char *option, judo_option_
 judo_status judo_question_format(const char *question, const char *const *options,
                                  int32_t num_options, judo_option_layout layout, judo_text *out)
 {
-    if (num_options < 0 || num_options > JUDO_MAX_OPTIONS) {
+    if (num_options < 0 || num_options > JUDO_PROMPT_MAX_OPTIONS) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
                          "a question with %d options: 0 to %d are possible", num_options,
-                         JUDO_MAX_OPTIONS);
+                         JUDO_PROMPT_MAX_OPTIONS);
     }
     bool dict = layout == JUDO_OPTIONS_DICT && num_options > 0;
     JUDO_TRY(judo_text_append_format(out, "%s%s", question, dict ? " \n Choice: \n {" : ""));

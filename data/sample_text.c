@@ -26,7 +26,7 @@ static judo_status read_images(const judo_sample_text *text, const judo_dataset 
 
 static judo_status make_prompt(const judo_sample_text *text, const judo_sample *sample, int32_t num_images, judo_prompt *out)
 {
-    judo_prompt_spec spec = {.style = text->style, .options = text->options, .num_images = num_images};
+    judo_prompt_spec spec = {.style = text->style, .options = text->options};
     if (text->use_domain_text && sample->domain[0]) {
         spec.domain = sample->domain;
     }
@@ -34,7 +34,7 @@ static judo_status make_prompt(const judo_sample_text *text, const judo_sample *
     case JUDO_SAMPLE_SEGMENTATION:
         return judo_prompt_segmentation(&spec, out);
     case JUDO_SAMPLE_DOMAIN_QA:
-        return judo_prompt_domain_qa(&spec, sample->question, out);
+        return judo_prompt_domain_qa(&spec, num_images, sample->question, out);
     case JUDO_SAMPLE_CHOICE:
         return judo_prompt_choice(&spec, sample->question, sample->options, sample->num_options, out);
     }

@@ -170,6 +170,20 @@ judo_status judo_comm_max_i64(judo_comm *comm, int64_t *values, int count)
     return reduce_i64(comm, "max_i64", values, count, true);
 }
 
+judo_status judo_comm_max_f64(judo_comm *comm, double *values, int count)
+{
+    /* The bits of doubles that are not negative are ordered like integers. */
+    enum { MOST = 16 };
+    int64_t bits[MOST];
+    if (count > MOST) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "max_f64 of %d values, at most %d", count, MOST);
+    }
+    memcpy(bits, values, (size_t)count * sizeof *values);
+    JUDO_TRY(judo_comm_max_i64(comm, bits, count));
+    memcpy(values, bits, (size_t)count * sizeof *values);
+    return JUDO_OK;
+}
+
 judo_status judo_comm_broadcast(judo_comm *comm, void *data, int64_t bytes, int root)
 {
     int64_t sequence;
