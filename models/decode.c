@@ -14,7 +14,8 @@ typedef struct step_buffers {
     judo_block_saved saved;
 } step_buffers;
 
-static step_buffers take_buffers(judo_activation_arena *arena, const judo_model *model, int32_t rows)
+static step_buffers take_buffers(judo_activation_arena *arena, const judo_model *model,
+                                 int32_t rows)
 {
     judo_dtype dtype = model->options.dtype;
     int64_t half = model->config.text.head_dim / 2;
@@ -31,12 +32,13 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
     };
 }
 
-judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache, int32_t max_rows,
-                                judo_decoder *out)
+judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
+                                int32_t max_rows, judo_decoder *out)
 {
     judo_activation_arena count = {0};
     (void)take_buffers(&count, model, max_rows);
-    judo_decoder decoder = {.model = model, .params = params, .cache = cache, .max_rows = max_rows};
+    judo_decoder decoder = {
+        .model = model, .params = params, .cache = cache, .max_rows = max_rows};
     decoder.views = calloc((size_t)max_rows + 1, sizeof *decoder.views);
     if (!decoder.views) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", max_rows);
@@ -68,7 +70,8 @@ static judo_status release(judo_decoder *decoder, int unit)
     return decoder->params->ops->release(decoder->params, unit);
 }
 
-static judo_status embed(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows, step_buffers *b)
+static judo_status embed(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows,
+                         step_buffers *b)
 {
     const judo_model *model = decoder->model;
     judo_unit_view view;
@@ -85,18 +88,22 @@ static judo_status embed(judo_decoder *decoder, const judo_decode_input *inputs,
     return release(decoder, model->units.embed);
 }
 
-static void store(judo_decoder *decoder, int layer, const judo_decode_input *inputs, int32_t rows, const step_buffers *b)
+static void store(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
+                  int32_t rows, const step_buffers *b)
 {
     int64_t bytes = decoder->cache->width * judo_dtype_bytes(decoder->cache->dtype);
     for (int32_t i = 0; i < rows; i++) {
         const judo_decode_input *in = &inputs[i];
-        judo_kv_cache_put(decoder->cache, layer, in->row, in->index, (const char *)b->saved.k.data + i * bytes,
+        judo_kv_cache_put(decoder->cache, layer, in->row, in->index,
+                          (const char *)b->saved.k.data + i * bytes,
                           (const char *)b->saved.v.data + i * bytes);
-        decoder->views[i] = judo_kv_cache_row(decoder->cache, layer, in->prompt_begin, in->prompt_end, in->row, in->index + 1);
+        decoder->views[i] = judo_kv_cache_row(decoder->cache, layer, in->prompt_begin,
+                                              in->prompt_end, in->row, in->index + 1);
     }
 }
 
-static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode_input *inputs, int32_t rows, step_buffers *b)
+static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
+                             int32_t rows, step_buffers *b)
 {
     const judo_model *model = decoder->model;
     const judo_block_shape *shape = &model->decoder_shape;
@@ -107,7 +114,8 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     judo_block_tensors weights = judo_decoder_block_weights(&view);
     JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved, &b->x));
     store(decoder, layer, inputs, rows, b);
-    JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views, (int)shape->num_kv_heads,
+    JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views,
+                                          (int)shape->num_kv_heads,
                                           (float)(1.0 / sqrt((double)shape->head_dim))));
     JUDO_TRY(judo_block_finish(&compute, shape, &weights, &b->saved, &b->y, &b->x));
     judo_tensor swap = b->x;
@@ -116,7 +124,8 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     return release(decoder, unit);
 }
 
-judo_status judo_decoder_logits(judo_decoder *decoder, judo_tensor *logits, const judo_tensor *hidden)
+judo_status judo_decoder_logits(judo_decoder *decoder, judo_tensor *logits,
+                                const judo_tensor *hidden)
 {
     const judo_model *model = decoder->model;
     judo_unit_view view;
@@ -133,11 +142,13 @@ static judo_status final_norm(judo_decoder *decoder, step_buffers *b)
     judo_unit_view view;
     JUDO_TRY(acquire(decoder, model->units.head, &view));
     judo_tensor norm = judo_unit_weight(&view, JUDO_HEAD_NORM);
-    JUDO_TRY(model->ops->rmsnorm_forward(&b->normed, NULL, &b->x, &norm, (float)model->config.text.rms_norm_eps));
+    JUDO_TRY(model->ops->rmsnorm_forward(&b->normed, NULL, &b->x, &norm,
+                                         (float)model->config.text.rms_norm_eps));
     return release(decoder, model->units.head);
 }
 
-judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs, int32_t num_rows, judo_tensor *logits)
+judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs,
+                              int32_t num_rows, judo_tensor *logits)
 {
     int64_t mark = judo_arena_mark(&decoder->arena);
     step_buffers b = take_buffers(&decoder->arena, decoder->model, num_rows);

@@ -25,15 +25,17 @@ typedef struct judo_decode_input {
     int32_t prompt_begin, prompt_end; /* its prompt in the cache */
 } judo_decode_input;
 
-judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache, int32_t max_rows,
-                                judo_decoder *out) JUDO_MUST_CHECK;
+judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
+                                int32_t max_rows, judo_decoder *out) JUDO_MUST_CHECK;
 void judo_decoder_destroy(judo_decoder *decoder);
 
-/* Runs the rows through all layers and stores their keys and values; logits[num_rows, vocab_size]. */
-judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs, int32_t num_rows,
-                              judo_tensor *logits) JUDO_MUST_CHECK;
+/* Runs the rows through all layers and stores their keys and values; logits[num_rows,
+ * vocab_size]. */
+judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs,
+                              int32_t num_rows, judo_tensor *logits) JUDO_MUST_CHECK;
 
 /* logits[rows, vocab_size] of normed hidden states. */
-judo_status judo_decoder_logits(judo_decoder *decoder, judo_tensor *logits, const judo_tensor *hidden) JUDO_MUST_CHECK;
+judo_status judo_decoder_logits(judo_decoder *decoder, judo_tensor *logits,
+                                const judo_tensor *hidden) JUDO_MUST_CHECK;
 
 #endif
