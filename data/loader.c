@@ -72,8 +72,9 @@ static void *work(void *argument)
 
 static judo_status check_options(const judo_loader_options *o)
 {
-    if (o->num_held < 0 || o->num_held >= o->num_slots || o->num_threads < 0 || o->num_threads > MAX_THREADS || o->num_slots < 2 ||
-        o->num_slots > MAX_SLOTS || o->first_ticket < 0 || o->end_ticket < -1) {
+    if (o->num_held < 0 || o->num_held >= o->num_slots || o->num_threads < 0 ||
+        o->num_threads > MAX_THREADS || o->num_slots < 2 || o->num_slots > MAX_SLOTS ||
+        o->first_ticket < 0 || o->end_ticket < -1) {
         return JUDO_FAIL(
             JUDO_ERROR_ARGUMENT,
             "loader: %d threads (0 to %d), %d slots (2 to %d), tickets %lld to %lld",

@@ -28,9 +28,9 @@ judo_status judo_loader_open(const judo_loader_options *options,
 /* Waits for the builds under way and frees everything. Accepts NULL inside. */
 void judo_loader_close(judo_loader **loader);
 
-/* The next batch in ticket order, valid until the num_held-th call after this; NULL after the last ticket. A
- * failed build is reported at its ticket, and the next call goes on with the ticket after it.
- * Call from one thread. */
+/* The next batch in ticket order, valid until the num_held-th call after this; NULL after the
+ * last ticket. A failed build is reported at its ticket, and the next call goes on with the
+ * ticket after it. Call from one thread. */
 judo_status judo_loader_next(judo_loader *loader, judo_batch_builder **out) JUDO_MUST_CHECK;
 
 #endif

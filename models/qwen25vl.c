@@ -118,6 +118,11 @@ const judo_param_layout *judo_model_layout(const judo_model *model)
     return model->layout;
 }
 
+const judo_ops *judo_model_ops(const judo_model *model)
+{
+    return model->ops;
+}
+
 const judo_qwen_config *judo_model_config(const judo_model *model)
 {
     return &model->config;

@@ -34,6 +34,8 @@ void judo_model_destroy(judo_model **model);
 /* Borrowed for the model's lifetime. */
 const judo_param_layout *judo_model_layout(const judo_model *model);
 const judo_qwen_config *judo_model_config(const judo_model *model);
+/* The ops it runs on. */
+const judo_ops *judo_model_ops(const judo_model *model);
 /* Bytes of activations that were planned and allocated. */
 int64_t judo_model_activation_bytes(const judo_model *model);
 /* Bytes that a model with these options would allocate; allocates none of them. */

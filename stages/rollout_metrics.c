@@ -24,7 +24,7 @@ enum {
 
 typedef struct tally {
     double sums[NUM_SUMS];
-    double largest[2]; /* longest, minus the shortest */
+    int64_t extremes[2]; /* longest, minus the shortest */
 } tally;
 
 static void count_row(const judo_rollout *rollout, int32_t row, tally *t)
@@ -39,8 +39,9 @@ static void count_row(const judo_rollout *rollout, int32_t row, tally *t)
     }
     t->sums[TOTAL] += total;
     t->sums[TOTAL_SQUARES] += total * total;
-    t->largest[0] = fmax(t->largest[0], length);
-    t->largest[1] = fmax(t->largest[1], -length);
+    int64_t tokens = rollout->generation.lengths[row];
+    t->extremes[0] = tokens > t->extremes[0] ? tokens : t->extremes[0];
+    t->extremes[1] = -tokens > t->extremes[1] ? -tokens : t->extremes[1];
     for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
         double value = rollout->values[row].value[r];
         if (!isnan(value)) {
@@ -75,7 +76,7 @@ static double deviation_of(double sum, double squares, double count)
 
 judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
 {
-    tally t = {.largest = {-1e30, -1e30}};
+    tally t = {.extremes = {0, INT64_MIN}};
     for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size; row++) {
         count_row(rollout, row, &t);
     }
@@ -83,7 +84,7 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
         count_group(rollout, group, &t);
     }
     JUDO_TRY(judo_comm_sum_f64(job->comm, t.sums, NUM_SUMS));
-    JUDO_TRY(judo_comm_max_f64(job->comm, t.largest, 2));
+    JUDO_TRY(judo_comm_max_i64(job->comm, t.extremes, 2));
     judo_metrics *m = job->metrics;
     double rows = fmax(1, t.sums[ROWS]);
     judo_metrics_put(m, "reward", t.sums[TOTAL] / rows);
@@ -99,8 +100,8 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
         }
     }
     judo_metrics_put(m, "completions/mean_length", t.sums[LENGTH] / rows);
-    judo_metrics_put(m, "completions/max_length", t.largest[0]);
-    judo_metrics_put(m, "completions/min_length", -t.largest[1]);
+    judo_metrics_put(m, "completions/max_length", (double)t.extremes[0]);
+    judo_metrics_put(m, "completions/min_length", -(double)t.extremes[1]);
     judo_metrics_put(m, "completions/clipped_ratio", 1 - t.sums[STOPPED] / rows);
     judo_metrics_put(m, "completions/mean_terminated_length", t.sums[STOPPED_LENGTH] / fmax(1, t.sums[STOPPED]));
     return JUDO_OK;

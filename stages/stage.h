@@ -15,6 +15,7 @@
 #include "models/qwen25vl.h"
 #include "parallel/comm.h"
 #include "parallel/zero3.h"
+#include "runtime/log.h"
 #include "runtime/metrics.h"
 #include "runtime/ops/ops.h"
 #include "stages/train_config.h"

@@ -62,7 +62,7 @@ static void rmsnorm_backward_row(float *dx, const float *dy, const float *x, con
 static void add_weight_gradient(float *dw, const float *dy, const float *x, const float *rstd,
                                 int64_t m, int64_t n)
 {
-    enum { STRIP = 64 };
+    enum { STRIP = 128 };
 
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))
     for (int64_t first = 0; first < n; first += STRIP) {
