@@ -14,9 +14,12 @@ judo_status judo_cpu_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
     const float *g = gate->data;
     const float *u = up->data;
     float *out = y->data;
-#pragma omp parallel for simd schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i++) {
-        out[i] = g[i] * judo_sigmoid(g[i]) * u[i];
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        int64_t left = count - i;
+        judo_vector x = judo_vector_load(g + i, left);
+        judo_vector_store(out + i, x * judo_vector_sigmoid(x) * judo_vector_load(u + i, left),
+                          left);
     }
     return JUDO_OK;
 }
@@ -34,20 +37,29 @@ judo_status judo_cpu_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
     int64_t count = judo_tensor_count(gate);
     const float *g = gate->data;
     const float *u = up->data;
-    const float *d = dy->data;
+    const float *slope = dy->data;
     float *dg = dgate->data;
     float *du = dup->data;
-#pragma omp parallel for simd schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i++) {
-        float sigmoid = judo_sigmoid(g[i]);
-        float silu = g[i] * sigmoid;
-        float slope = sigmoid + silu * (1.0f - sigmoid);
-        float gate_gradient = d[i] * u[i] * slope;
-        float up_gradient = d[i] * silu;
-        dg[i] = gate_gradient; /* may be gate: all reads come first */
-        du[i] = up_gradient;
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        int64_t left = count - i;
+        judo_vector x = judo_vector_load(g + i, left);
+        judo_vector d = judo_vector_load(slope + i, left);
+        judo_vector sigmoid = judo_vector_sigmoid(x);
+        judo_vector silu = x * sigmoid;
+        judo_vector gate_slope = sigmoid + silu * (judo_vector_all(1.0f) - sigmoid);
+        judo_vector gate_gradient = d * judo_vector_load(u + i, left) * gate_slope;
+        judo_vector_store(dg + i, gate_gradient, left); /* may be gate: all reads came first */
+        judo_vector_store(du + i, d * silu, left);
     }
     return JUDO_OK;
+}
+
+/* The cumulative normal distribution, from erf(x / sqrt 2). */
+JUDO_INLINE judo_vector normal_cumulative(judo_vector x)
+{
+    return judo_vector_all(0.5f) *
+           (judo_vector_all(1.0f) + judo_vector_erf(x * judo_vector_all(0x1.6a09e6p-1f)));
 }
 
 judo_status judo_cpu_gelu_forward(judo_tensor *y, const judo_tensor *x)
@@ -59,8 +71,10 @@ judo_status judo_cpu_gelu_forward(judo_tensor *y, const judo_tensor *x)
     const float *in = x->data;
     float *out = y->data;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i++) {
-        out[i] = 0.5f * in[i] * (1.0f + erff(in[i] * 0x1.6a09e6p-1f)); /* 1 / sqrt 2 */
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        int64_t left = count - i;
+        judo_vector v = judo_vector_load(in + i, left);
+        judo_vector_store(out + i, v * normal_cumulative(v), left);
     }
     return JUDO_OK;
 }
@@ -73,13 +87,17 @@ judo_status judo_cpu_gelu_backward(judo_tensor *dx, const judo_tensor *dy, const
     JUDO_TRY(judo_cpu_expect_like(op, "dx", dx, x));
     int64_t count = judo_tensor_count(x);
     const float *in = x->data;
-    const float *d = dy->data;
+    const float *slope = dy->data;
     float *out = dx->data;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i++) {
-        float cumulative = 0.5f * (1.0f + erff(in[i] * 0x1.6a09e6p-1f));
-        float density = 0x1.988454p-2f * judo_exp(-0.5f * in[i] * in[i]); /* 1 / sqrt(2 pi) */
-        out[i] = d[i] * (cumulative + in[i] * density);
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        int64_t left = count - i;
+        judo_vector v = judo_vector_load(in + i, left);
+        judo_vector density = judo_vector_all(0x1.988454p-2f) * /* 1 / sqrt(2 pi) */
+                              judo_vector_exp(judo_vector_all(-0.5f) * v * v);
+        judo_vector result =
+            judo_vector_load(slope + i, left) * (normal_cumulative(v) + v * density);
+        judo_vector_store(out + i, result, left);
     }
     return JUDO_OK;
 }

@@ -45,10 +45,18 @@ static backward_tile tile_at(float *memory, int dim)
 static void row_gradient(float *weights, float *slopes, int64_t seen, float lse, float delta,
                          float scale)
 {
-    for (int64_t i = 0; i < KEYS; i++) {
-        float probability = judo_exp(weights[i] * scale - lse);
-        weights[i] = i < seen ? probability : 0.0f;
-        slopes[i] = i < seen ? probability * (slopes[i] - delta) * scale : 0.0f;
+    for (int64_t i = 0; i < KEYS; i += JUDO_LANES) {
+        judo_vector score = judo_vector_load(weights + i, JUDO_LANES);
+        judo_vector slope = judo_vector_load(slopes + i, JUDO_LANES);
+        judo_vector probability = judo_vector_exp(
+            judo_vector_fma(score, judo_vector_all(scale), judo_vector_all(-lse)));
+        slope = probability * (slope - judo_vector_all(delta)) * judo_vector_all(scale);
+        judo_vector_store(weights + i, probability, JUDO_LANES);
+        judo_vector_store(slopes + i, slope, JUDO_LANES);
+    }
+    for (int64_t i = seen; i < KEYS; i++) {
+        weights[i] = 0.0f;
+        slopes[i] = 0.0f;
     }
 }
 
@@ -114,14 +122,9 @@ static void fill_delta(float *delta, const float *dout, const float *out, int64_
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(heads *dim))
     for (int64_t i = 0; i < heads; i++) {
         judo_vector lanes = {0};
-        int d = 0;
-        for (; d + JUDO_LANES <= dim; d += JUDO_LANES) {
-            lanes = judo_vector_fma(judo_vector_load(dout + i * dim + d),
-                                    judo_vector_load(out + i * dim + d), lanes);
-        }
-        if (d < dim) {
-            lanes = judo_vector_fma(judo_vector_load_part(dout + i * dim + d, dim - d),
-                                    judo_vector_load_part(out + i * dim + d, dim - d), lanes);
+        for (int d = 0; d < dim; d += JUDO_LANES) {
+            lanes = judo_vector_fma(judo_vector_load(dout + i * dim + d, dim - d),
+                                    judo_vector_load(out + i * dim + d, dim - d), lanes);
         }
         delta[i] = judo_vector_sum(lanes);
     }

@@ -62,7 +62,8 @@ static void transpose_16(float *out, const float *rows, int64_t stride, int coun
 {
     judo_vector block[JUDO_LANES];
     for (int i = 0; i < JUDO_LANES; i++) {
-        block[i] = i < count ? judo_vector_load(rows + i * stride) : judo_vector_all(0.0f);
+        block[i] =
+            i < count ? judo_vector_load(rows + i * stride, JUDO_LANES) : judo_vector_all(0.0f);
     }
 #pragma GCC unroll 16
     EXCHANGE(1, LOW1, HIGH1)
@@ -73,7 +74,7 @@ static void transpose_16(float *out, const float *rows, int64_t stride, int coun
 #pragma GCC unroll 16
     EXCHANGE(8, LOW8, HIGH8)
     for (int i = 0; i < JUDO_LANES; i++) {
-        judo_vector_store(out + (int64_t)i * KEYS, block[i]);
+        judo_vector_store(out + (int64_t)i * KEYS, block[i], JUDO_LANES);
     }
 }
 
@@ -104,16 +105,17 @@ static void row_softmax(judo_attention_tile *tile, int row, int64_t count)
         scores[i] = -INFINITY;
     }
     float old_max = tile->max[row];
-    float max = old_max;
-    for (int64_t i = 0; i < padded; i++) {
-        max = scores[i] > max ? scores[i] : max;
+    judo_vector highest = judo_vector_all(old_max);
+    for (int64_t i = 0; i < padded; i += JUDO_LANES) {
+        highest = judo_vector_max(judo_vector_load(scores + i, JUDO_LANES), highest);
     }
-    for (int64_t i = 0; i < padded; i++) {
-        scores[i] = judo_exp(scores[i] - max);
-    }
+    float max = judo_vector_highest(highest);
     judo_vector lanes = {0};
     for (int64_t i = 0; i < padded; i += JUDO_LANES) {
-        lanes += judo_vector_load(scores + i);
+        judo_vector weight =
+            judo_vector_exp(judo_vector_load(scores + i, JUDO_LANES) - judo_vector_all(max));
+        judo_vector_store(scores + i, weight, JUDO_LANES);
+        lanes += weight;
     }
     float sum = judo_vector_sum(lanes);
     if (max > old_max) {

@@ -316,7 +316,7 @@ judo_status judo_cpu_linear_forward(judo_tensor *y, const judo_tensor *x, const 
  * the same bits for any number of threads. */
 static void add_column_sums(float *sums, const float *rows, int64_t m, int64_t n)
 {
-    enum { STRIP = 64 };
+    enum { STRIP = 128 };
 
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))
     for (int64_t first = 0; first < n; first += STRIP) {

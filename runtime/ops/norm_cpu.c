@@ -6,13 +6,9 @@
 static float dot(const float *a, const float *b, int64_t n)
 {
     judo_vector sum = {0};
-    int64_t i = 0;
-    for (; i + JUDO_LANES <= n; i += JUDO_LANES) {
-        sum = judo_vector_fma(judo_vector_load(a + i), judo_vector_load(b + i), sum);
-    }
-    if (i < n) {
-        sum = judo_vector_fma(judo_vector_load_part(a + i, n - i),
-                              judo_vector_load_part(b + i, n - i), sum);
+    for (int64_t i = 0; i < n; i += JUDO_LANES) {
+        sum = judo_vector_fma(judo_vector_load(a + i, n - i), judo_vector_load(b + i, n - i),
+                              sum);
     }
     return judo_vector_sum(sum);
 }
@@ -51,18 +47,13 @@ static void rmsnorm_backward_row(float *dx, const float *dy, const float *x, con
                                  float rstd, int64_t n)
 {
     judo_vector lanes = {0};
-    int64_t j = 0;
-    for (; j + JUDO_LANES <= n; j += JUDO_LANES) {
-        lanes = judo_vector_fma(judo_vector_load(w + j) * judo_vector_load(dy + j),
-                                judo_vector_load(x + j), lanes);
-    }
-    if (j < n) {
-        lanes = judo_vector_fma(judo_vector_load_part(w + j, n - j) *
-                                    judo_vector_load_part(dy + j, n - j),
-                                judo_vector_load_part(x + j, n - j), lanes);
+    for (int64_t j = 0; j < n; j += JUDO_LANES) {
+        lanes =
+            judo_vector_fma(judo_vector_load(w + j, n - j) * judo_vector_load(dy + j, n - j),
+                            judo_vector_load(x + j, n - j), lanes);
     }
     float factor = judo_vector_sum(lanes) * rstd * rstd / (float)n;
-    for (j = 0; j < n; j++) {
+    for (int64_t j = 0; j < n; j++) {
         dx[j] += rstd * (w[j] * dy[j] - x[j] * factor);
     }
 }
@@ -71,7 +62,7 @@ static void rmsnorm_backward_row(float *dx, const float *dy, const float *x, con
 static void add_weight_gradient(float *dw, const float *dy, const float *x, const float *rstd,
                                 int64_t m, int64_t n)
 {
-    enum { STRIP = 64 };
+    enum { STRIP = 128 };
 
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))
     for (int64_t first = 0; first < n; first += STRIP) {
@@ -119,19 +110,15 @@ static void layernorm_row(float *y, const float *x, const float *w, const float 
                           int64_t n, float epsilon)
 {
     judo_vector lanes = {0};
-    int64_t j = 0;
-    for (; j + JUDO_LANES <= n; j += JUDO_LANES) {
-        lanes += judo_vector_load(x + j);
-    }
-    if (j < n) {
-        lanes += judo_vector_load_part(x + j, n - j);
+    for (int64_t j = 0; j < n; j += JUDO_LANES) {
+        lanes += judo_vector_load(x + j, n - j);
     }
     float mean = judo_vector_sum(lanes) / (float)n;
-    for (j = 0; j < n; j++) {
+    for (int64_t j = 0; j < n; j++) {
         y[j] = x[j] - mean;
     }
     float scale = 1.0f / sqrtf(dot(y, y, n) / (float)n + epsilon);
-    for (j = 0; j < n; j++) {
+    for (int64_t j = 0; j < n; j++) {
         y[j] = y[j] * scale * w[j] + bias[j];
     }
 }

@@ -8,11 +8,15 @@
 
 static float highest(const float *x, int64_t count)
 {
-    float max = -INFINITY;
-    for (int64_t i = 0; i < count; i++) {
-        max = x[i] > max ? x[i] : max;
+    judo_vector max = judo_vector_all(-INFINITY);
+    for (; count > 0; x += JUDO_LANES, count -= JUDO_LANES) {
+        judo_vector part = judo_vector_load(x, count);
+        for (int64_t i = count; i < JUDO_LANES; i++) {
+            part[i] = -INFINITY;
+        }
+        max = judo_vector_max(part, max);
     }
-    return max;
+    return judo_vector_highest(max);
 }
 
 static void penalise(float *logits, int64_t count, const uint8_t *seen, float penalty)
@@ -89,9 +93,22 @@ static void keep_top_k(float *logits, int64_t count, int32_t k, float *work)
 
 static double mass(const float *x, int64_t first, int64_t last, float max)
 {
+    enum { BLOCK = 512 };
+
     double sum = 0.0;
-    for (int64_t i = first; i < last; i++) {
-        sum += (double)judo_exp(x[i] - max);
+    while (first < last) {
+        int64_t end = last - first < BLOCK ? last : first + BLOCK;
+        judo_vector lanes = {0};
+        for (; first < end; first += JUDO_LANES) {
+            judo_vector part = judo_vector_exp(judo_vector_load(x + first, end - first) -
+                                               judo_vector_all(max));
+            for (int64_t i = end - first; i < JUDO_LANES; i++) {
+                part[i] = 0.0f;
+            }
+            lanes += part;
+        }
+        first = end;
+        sum += (double)judo_vector_sum(lanes);
     }
     return sum;
 }
@@ -154,9 +171,11 @@ static int32_t draw(const float *logits, int64_t count, float min_p, float unifo
 {
     float max = highest(logits, count);
     double total = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        float e = judo_exp(logits[i] - max);
-        work[i] = e < min_p ? 0.0f : e;
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        judo_vector e =
+            judo_vector_exp(judo_vector_load(logits + i, count - i) - judo_vector_all(max));
+        e = judo_vector_select(e < judo_vector_all(min_p), judo_vector_all(0.0f), e);
+        judo_vector_store(work + i, e, count - i);
     }
     for (int64_t i = 0; i < count; i++) {
         total += (double)work[i];

@@ -1,6 +1,6 @@
-/* runtime/ops/vector_math.h: 16-lane vectors of floats and an exponential that compilers can
- * vectorise. Always 16 lanes, whatever the machine has: the same sums in the same order, so the
- * same bits, in every build. */
+/* runtime/ops/vector_math.h: vectors of 16 floats, their exponential and error function. Always
+ * 16 lanes, whatever the machine has: the same sums in the same order, so the same bits, in
+ * every build. */
 #ifndef JUDO_RUNTIME_OPS_VECTOR_MATH_H
 #define JUDO_RUNTIME_OPS_VECTOR_MATH_H
 
@@ -16,34 +16,36 @@
 enum { JUDO_LANES = 16 };
 
 typedef float judo_vector __attribute__((vector_size(64)));
+typedef int32_t judo_vector_bits __attribute__((vector_size(64)));
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpsabi" /* all functions are inlined: no call crosses an ABI  \
-                                          */
-
-JUDO_INLINE judo_vector judo_vector_load(const float *x)
-{
-    judo_vector v;
-    memcpy(&v, x, sizeof v);
-    return v;
-}
-
-JUDO_INLINE void judo_vector_store(float *x, judo_vector v)
-{
-    memcpy(x, &v, sizeof v);
-}
+/* Narrower machines would pass such vectors in memory; here every function is inlined. */
+#pragma GCC diagnostic ignored "-Wpsabi"
 
 JUDO_INLINE judo_vector judo_vector_all(float x)
 {
     return (judo_vector){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
-/* The first `count` < 16 elements of x, then zeros. */
-JUDO_INLINE judo_vector judo_vector_load_part(const float *x, int64_t count)
+/* The first min(count, 16) elements of x, then zeros. */
+JUDO_INLINE judo_vector judo_vector_load(const float *x, int64_t count)
 {
     judo_vector v = {0};
-    memcpy(&v, x, (size_t)count * sizeof *x);
+    if (count >= JUDO_LANES) {
+        memcpy(&v, x, sizeof v);
+    } else if (count > 0) {
+        memcpy(&v, x, (size_t)count * sizeof *x);
+    }
     return v;
+}
+
+/* Stores the first min(count, 16) lanes. */
+JUDO_INLINE void judo_vector_store(float *x, judo_vector v, int64_t count)
+{
+    if (count >= JUDO_LANES) {
+        memcpy(x, &v, sizeof v);
+    } else if (count > 0) {
+        memcpy(x, &v, (size_t)count * sizeof *x);
+    }
 }
 
 /* a b + c, rounded once. */
@@ -68,11 +70,38 @@ JUDO_INLINE judo_vector judo_vector_fma(judo_vector a, judo_vector b, judo_vecto
 #endif
 }
 
-/* The sum of all lanes: halves are folded onto each other. */
+/* Per lane `yes` where the condition (all bits or none) holds, else `no`. */
+JUDO_INLINE judo_vector judo_vector_select(judo_vector_bits condition, judo_vector yes,
+                                           judo_vector no)
+{
+    return (judo_vector)(((judo_vector_bits)yes & condition) |
+                         ((judo_vector_bits)no & ~condition));
+}
+
+/* The larger and the smaller; b where one is not a number. */
+JUDO_INLINE judo_vector judo_vector_max(judo_vector a, judo_vector b)
+{
+#ifdef __AVX512F__
+    return (judo_vector)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+    return judo_vector_select(a > b, a, b);
+#endif
+}
+
+JUDO_INLINE judo_vector judo_vector_min(judo_vector a, judo_vector b)
+{
+#ifdef __AVX512F__
+    return (judo_vector)_mm512_min_ps((__m512)a, (__m512)b);
+#else
+    return judo_vector_select(a < b, a, b);
+#endif
+}
+
+/* The sum and the maximum of all lanes: halves are folded onto each other. */
 JUDO_INLINE float judo_vector_sum(judo_vector v)
 {
     float x[JUDO_LANES];
-    judo_vector_store(x, v);
+    memcpy(x, &v, sizeof x);
     for (int half = JUDO_LANES / 2; half > 0; half /= 2) {
         for (int i = 0; i < half; i++) {
             x[i] += x[i + half];
@@ -81,43 +110,96 @@ JUDO_INLINE float judo_vector_sum(judo_vector v)
     return x[0];
 }
 
-#pragma GCC diagnostic pop
-
-/* exp(x), within 2 units in the last place for every x, subnormal results included; exp(-inf)
- * is 0, a NaN stays one. x = n ln 2 + r with |r| <= ln 2 / 2. */
-JUDO_INLINE float judo_exp(float x)
+JUDO_INLINE float judo_vector_highest(judo_vector v)
 {
-    x = x < -104.0f ? -104.0f : x; /* below: exp is 0 */
-    x = x > 89.0f ? 89.0f : x;     /* above: exp is infinite */
-    const float magic = 0x1.8p23f; /* adding it rounds to an integer */
-    float shifted = fmaf(x, 0x1.715476p+0f, magic);
-    float n = shifted - magic;
-    float r = fmaf(n, -0x1.62e400p-1f, x); /* the high bits of ln 2: the product is exact */
-    r = fmaf(n, -0x1.7f7d1cp-20f, r);
-    float p = 0x1.6850e4p-10f;
-    p = fmaf(p, r, 0x1.123bccp-7f);
-    p = fmaf(p, r, 0x1.555b98p-5f);
-    p = fmaf(p, r, 0x1.55548ep-3f);
-    p = fmaf(p, r, 0x1.fffff8p-2f);
-    p = fmaf(p, r, 1.0f);
-    p = fmaf(p, r, 1.0f);
-    /* 2^n in two factors, since n reaches below the normal exponents. */
-    int32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    int32_t whole = (int32_t)((uint32_t)bits - 0x4b400000u);
-    int32_t half = whole >> 1;
-    uint32_t first_bits = (uint32_t)(half + 127) << 23;
-    uint32_t second_bits = ((uint32_t)whole - (uint32_t)half + 127u) << 23;
-    float first, second;
-    memcpy(&first, &first_bits, sizeof first);
-    memcpy(&second, &second_bits, sizeof second);
-    return p * first * second;
+    float x[JUDO_LANES];
+    memcpy(x, &v, sizeof x);
+    for (int half = JUDO_LANES / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; i++) {
+            x[i] = x[i + half] > x[i] ? x[i + half] : x[i];
+        }
+    }
+    return x[0];
 }
 
-/* x / (1 + exp(-x)) is x times this. */
-JUDO_INLINE float judo_sigmoid(float x)
+/* p 2^n for a whole n, rounded once; `shifted` is n + 1.5 2^23. */
+JUDO_INLINE judo_vector judo_vector_scale(judo_vector p, judo_vector n, judo_vector shifted)
 {
-    return 1.0f / (1.0f + judo_exp(-x));
+#ifdef __AVX512F__
+    (void)shifted;
+    return (judo_vector)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    /* Two factors, since n reaches below the normal exponents; the first product is exact. */
+    (void)n;
+    judo_vector_bits whole = (judo_vector_bits)shifted - 0x4b400000;
+    judo_vector_bits half = whole >> 1;
+    judo_vector first = (judo_vector)((half + 127) << 23);
+    judo_vector second = (judo_vector)((whole - half + 127) << 23);
+    return p * first * second;
+#endif
+}
+
+/* exp(x), within 1 unit in the last place for every x, subnormal results included; exp(-inf) is
+ * 0, a NaN stays one. x = n ln 2 + r with |r| <= ln 2 / 2. */
+JUDO_INLINE judo_vector judo_vector_exp(judo_vector x)
+{
+    x = judo_vector_max(judo_vector_all(-104.0f), x);     /* below: exp is 0 */
+    x = judo_vector_min(judo_vector_all(89.0f), x);       /* above: exp is infinite */
+    const judo_vector magic = judo_vector_all(0x1.8p23f); /* adding it rounds to an integer */
+    judo_vector shifted = judo_vector_fma(x, judo_vector_all(0x1.715476p+0f), magic);
+    judo_vector n = shifted - magic;
+    /* The high bits of ln 2 first: their product is exact. */
+    judo_vector r = judo_vector_fma(n, judo_vector_all(-0x1.62e400p-1f), x);
+    r = judo_vector_fma(n, judo_vector_all(-0x1.7f7d1cp-20f), r);
+    judo_vector p = judo_vector_all(0x1.6850e4p-10f);
+    p = judo_vector_fma(p, r, judo_vector_all(0x1.123bccp-7f));
+    p = judo_vector_fma(p, r, judo_vector_all(0x1.555b98p-5f));
+    p = judo_vector_fma(p, r, judo_vector_all(0x1.55548ep-3f));
+    p = judo_vector_fma(p, r, judo_vector_all(0x1.fffff8p-2f));
+    p = judo_vector_fma(p, r, judo_vector_all(1.0f));
+    p = judo_vector_fma(p, r, judo_vector_all(1.0f));
+    return judo_vector_scale(p, n, shifted);
+}
+
+/* The same for one number: the same bits as in a vector. */
+JUDO_INLINE float judo_exp(float x)
+{
+    return judo_vector_exp(judo_vector_all(x))[0];
+}
+
+/* 1 / (1 + exp(-x)) */
+JUDO_INLINE judo_vector judo_vector_sigmoid(judo_vector x)
+{
+    const judo_vector one = judo_vector_all(1.0f);
+    return one / (one + judo_vector_exp(-x));
+}
+
+/* erf(x), within 2 units in the last place: a polynomial near 0, 1 - exp(polynomial) beyond
+ * (coefficients: N. Juffa's single-precision erff). */
+JUDO_INLINE judo_vector judo_vector_erf(judo_vector x)
+{
+    judo_vector_bits sign = (judo_vector_bits)x & INT32_MIN;
+    judo_vector t = (judo_vector)((judo_vector_bits)x & INT32_MAX);
+    judo_vector s = x * x;
+    judo_vector far =
+        judo_vector_fma(judo_vector_all(-1.72853470e-5f), t, judo_vector_all(3.83197126e-4f));
+    judo_vector u =
+        judo_vector_fma(judo_vector_all(-3.88396438e-3f), t, judo_vector_all(2.42546219e-2f));
+    far = judo_vector_fma(far, s, u);
+    far = judo_vector_fma(far, t, judo_vector_all(-1.06777877e-1f));
+    far = judo_vector_fma(far, t, judo_vector_all(-6.34846687e-1f));
+    far = judo_vector_fma(far, t, judo_vector_all(-1.28717512e-1f));
+    far = judo_vector_fma(far, t, -t);
+    far = judo_vector_all(1.0f) - judo_vector_exp(far);
+    far = (judo_vector)((judo_vector_bits)far | sign);
+    judo_vector near = judo_vector_all(-5.96761703e-4f);
+    near = judo_vector_fma(near, s, judo_vector_all(4.99119423e-3f));
+    near = judo_vector_fma(near, s, judo_vector_all(-2.67681349e-2f));
+    near = judo_vector_fma(near, s, judo_vector_all(1.12819925e-1f));
+    near = judo_vector_fma(near, s, judo_vector_all(-3.76125336e-1f));
+    near = judo_vector_fma(near, s, judo_vector_all(1.28379166e-1f));
+    near = judo_vector_fma(near, x, x);
+    return judo_vector_select(t > judo_vector_all(0.921875f), far, near);
 }
 
 #endif
