@@ -25,7 +25,6 @@ struct judo_loader {
     pthread_mutex_t lock;
     pthread_cond_t slot_freed, slot_ready;
     int64_t next_to_build, next_to_deliver;
-    bool delivered; /* the slot before next_to_deliver is with the caller */
     bool stop;
 };
 
@@ -73,8 +72,9 @@ static void *work(void *argument)
 
 static judo_status check_options(const judo_loader_options *o)
 {
-    if (o->num_threads < 0 || o->num_threads > MAX_THREADS || o->num_slots < 2 ||
-        o->num_slots > MAX_SLOTS || o->first_ticket < 0 || o->end_ticket < -1) {
+    if (o->num_held < 0 || o->num_held >= o->num_slots || o->num_threads < 0 ||
+        o->num_threads > MAX_THREADS || o->num_slots < 2 || o->num_slots > MAX_SLOTS ||
+        o->first_ticket < 0 || o->end_ticket < -1) {
         return JUDO_FAIL(
             JUDO_ERROR_ARGUMENT,
             "loader: %d threads (0 to %d), %d slots (2 to %d), tickets %lld to %lld",
@@ -115,6 +115,7 @@ judo_status judo_loader_open(const judo_loader_options *options, judo_loader **o
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a loader");
     }
     loader->options = *options;
+    loader->options.num_held = options->num_held > 0 ? options->num_held : 1;
     loader->next_to_build = loader->next_to_deliver = options->first_ticket;
     (void)pthread_mutex_init(&loader->lock, NULL);
     (void)pthread_cond_init(&loader->slot_freed, NULL);
@@ -154,7 +155,7 @@ void judo_loader_close(judo_loader **loader)
     *loader = NULL;
 }
 
-/* The slot of the next ticket, built; the caller's last one goes back to the threads. */
+/* The slot of the next ticket, built; the caller's oldest one goes back to the threads. */
 static slot *wait_for_slot(judo_loader *loader, int64_t ticket)
 {
     slot *s = slot_of(loader, ticket);
@@ -163,15 +164,15 @@ static slot *wait_for_slot(judo_loader *loader, int64_t ticket)
         return s;
     }
     (void)pthread_mutex_lock(&loader->lock);
-    if (loader->delivered) {
-        slot_of(loader, ticket - 1)->state = SLOT_FREE;
+    int64_t returned = ticket - loader->options.num_held;
+    if (returned >= loader->options.first_ticket) {
+        slot_of(loader, returned)->state = SLOT_FREE;
         (void)pthread_cond_broadcast(&loader->slot_freed);
     }
     while (s->state != SLOT_READY) {
         (void)pthread_cond_wait(&loader->slot_ready, &loader->lock);
     }
     (void)pthread_mutex_unlock(&loader->lock);
-    loader->delivered = true;
     return s;
 }
 

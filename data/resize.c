@@ -116,18 +116,41 @@ static uint8_t clip8(int32_t sum)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
+static int32_t weigh(const uint8_t *from, const int32_t *weights, int32_t length)
+{
+    int32_t sum = 1 << (WEIGHT_BITS - 1);
+    for (int32_t i = 0; i < length; i++) {
+        sum += from[i] * weights[i];
+    }
+    return sum;
+}
+
+/* The three channels in one sweep over the weights. */
+static void weigh_rgb(const uint8_t *from, const int32_t *weights, int32_t length, uint8_t *out)
+{
+    int32_t red = 1 << (WEIGHT_BITS - 1);
+    int32_t green = red;
+    int32_t blue = red;
+    for (int32_t i = 0; i < length; i++) {
+        red += from[3 * i] * weights[i];
+        green += from[3 * i + 1] * weights[i];
+        blue += from[3 * i + 2] * weights[i];
+    }
+    out[0] = clip8(red);
+    out[1] = clip8(green);
+    out[2] = clip8(blue);
+}
+
 static void resample_row(const weight_table *table, const uint8_t *in, int32_t channels,
                          uint8_t *out)
 {
     for (int32_t x = 0; x < table->count; x++) {
         const int32_t *weights = table->weights + (size_t)x * (size_t)table->stride;
         const uint8_t *from = in + (size_t)table->first[x] * (size_t)channels;
-        for (int32_t c = 0; c < channels; c++) {
-            int32_t sum = 1 << (WEIGHT_BITS - 1);
-            for (int32_t i = 0; i < table->length[x]; i++) {
-                sum += from[i * channels + c] * weights[i];
-            }
-            out[x * channels + c] = clip8(sum);
+        if (channels == 3) {
+            weigh_rgb(from, weights, table->length[x], out + 3 * (size_t)x);
+        } else {
+            out[x] = clip8(weigh(from, weights, table->length[x]));
         }
     }
 }

@@ -16,12 +16,15 @@
 typedef struct judo_sample_text {
     const judo_tokenizer *tokenizer;
     const judo_image_processor *processor;
-    judo_prompt_options prompts;
+    judo_prompt_style style;
+    judo_option_layout options;
+    judo_target_style targets;
+    bool use_domain_text; /* put the sample's domain snippet into the prompt */
 } judo_sample_text;
 
 enum { JUDO_SAMPLE_IMAGES = 2 };
 
-/* A sample as a sequence. Owns ids and images; `view` borrows them. */
+/* A sample as a sequence. Owns ids and images; `view` borrows them, so it must stay where it was built. */
 typedef struct judo_sample_sequence {
     judo_ids ids;
     judo_image images[JUDO_SAMPLE_IMAGES];

@@ -151,20 +151,38 @@ judo_status judo_unicode_decompose(const char *bytes, size_t length, judo_ids *p
     return order_marks(points, from);
 }
 
+/* utf8proc takes U+11A7, the place before the first final consonant, for a final consonant and
+ * swallows it behind a syllable; it composes with nothing, so runs end before it. */
+static judo_status compose_run(int32_t *points, int64_t count, judo_text *out)
+{
+    utf8proc_ssize_t made = utf8proc_normalize_utf32(points, (utf8proc_ssize_t)count,
+                                                     UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (made < 0) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "cannot compose a text: %s",
+                         utf8proc_errmsg(made));
+    }
+    JUDO_TRY(judo_text_reserve(out, (size_t)made * 4));
+    for (utf8proc_ssize_t i = 0; i < made; i++) {
+        JUDO_TRY(judo_utf8_append(out, points[i]));
+    }
+    return JUDO_OK;
+}
+
 judo_status judo_unicode_compose(const char *bytes, size_t length, judo_ids *points,
                                  judo_text *out)
 {
+    enum { NO_FINAL = 0x11A7 };
+
     judo_ids_clear(points);
     JUDO_TRY(judo_unicode_decompose(bytes, length, points));
-    utf8proc_ssize_t count = utf8proc_normalize_utf32(
-        points->ids, (utf8proc_ssize_t)points->count, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (count < 0) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "cannot compose a text: %s",
-                         utf8proc_errmsg(count));
-    }
-    JUDO_TRY(judo_text_reserve(out, (size_t)count * 4));
-    for (utf8proc_ssize_t i = 0; i < count; i++) {
-        JUDO_TRY(judo_utf8_append(out, points->ids[i]));
+    int64_t at = 0;
+    while (at < points->count) {
+        int64_t end = at + 1;
+        while (end < points->count && points->ids[end] != NO_FINAL) {
+            end++;
+        }
+        JUDO_TRY(compose_run(points->ids + at, end - at, out));
+        at = end;
     }
     return JUDO_OK;
 }

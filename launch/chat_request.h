@@ -2,6 +2,7 @@
 #ifndef JUDO_LAUNCH_CHAT_REQUEST_H
 #define JUDO_LAUNCH_CHAT_REQUEST_H
 
+#include "data/banned_ids.h"
 #include "data/batch_builder.h"
 #include "data/buffers.h"
 #include "data/image_processor.h"
@@ -13,6 +14,8 @@
 /* A model directory opened whole in this process: what the filters share. */
 typedef struct judo_chat_model {
     judo_tokenizer *tokenizer;
+    judo_special_ids specials;
+    uint8_t *banned; /* [vocabulary] */
     judo_image_processor *processor;
     judo_model *model;
     judo_local_params *params;

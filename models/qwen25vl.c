@@ -118,6 +118,11 @@ const judo_param_layout *judo_model_layout(const judo_model *model)
     return model->layout;
 }
 
+const judo_ops *judo_model_ops(const judo_model *model)
+{
+    return model->ops;
+}
+
 const judo_qwen_config *judo_model_config(const judo_model *model)
 {
     return &model->config;
@@ -147,6 +152,21 @@ static judo_status check_fit(const judo_model *model, const judo_activation_coun
     return JUDO_OK;
 }
 
+static judo_activation_counts counts_of(const judo_batch *batch, int32_t num_targets)
+{
+    return (judo_activation_counts){.tokens = batch->num_tokens,
+                                    .patches = batch->num_patches,
+                                    .visual = batch->num_visual,
+                                    .targets = num_targets};
+}
+
+judo_status judo_model_check_batch(const judo_model *model, const judo_batch *batch)
+{
+    judo_activation_counts counts = counts_of(batch, batch->num_targets);
+    JUDO_TRY(judo_batch_check(&model->config, batch));
+    return check_fit(model, &counts);
+}
+
 /* Checks the batch against the plan and takes the pass's buffers. */
 static judo_status begin(judo_pass *pass, int32_t num_targets)
 {
@@ -159,10 +179,7 @@ static judo_status begin(judo_pass *pass, int32_t num_targets)
     if (pass->backward && model->options.forward_only) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "the model was planned for forward passes only");
     }
-    judo_activation_counts counts = {.tokens = pass->batch->num_tokens,
-                                     .patches = pass->batch->num_patches,
-                                     .visual = pass->batch->num_visual,
-                                     .targets = num_targets};
+    judo_activation_counts counts = counts_of(pass->batch, num_targets);
     JUDO_TRY(judo_batch_check(&model->config, pass->batch));
     JUDO_TRY(check_fit(model, &counts));
     judo_activation_options options = activation_options(&model->options, pass->backward);

@@ -34,6 +34,8 @@ void judo_model_destroy(judo_model **model);
 /* Borrowed for the model's lifetime. */
 const judo_param_layout *judo_model_layout(const judo_model *model);
 const judo_qwen_config *judo_model_config(const judo_model *model);
+/* The ops it runs on. */
+const judo_ops *judo_model_ops(const judo_model *model);
 /* Bytes of activations that were planned and allocated. */
 int64_t judo_model_activation_bytes(const judo_model *model);
 /* Bytes that a model with these options would allocate; allocates none of them. */
@@ -43,6 +45,11 @@ judo_status judo_model_plan(const judo_qwen_config *config, const judo_model_opt
 /* Ids whose logits count as minus infinity in judo_model_run (vocab_size bytes, borrowed; NULL:
  * none). */
 void judo_model_set_banned(judo_model *model, const uint8_t *banned);
+
+/* Is the batch one that judo_model_run would run: well-formed and within the plan? Ask before a
+ * collective pass, so that all ranks can agree. Not collective. */
+judo_status judo_model_check_batch(const judo_model *model,
+                                   const judo_batch *batch) JUDO_MUST_CHECK;
 
 /* One pass over a batch: log-probabilities and losses of its targets and, with `backward`, the
  * gradients of all units that are not frozen, handed to `params`. `loss->weights` defaults to

@@ -1,4 +1,5 @@
-/* models/random_init.c: normal deviates by counter, so that any range of any parameter can be made alone. */
+/* models/random_init.c: normal deviates by counter, so that any range of any parameter can be
+ * made alone. */
 #include "models/random_init.h"
 
 #include <math.h>
@@ -32,7 +33,8 @@ static float normal(uint64_t seed, uint64_t element, uint32_t name)
     return (float)(radius * cos(two_pi * (double)words[1] * 0x1p-32));
 }
 
-static judo_status read_random(void *context, const judo_param *param, int64_t first, int64_t count, float *out)
+static judo_status read_random(void *context, const judo_param *param, int64_t first,
+                               int64_t count, float *out)
 {
     const judo_random_init *init = context;
     bool is_bias = ends_with(param->name, ".bias");

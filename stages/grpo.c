@@ -39,18 +39,14 @@ static int32_t own_prompts(const judo_job *job)
 /* The frozen reference: the weights that the stage started from, sharded like the policy. Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options = {.inference_only = true};
+    judo_zero3_options options = {.frozen = true};
     judo_weight_source source = {0};
-    judo_zero3 *reference = NULL;
-    JUDO_TRY(judo_agree(job->comm, judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
-                                                     &reference)));
-    judo_status status = judo_model_source_open(job->config->model.path, judo_model_layout(job->model), &source);
-    if (status == JUDO_OK) {
-        status = judo_zero3_load(reference, &source);
-        judo_model_source_close(&source);
-    }
-    *out = reference;
-    return judo_agree(job->comm, status);
+    const judo_param_layout *layout = judo_model_layout(job->model);
+    JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
+    JUDO_TRY(judo_agree(job->comm, judo_model_source_open(job->config->model.path, layout, &source)));
+    judo_status status = judo_zero3_load(*out, &source);
+    judo_model_source_close(&source);
+    return status;
 }
 
 static judo_status open_parts(judo_job *job, judo_grpo *self)

@@ -36,9 +36,11 @@ static judo_status open_data(judo_job *job)
                          job->stage->name);
     }
     job->text = (judo_sample_text){.tokenizer = job->tokenizer, .processor = job->processor};
-    job->text.prompts.style = (judo_prompt_style)config->data.prompts;
-    job->text.prompts.use_domain_text = config->data.use_domain_text;
-    return judo_sampler_create((uint64_t)config->run.seed, job->num_samples, &job->sampler);
+    job->text.style = (judo_prompt_style)config->data.prompts;
+    job->text.options = (judo_option_layout)config->data.options;
+    job->text.targets = (judo_target_style)config->data.targets;
+    job->text.use_domain_text = config->data.use_domain_text;
+    return judo_sampler_create((uint64_t)config->run.seed, job->num_samples, true, &job->sampler);
 }
 
 static judo_status open_model(judo_job *job)
@@ -74,19 +76,19 @@ static void print_plan(const judo_job *job)
     for (int i = 0; i < layout->num_params; i++) {
         count += layout->params[i].count;
     }
-    judo_zero3_bytes bytes = judo_zero3_planned_bytes(job->zero);
+    judo_zero3_bytes bytes = judo_zero3_allocated(job->zero);
     JUDO_INFO("model      %s: %.2f million parameters in %d units", job->config->model.path, 1e-6 * (double)count, layout->num_units);
     JUDO_INFO("data       %s: %lld samples for %s", job->config->data.path, (long long)job->num_samples, job->stage->name);
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads, job->threads == 1 ? "" : "s");
     JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit buffers %.1f, activations %.1f",
               1e-6 * (double)(bytes.total + judo_model_activation_bytes(job->model)), 1e-6 * (double)bytes.weights,
-              1e-6 * (double)bytes.gradients, 1e-6 * (double)bytes.moments, 1e-6 * (double)bytes.buffers,
+              1e-6 * (double)bytes.gradients, 1e-6 * (double)bytes.moments, 1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
               1e-6 * (double)judo_model_activation_bytes(job->model));
 }
 
 static judo_status open_shards(judo_job *job)
 {
-    judo_zero3_options options = {.prefetch = 1};
+    judo_zero3_options options = {0};
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options, &job->zero));
     job->params = judo_zero3_params(job->zero);
     return JUDO_OK;
@@ -111,7 +113,7 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage, const judo_t
         status = judo_agree(comm, open_model(out));
     }
     if (status == JUDO_OK) {
-        status = judo_agree(comm, open_shards(out));
+        status = open_shards(out);
     }
     if (status != JUDO_OK) {
         judo_job_close(out);
@@ -137,12 +139,11 @@ void judo_job_close(judo_job *job)
 judo_status judo_job_load_model(judo_job *job)
 {
     judo_weight_source source = {0};
-    judo_status status = judo_model_source_open(job->config->model.path, judo_model_layout(job->model), &source);
-    if (status == JUDO_OK) {
-        status = judo_zero3_load(job->zero, &source);
-        judo_model_source_close(&source);
-    }
-    return judo_agree(job->comm, status);
+    const judo_param_layout *layout = judo_model_layout(job->model);
+    JUDO_TRY(judo_agree(job->comm, judo_model_source_open(job->config->model.path, layout, &source)));
+    judo_status status = judo_zero3_load(job->zero, &source);
+    judo_model_source_close(&source);
+    return status;
 }
 
 static judo_status write_range(void *context, int param_index, int64_t first, int64_t count, const float *values)

@@ -77,7 +77,7 @@ judo_status judo_sft_open(judo_job *job, void **state)
             .context = self,
             .num_threads = (int)config->data.workers,
             .num_held = (int)self->micro_steps,
-            .num_slots = (int)(2 * self->micro_steps),
+            .num_slots = (int)(2 * self->micro_steps) + 1,
             .first_ticket = job->first_step * self->micro_steps,
             .end_ticket = job->total_steps * self->micro_steps,
         };

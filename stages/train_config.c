@@ -13,6 +13,7 @@ static const judo_config_field common_fields[] = {
     {"run.save_every", JUDO_CONFIG_INT, AT(run.save_every), "500", 0, 1e9, NULL,
      "checkpoint every so many steps; 0: only at the end", "save_steps"},
     {"run.keep_last", JUDO_CONFIG_INT, AT(run.keep_last), "2", 1, 1e6, NULL, "checkpoints to keep", "save_total_limit"},
+    {"run.log_every", JUDO_CONFIG_INT, AT(run.log_every), "10", 0, 1e9, NULL, "print the metrics every so many steps; 0: never", "logging_steps"},
     {"run.tensorboard", JUDO_CONFIG_BOOL, AT(run.tensorboard), "true", 0, 0, NULL, "write TensorBoard event files", NULL},
     {"run.deadline_seconds", JUDO_CONFIG_FLOAT, AT(run.deadline_seconds), "600", 1, 1e6, NULL,
      "how long a rank waits for the others before the job ends with a report", "ddp_timeout"},
@@ -26,6 +27,10 @@ static const judo_config_field common_fields[] = {
     {"data.path", JUDO_CONFIG_STRING, AT(data.path), NULL, 0, 0, NULL, "dataset file written by `judo pack`", NULL},
     {"data.prompts", JUDO_CONFIG_CHOICE, AT(data.prompts), "judo", 0, 0, "judo|compact",
      "prompt wording: the paper's, or a very short one for small models", NULL},
+    {"data.options", JUDO_CONFIG_CHOICE, AT(data.options), "dict", 0, 0, "dict|lines",
+     "options of a question as the reference code's dictionary, or as lettered lines", NULL},
+    {"data.targets", JUDO_CONFIG_CHOICE, AT(data.targets), "reference", 0, 0, "reference|paper",
+     "spacing of the tags to learn, and 'None' or nothing for no anomaly", NULL},
     {"data.domain_text", JUDO_CONFIG_BOOL, AT(data.use_domain_text), "false", 0, 0, NULL,
      "put the domain snippet into the prompt (the paper's RAG row)", NULL},
     {"data.pre_resize", JUDO_CONFIG_INT, AT(data.pre_resize), "0", 0, 4096, NULL,
@@ -87,10 +92,12 @@ judo_config_table judo_train_config_table(bool for_grpo)
 {
     static const judo_config_field *const sft_parts[] = {common_fields, sft_fields};
     static const judo_config_field *grpo_parts[3];
+    static judo_config_field reward_fields[JUDO_REWARD_CONFIG_NUM_FIELDS + 1];
     if (for_grpo) {
         grpo_parts[0] = common_fields;
         grpo_parts[1] = grpo_fields;
-        grpo_parts[2] = judo_reward_config_fields(AT(rewards));
+        judo_reward_config_fields(AT(rewards), reward_fields);
+        grpo_parts[2] = reward_fields;
         return (judo_config_table){.parts = grpo_parts, .num_parts = 3};
     }
     return (judo_config_table){.parts = sft_parts, .num_parts = 2};

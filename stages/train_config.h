@@ -17,7 +17,7 @@ typedef struct judo_train_config {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;
         int resume;
-        int64_t save_every, keep_last;
+        int64_t save_every, keep_last, log_every;
         bool tensorboard;
         double deadline_seconds;
     } run;
@@ -29,7 +29,7 @@ typedef struct judo_train_config {
     } model;
     struct {
         char path[JUDO_CONFIG_STRING_BYTES];
-        int prompts;
+        int prompts, options, targets;
         int64_t limit;
         int64_t workers;
         bool use_domain_text;

@@ -35,23 +35,16 @@ static judo_adamw update_options(const judo_train_config *config, int64_t step, 
 /* Clips and updates; a norm that is not finite changes nothing. Collective. */
 static judo_status update(judo_job *job, int64_t step)
 {
-    double norm;
-    JUDO_TRY(judo_zero3_gradient_norm(job->zero, &norm));
+    judo_zero3_update done;
     judo_adamw options = update_options(job->config, step, job->total_steps);
-    double clip = job->config->optimizer.clip_norm;
-    if (clip > 0 && norm > clip) {
-        options.gradient_scale = (float)(clip / (norm + 1e-6));
-    }
-    judo_metrics_put(job->metrics, "grad_norm", norm);
+    JUDO_TRY(judo_zero3_step(job->zero, &options, job->config->optimizer.clip_norm, &done));
+    judo_metrics_put(job->metrics, "grad_norm", done.gradient_norm);
     judo_metrics_put(job->metrics, "learning_rate", options.learning_rate);
-    if (!isfinite(norm)) {
-        if (judo_log_is_chief()) {
-            JUDO_WARNING("step %lld: the gradient norm is not finite; the step changes nothing", (long long)step);
-        }
+    if (!done.applied) {
+        JUDO_WARNING("step %lld: the gradient norm is not finite; the step changes nothing", (long long)step);
         judo_metrics_put(job->metrics, "skipped", 1);
-        return JUDO_OK;
     }
-    return judo_zero3_step(job->zero, &options);
+    return JUDO_OK;
 }
 
 static judo_status one_step(judo_job *job, void *state, int64_t step)
@@ -69,12 +62,11 @@ static judo_status one_step(judo_job *job, void *state, int64_t step)
 
 static judo_status save_checkpoint(judo_job *job, int64_t next_step)
 {
-    char state[256];
-    (void)snprintf(state, sizeof state, "{\"stage\": \"%s\", \"next_step\": %lld, \"seed\": %lld}", job->stage->name,
-                   (long long)next_step, (long long)job->config->run.seed);
-    judo_checkpoint_options options = {.folder = job->config->run.folder,
-                                       .keep_last = (int)job->config->run.keep_last};
-    return judo_checkpoint_write(job->zero, next_step, state, &options);
+    char state[512];
+    char folder[JUDO_CONFIG_STRING_BYTES + 16];
+    judo_run_state_write(job, next_step, state, sizeof state);
+    judo_run_checkpoint_folder(job->config, folder, sizeof folder);
+    return judo_checkpoint_save(job->comm, job->zero, folder, next_step, state, (int)job->config->run.keep_last);
 }
 
 /* A checkpoint is due at the requested interval, but never inside a rollout that later updates still use. */
@@ -99,7 +91,7 @@ static judo_status run_steps(judo_job *job, void *state)
         if (is_checkpoint_due(job, step + 1) || (stop && at_boundary)) {
             JUDO_TRY_GOTO(status, done, save_checkpoint(job, step + 1));
         }
-        judo_progress_update(&progress, step + 1, judo_metrics_line(job->metrics));
+        judo_progress_update(&progress, step + 1, NULL);
         if (stop && at_boundary) {
             JUDO_INFO("stopped on a signal after step %lld; start the same command again to go on", (long long)step);
             status = JUDO_EXIT_REQUEUE;
@@ -114,22 +106,41 @@ done:
 static judo_status restore(judo_job *job)
 {
     const judo_train_config *config = job->config;
-    judo_checkpoint_info info = {0};
+    char folder[JUDO_CONFIG_STRING_BYTES + 16];
+    judo_run_checkpoint_folder(config, folder, sizeof folder);
     bool found = false;
     if (config->run.resume != JUDO_RESUME_NEVER) {
-        JUDO_TRY(judo_checkpoint_latest(job->comm, config->run.folder, &info, &found));
+        JUDO_TRY(judo_checkpoint_exists(job->comm, folder, &found));
+    }
+    job->first_step = 0;
+    if (!found && config->run.resume == JUDO_RESUME_MUST) {
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: run.resume is 'must' but there is no checkpoint", folder);
     }
     if (!found) {
-        if (config->run.resume == JUDO_RESUME_MUST) {
-            return JUDO_FAIL(JUDO_ERROR_IO, "%s: run.resume is 'must' but there is no checkpoint", config->run.folder);
-        }
-        job->first_step = 0;
         return judo_job_load_model(job);
     }
-    JUDO_TRY(judo_agree(job->comm, judo_run_folder_check_state(&info, job->stage->name, config->run.seed)));
-    JUDO_TRY(judo_checkpoint_read(job->zero, &info));
+    judo_checkpoint_info info = {0};
+    JUDO_TRY(judo_checkpoint_load(job->comm, job->zero, folder, true, &info));
+    judo_status status = judo_agree(job->comm, judo_run_state_check(job, info.state));
     job->first_step = info.step;
-    JUDO_INFO("resuming %s at step %lld of %lld", config->run.folder, (long long)info.step, (long long)job->total_steps);
+    if (status == JUDO_OK) {
+        JUDO_INFO("resuming %s at step %lld of %lld", config->run.folder, (long long)info.step, (long long)job->total_steps);
+    }
+    judo_checkpoint_info_free(&info);
+    return status;
+}
+
+/* A fresh start begins a fresh table; a resumed one drops the rows behind its checkpoint. Rank 0. */
+static judo_status open_metrics(judo_job *job)
+{
+    const judo_train_config *config = job->config;
+    if (job->first_step == 0) {
+        char path[JUDO_CONFIG_STRING_BYTES + 32];
+        (void)snprintf(path, sizeof path, "%s/metrics.jsonl", config->run.folder);
+        (void)remove(path);
+    }
+    JUDO_TRY(judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard, &job->metrics));
+    judo_metrics_set_console_every(job->metrics, (int)config->run.log_every);
     return JUDO_OK;
 }
 
@@ -140,7 +151,7 @@ static judo_status train_open_job(judo_job *job)
     JUDO_TRY(restore(job));
     judo_status status = JUDO_OK;
     if (judo_log_is_chief()) {
-        status = judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard, &job->metrics);
+        status = open_metrics(job);
     }
     JUDO_TRY(judo_agree(job->comm, status));
     status = job->stage->open(job, &state);

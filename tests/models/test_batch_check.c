@@ -128,10 +128,12 @@ static void test_batch__larger_than_the_plan_is_refused_with_the_numbers(void **
         judo_model_run(l.model, judo_local_params_base(l.params), &b.batch, &loss, true, NULL),
         JUDO_ERROR_ARGUMENT);
     assert_non_null(strstr(judo_error_message(), "max_tokens"));
+    assert_int_equal(judo_model_check_batch(l.model, &b.batch), JUDO_ERROR_ARGUMENT);
     fixture_unload(&l);
     options.max_tokens++;
     options.max_patches = b.batch.num_patches;
     l = fixture_load(&f, &options);
+    assert_ok(judo_model_check_batch(l.model, &b.batch));
     assert_ok(
         judo_model_run(l.model, judo_local_params_base(l.params), &b.batch, &loss, true, NULL));
     fixture_unload(&l);

@@ -8,12 +8,13 @@
 #include "runtime/file.h"
 #include "tests/models/fixture.h"
 
-static char folder[] = "/tmp/judo_checkpoint_XXXXXX";
+static char folder[64];
 
 static int make_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    (void)snprintf(folder, sizeof folder, "/tmp/judo_checkpoint_%d", (int)getpid());
+    return judo_file_make_folder(folder) == JUDO_OK ? 0 : -1;
 }
 
 static void empty_folder(void)
@@ -128,12 +129,13 @@ static void test_writer__one_file_outlives_an_older_index(void **state)
 static void test_copy__takes_files_byte_for_byte(void **state)
 {
     (void)state;
-    char source[64] = "/tmp/judo_copy_XXXXXX";
+    char source[64];
     char path[128];
     char *content = NULL;
     size_t length = 0;
     const char odd[] = "{\r\n\0\xff}";
-    assert_non_null(mkdtemp(source));
+    (void)snprintf(source, sizeof source, "/tmp/judo_copy_%d", (int)getpid());
+    assert_ok(judo_file_make_folder(source));
     (void)snprintf(path, sizeof path, "%s/config.json", source);
     assert_int_equal(judo_model_copy_files(source, folder), JUDO_ERROR_IO);
     assert_ok(judo_file_replace(path, odd, sizeof odd));

@@ -28,7 +28,7 @@
 #define TOP "{\"model_type\":\"qwen2_5_vl\",\"image_token_id\":151655"
 #define HUB TOP "," TEXT THETA ROPE TIED VISION "}"
 
-static char folder[] = "/tmp/judo_hf_config_XXXXXX";
+static char folder[64];
 
 static judo_status load(const char *text, judo_qwen_config *out)
 {
@@ -41,7 +41,8 @@ static judo_status load(const char *text, judo_qwen_config *out)
 static int make_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    (void)snprintf(folder, sizeof folder, "/tmp/judo_hf_config_%d", (int)getpid());
+    return judo_file_make_folder(folder) == JUDO_OK ? 0 : -1;
 }
 
 static int remove_folder(void **state)

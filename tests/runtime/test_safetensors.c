@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,12 @@
 
 #include "runtime/json.h"
 #include "runtime/safetensors.h"
+
+#ifdef __SANITIZE_ADDRESS__
+static const bool is_sanitized = true; /* time and memory are not the product's */
+#else
+static const bool is_sanitized = false;
+#endif
 
 static char path[64];
 
@@ -52,7 +59,7 @@ static void expect_refused(const char *part)
         fail_msg("accepted; expected '%s'", part);
     }
     assert_null(file);
-    assert_true(clock() - started < CLOCKS_PER_SEC); /* of processor time */
+    assert_true(is_sanitized || clock() - started < CLOCKS_PER_SEC); /* of processor time */
     assert_non_null(strstr(judo_error_message(), path));
     if (strstr(judo_error_message(), part) == NULL) {
         fail_msg("'%s' is not in '%s'", part, judo_error_message());
@@ -178,6 +185,9 @@ static void expect_refused_in_64_megabytes(const char *part)
 static void test_open__too_many_tensors_are_refused_fast_and_small(void **state)
 {
     (void)state;
+    if (is_sanitized) {
+        skip();
+    }
     write_many(100002, NULL);
     expect_refused_in_64_megabytes("too many members");
     write_many(100001, NULL);
@@ -189,11 +199,12 @@ static void test_open__too_many_tensors_are_refused_fast_and_small(void **state)
 static void test_open__the_largest_count_is_accepted(void **state)
 {
     (void)state;
-    write_many(100000, NULL);
+    const int count = is_sanitized ? 5000 : 100000; /* slow there */
+    write_many(count, NULL);
     judo_safetensors *file = NULL;
     assert_int_equal(judo_safetensors_open(path, &file), JUDO_OK);
-    assert_int_equal(judo_safetensors_count(file), 100000);
-    assert_int_equal(judo_safetensors_find(file, "t77777")->begin, 4 * 77777);
+    assert_int_equal(judo_safetensors_count(file), count);
+    assert_int_equal(judo_safetensors_find(file, "t4777")->begin, 4 * 4777);
     judo_safetensors_close(&file);
 }
 

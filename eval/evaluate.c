@@ -1,0 +1,137 @@
+/* eval/evaluate.c: an evaluation from opening to the sums over all ranks. */
+#include "eval/evaluate.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "eval/evaluate_state.h"
+#include "parallel/agree.h"
+#include "runtime/log.h"
+
+/* The data sets' names in the order of the file, so that every rank numbers them alike. */
+static judo_status list_datasets(const judo_dataset *dataset, judo_eval_result *result)
+{
+    for (int64_t i = 0; i < judo_dataset_count(dataset); i++) {
+        judo_sample sample;
+        JUDO_TRY(judo_dataset_sample(dataset, i, &sample));
+        int known = 0;
+        while (known < result->num_datasets && strcmp(result->datasets[known], sample.dataset) != 0) {
+            known++;
+        }
+        if (known < result->num_datasets || sample.kind != JUDO_SAMPLE_CHOICE) {
+            continue;
+        }
+        if (known == JUDO_MMAD_MAX_DATASETS) {
+            return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s: more than %d data sets", judo_dataset_path(dataset),
+                             JUDO_MMAD_MAX_DATASETS);
+        }
+        (void)snprintf(result->datasets[known], sizeof result->datasets[known], "%s", sample.dataset);
+        result->num_datasets++;
+    }
+    return JUDO_OK;
+}
+
+static judo_status evaluate_kind(judo_evaluate_state *state, judo_sample_kind kind)
+{
+    int64_t *indices = NULL, count = 0;
+    JUDO_TRY(judo_dataset_select(state->evaluation->dataset, kind, &indices, &count));
+    int64_t limit = state->evaluation->limit;
+    int64_t used = limit > 0 && limit < count ? limit : count;
+    /* A limit takes samples from all over the file, not its first category. */
+    for (int64_t i = 0; i < used; i++) {
+        indices[i] = indices[i * count / used];
+    }
+    judo_status status = kind == JUDO_SAMPLE_DOMAIN_QA ? judo_evaluate_domain_loss(state, indices, used)
+                                                       : judo_evaluate_completions(state, kind, indices, used);
+    free(indices);
+    return status;
+}
+
+static judo_status make_folder(const char *folder, const char *child)
+{
+    char path[1200];
+    (void)snprintf(path, sizeof path, "%s%s%s", folder, child[0] ? "/" : "", child);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
+    }
+    return JUDO_OK;
+}
+
+static judo_status run_local(judo_evaluate_state *state)
+{
+    judo_evaluation *evaluation = state->evaluation;
+    int64_t *indices = NULL, segmentation = 0;
+    JUDO_TRY(make_folder(evaluation->folder, ""));
+    JUDO_TRY(make_folder(evaluation->folder, "overlays"));
+    JUDO_TRY(list_datasets(evaluation->dataset, state->result));
+    JUDO_TRY(judo_dataset_select(evaluation->dataset, JUDO_SAMPLE_SEGMENTATION, &indices, &segmentation));
+    free(indices);
+    state->cells_from_choice = segmentation == 0;
+    JUDO_TRY(judo_batch_builder_create(evaluation->text.processor, &state->builder));
+    JUDO_TRY(judo_generation_create((int32_t)evaluation->batch, (int32_t)evaluation->max_new_tokens, &state->generation));
+    JUDO_TRY(evaluate_kind(state, JUDO_SAMPLE_SEGMENTATION));
+    JUDO_TRY(evaluate_kind(state, JUDO_SAMPLE_CHOICE));
+    return evaluate_kind(state, JUDO_SAMPLE_DOMAIN_QA);
+}
+
+/* Rank 0 writes all ranks' lines. Collective. */
+static judo_status write_samples(judo_evaluate_state *state)
+{
+    judo_comm *comm = state->evaluation->comm;
+    char *all = NULL;
+    int64_t *offsets = NULL;
+    JUDO_TRY(judo_comm_gather_bytes(comm, state->lines.bytes, (int64_t)state->lines.length, &all, &offsets));
+    judo_status status = JUDO_OK;
+    if (comm->rank == 0) {
+        char path[1200];
+        (void)snprintf(path, sizeof path, "%s/samples.jsonl", state->evaluation->folder);
+        FILE *file = fopen(path, "w");
+        size_t bytes = (size_t)offsets[comm->size];
+        bool ok = file && fwrite(all, 1, bytes, file) == bytes;
+        if (file && fclose(file) != 0) {
+            ok = false;
+        }
+        status = ok ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    }
+    free(all);
+    free(offsets);
+    return judo_agree(comm, status);
+}
+
+static judo_status merge(judo_evaluate_state *state)
+{
+    judo_comm *comm = state->evaluation->comm;
+    judo_eval_result *result = state->result;
+    judo_evaluate_sums *sums = &state->sums;
+    JUDO_TRY(judo_comm_sum_i64(comm, (int64_t *)&result->counts, JUDO_MMAD_COUNTS_LENGTH));
+    JUDO_TRY(judo_comm_sum_f64(comm, (double *)sums, (int)(sizeof *sums / sizeof(double))));
+    for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
+        result->rewards[r] = sums->scored[r] > 0 ? sums->rewards[r] / sums->scored[r] : NAN;
+    }
+    result->total_reward = sums->completions > 0 ? sums->total / sums->completions : NAN;
+    result->mean_tokens = sums->completions > 0 ? sums->tokens / sums->completions : NAN;
+    result->qa_loss = sums->qa_tokens > 0 ? sums->qa_loss / sums->qa_tokens : NAN;
+    return JUDO_OK;
+}
+
+judo_status judo_evaluate(judo_evaluation *evaluation, judo_eval_result *result)
+{
+    judo_evaluate_state state = {.evaluation = evaluation, .result = result};
+    double begin = judo_clock();
+    judo_status status = judo_agree(evaluation->comm, run_local(&state));
+    if (status == JUDO_OK) {
+        status = write_samples(&state);
+    }
+    if (status == JUDO_OK) {
+        status = merge(&state);
+    }
+    result->seconds = judo_clock() - begin;
+    judo_batch_builder_destroy(&state.builder);
+    judo_generation_free(&state.generation);
+    judo_text_free(&state.lines);
+    return status;
+}

@@ -1,0 +1,152 @@
+/* models/decode.c: the blocks of models/block.h with cached keys and values. */
+#include "models/decode.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "models/decoder_block.h"
+#include "models/model_state.h"
+#include "models/rotary_tables.h"
+
+typedef struct step_buffers {
+    int32_t *tokens, *positions; /* [rows], [3, rows] */
+    judo_tensor cos, sin, x, y, normed;
+    judo_block_saved saved;
+} step_buffers;
+
+static step_buffers take_buffers(judo_activation_arena *arena, const judo_model *model, int32_t rows)
+{
+    judo_dtype dtype = model->options.dtype;
+    int64_t half = model->config.text.head_dim / 2;
+    int64_t hidden = model->config.text.hidden_size;
+    return (step_buffers){
+        .tokens = judo_arena_take(arena, rows * (int64_t)sizeof(int32_t)),
+        .positions = judo_arena_take(arena, 3 * rows * (int64_t)sizeof(int32_t)),
+        .cos = judo_arena_take_2d(arena, JUDO_F32, rows, half),
+        .sin = judo_arena_take_2d(arena, JUDO_F32, rows, half),
+        .x = judo_arena_take_2d(arena, dtype, rows, hidden),
+        .y = judo_arena_take_2d(arena, dtype, rows, hidden),
+        .normed = judo_arena_take_2d(arena, dtype, rows, hidden),
+        .saved = judo_block_saved_take(arena, &model->decoder_shape, rows, dtype),
+    };
+}
+
+judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache, int32_t max_rows,
+                                judo_decoder *out)
+{
+    judo_activation_arena count = {0};
+    (void)take_buffers(&count, model, max_rows);
+    judo_decoder decoder = {.model = model, .params = params, .cache = cache, .max_rows = max_rows};
+    decoder.views = calloc((size_t)max_rows + 1, sizeof *decoder.views);
+    if (!decoder.views) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", max_rows);
+    }
+    judo_status status = judo_arena_create(count.peak, &decoder.arena);
+    if (status != JUDO_OK) {
+        free(decoder.views);
+        return status;
+    }
+    *out = decoder;
+    return JUDO_OK;
+}
+
+void judo_decoder_destroy(judo_decoder *decoder)
+{
+    judo_arena_destroy(&decoder->arena);
+    free(decoder->views);
+    *decoder = (judo_decoder){0};
+}
+
+static judo_status acquire(judo_decoder *decoder, int unit, judo_unit_view *view)
+{
+    *view = (judo_unit_view){.layout = decoder->model->layout, .unit = unit};
+    return decoder->params->ops->acquire(decoder->params, unit, -1, &view->weights);
+}
+
+static judo_status release(judo_decoder *decoder, int unit)
+{
+    return decoder->params->ops->release(decoder->params, unit);
+}
+
+static judo_status embed(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows, step_buffers *b)
+{
+    const judo_model *model = decoder->model;
+    judo_unit_view view;
+    for (int32_t i = 0; i < rows; i++) {
+        b->tokens[i] = inputs[i].token;
+        for (int axis = 0; axis < 3; axis++) {
+            b->positions[axis * rows + i] = inputs[i].position;
+        }
+    }
+    judo_rotary_text(&model->config.text, b->positions, rows, b->cos.data, b->sin.data);
+    JUDO_TRY(acquire(decoder, model->units.embed, &view));
+    judo_tensor table = judo_unit_weight(&view, JUDO_EMBED_TOKENS);
+    JUDO_TRY(model->ops->gather_rows(&b->x, &table, b->tokens, rows));
+    return release(decoder, model->units.embed);
+}
+
+static void store(judo_decoder *decoder, int layer, const judo_decode_input *inputs, int32_t rows, const step_buffers *b)
+{
+    int64_t bytes = decoder->cache->width * judo_dtype_bytes(decoder->cache->dtype);
+    for (int32_t i = 0; i < rows; i++) {
+        const judo_decode_input *in = &inputs[i];
+        judo_kv_cache_put(decoder->cache, layer, in->row, in->index, (const char *)b->saved.k.data + i * bytes,
+                          (const char *)b->saved.v.data + i * bytes);
+        decoder->views[i] = judo_kv_cache_row(decoder->cache, layer, in->prompt_begin, in->prompt_end, in->row, in->index + 1);
+    }
+}
+
+static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode_input *inputs, int32_t rows, step_buffers *b)
+{
+    const judo_model *model = decoder->model;
+    const judo_block_shape *shape = &model->decoder_shape;
+    judo_compute compute = {.ops = model->ops};
+    judo_unit_view view;
+    int unit = model->units.first_decoder + layer;
+    JUDO_TRY(acquire(decoder, unit, &view));
+    judo_block_tensors weights = judo_decoder_block_weights(&view);
+    JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved, &b->x));
+    store(decoder, layer, inputs, rows, b);
+    JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views, (int)shape->num_kv_heads,
+                                          (float)(1.0 / sqrt((double)shape->head_dim))));
+    JUDO_TRY(judo_block_finish(&compute, shape, &weights, &b->saved, &b->y, &b->x));
+    judo_tensor swap = b->x;
+    b->x = b->y;
+    b->y = swap;
+    return release(decoder, unit);
+}
+
+judo_status judo_decoder_logits(judo_decoder *decoder, judo_tensor *logits, const judo_tensor *hidden)
+{
+    const judo_model *model = decoder->model;
+    judo_unit_view view;
+    int unit = judo_model_head_unit(model);
+    JUDO_TRY(acquire(decoder, unit, &view));
+    judo_tensor matrix = judo_model_head_matrix(model, &view);
+    JUDO_TRY(model->ops->linear_forward(logits, hidden, &matrix, NULL));
+    return release(decoder, unit);
+}
+
+static judo_status final_norm(judo_decoder *decoder, step_buffers *b)
+{
+    const judo_model *model = decoder->model;
+    judo_unit_view view;
+    JUDO_TRY(acquire(decoder, model->units.head, &view));
+    judo_tensor norm = judo_unit_weight(&view, JUDO_HEAD_NORM);
+    JUDO_TRY(model->ops->rmsnorm_forward(&b->normed, NULL, &b->x, &norm, (float)model->config.text.rms_norm_eps));
+    return release(decoder, model->units.head);
+}
+
+judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs, int32_t num_rows, judo_tensor *logits)
+{
+    int64_t mark = judo_arena_mark(&decoder->arena);
+    step_buffers b = take_buffers(&decoder->arena, decoder->model, num_rows);
+    JUDO_TRY(judo_arena_check(&decoder->arena, "a decode step"));
+    JUDO_TRY(embed(decoder, inputs, num_rows, &b));
+    for (int layer = 0; layer < (int)decoder->model->config.text.num_layers; layer++) {
+        JUDO_TRY(run_block(decoder, layer, inputs, num_rows, &b));
+    }
+    JUDO_TRY(final_norm(decoder, &b));
+    judo_arena_release(&decoder->arena, mark);
+    return judo_decoder_logits(decoder, logits, &b.normed);
+}

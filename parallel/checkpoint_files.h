@@ -1,0 +1,85 @@
+/* parallel/checkpoint_files.h: the files of a checkpoint, shared by the checkpoint_*.c files.
+ */
+#ifndef JUDO_PARALLEL_CHECKPOINT_FILES_H
+#define JUDO_PARALLEL_CHECKPOINT_FILES_H
+
+#include "parallel/zero3.h"
+
+enum {
+    JUDO_CHECKPOINT_VERSION = 1,
+    JUDO_CHECKPOINT_NAME_BYTES = 32,          /* "step-000500" */
+    JUDO_CHECKPOINT_BLOCK_ELEMENTS = 1 << 20, /* per checksum */
+    JUDO_CHECKPOINT_MAX_RANKS = 1 << 16,
+};
+
+/* What identifies a shard file's content. */
+typedef struct judo_shard_seal {
+    int64_t bytes;      /* of the file */
+    int64_t header_crc; /* of the header, which has the checksums of all the rest */
+} judo_shard_seal;
+
+typedef struct judo_manifest {
+    int64_t step;
+    int world_size;
+    char *state;
+    judo_shard_seal *seals; /* [world_size] */
+} judo_manifest;
+
+/* checkpoint_manifest.c. Reading checks the text's own checksum and that the tensors are the
+ * layout's. */
+judo_status judo_manifest_write(const char *folder, const judo_manifest *manifest,
+                                const judo_param_layout *layout) JUDO_MUST_CHECK;
+judo_status judo_manifest_read(const char *folder, const judo_param_layout *layout,
+                               judo_manifest *out) JUDO_MUST_CHECK;
+void judo_manifest_free(judo_manifest *manifest);
+
+/* checkpoint_shard_write.c: writes and syncs this rank's file. */
+judo_status judo_shard_file_write(const char *folder, judo_zero3 *zero3, int rank, int size,
+                                  int64_t step, judo_shard_seal *seal) JUDO_MUST_CHECK;
+
+/* checkpoint_shard_read.c: reads every file's ranges that this rank owns; each owned element
+ * must come exactly once. */
+judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
+                                  const judo_manifest *manifest) JUDO_MUST_CHECK;
+
+/* The three arrays of a parameter, in file order. */
+enum { JUDO_SHARD_KINDS = 3 };
+
+extern const char *const judo_shard_kind_names[JUDO_SHARD_KINDS];
+/* This rank's part of one kind; NULL if the parameter has no moments. */
+float *judo_shard_kind_data(const judo_zero3_owned *part, int kind);
+
+typedef struct judo_shard_prefix {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_crc;
+    uint64_t header_bytes;
+    uint64_t zero;
+} judo_shard_prefix;
+
+extern const char judo_shard_magic[8];
+/* Where the data begins behind a header. */
+int64_t judo_shard_data_start(uint64_t header_bytes);
+/* "FOLDER/shard-00000-of-00004.judo"; free() it. */
+judo_status judo_shard_file_path(const char *folder, int rank, int size,
+                                 char **out) JUDO_MUST_CHECK;
+/* "FOLDER/NAME"; free() it. */
+judo_status judo_checkpoint_join(const char *folder, const char *name,
+                                 char **out) JUDO_MUST_CHECK;
+
+/* checkpoint_folder.c. Not collective: rank 0's business. */
+void judo_checkpoint_name(int64_t step, char out[JUDO_CHECKPOINT_NAME_BYTES]);
+/* Complete checkpoints, newest first; free() the array. */
+judo_status judo_checkpoint_list(const char *folder, int64_t **steps,
+                                 int *num_steps) JUDO_MUST_CHECK;
+/* The step that FOLDER/latest names; -1 if there is no such file. */
+judo_status judo_checkpoint_latest(const char *folder, int64_t *step) JUDO_MUST_CHECK;
+/* Removes a folder of plain files; one that does not exist is fine. */
+judo_status judo_checkpoint_remove(const char *path) JUDO_MUST_CHECK;
+/* Removes what a killed run left behind and, of the checkpoints up to step `newest`, all but
+ * the last `keep_last` (0: none). Later ones are of a run that was set back: they are replaced
+ * when it comes there again. */
+judo_status judo_checkpoint_prune(const char *folder, int64_t newest,
+                                  int keep_last) JUDO_MUST_CHECK;
+
+#endif

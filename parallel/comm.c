@@ -1,0 +1,252 @@
+/* parallel/comm.c: what all backends share: the record of collectives, small reductions. */
+#include "parallel/comm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static judo_status check_sound(const judo_comm *comm, const char *what)
+{
+    if (comm->broken) {
+        return JUDO_FAIL(JUDO_ERROR_COMM,
+                         "rank %d of %d: %s in phase '%s' on a communicator that has failed; "
+                         "end the job",
+                         comm->rank, comm->size, what, comm->phase);
+    }
+    return JUDO_OK;
+}
+
+static judo_status begin(judo_comm *comm, const char *collective, int64_t bytes,
+                         int64_t *sequence)
+{
+    JUDO_TRY(check_sound(comm, collective));
+    *sequence = judo_flight_begin(&comm->recorder, collective, bytes, comm->phase);
+    return JUDO_OK;
+}
+
+static judo_status finish(judo_comm *comm, int64_t sequence, judo_status status)
+{
+    if (status == JUDO_OK) {
+        judo_flight_end(&comm->recorder, sequence);
+    }
+    return status;
+}
+
+void judo_comm_destroy(judo_comm **comm)
+{
+    if (*comm != NULL) {
+        (*comm)->ops->destroy(*comm);
+        *comm = NULL;
+    }
+}
+
+void judo_comm_set_deadline(judo_comm *comm, double seconds)
+{
+    comm->deadline_seconds = seconds;
+}
+
+void judo_comm_set_phase(judo_comm *comm, const char *phase)
+{
+    (void)snprintf(comm->phase, sizeof comm->phase, "%s", phase);
+}
+
+judo_status judo_comm_expired(judo_comm *comm, int64_t sequence)
+{
+    comm->broken = true;
+    judo_flight_print(&comm->recorder);
+    const judo_flight *flight = judo_flight_get(&comm->recorder, sequence);
+    return JUDO_FAIL(
+        JUDO_ERROR_TIMEOUT,
+        "rank %d of %d: collective #%lld %s (%lld bytes) in phase '%s' did not "
+        "complete within %g s: another rank is stopped, lost or elsewhere; compare "
+        "the ranks' last collectives",
+        comm->rank, comm->size, (long long)sequence, flight ? flight->collective : "collective",
+        flight ? (long long)flight->bytes : 0, flight ? flight->phase : "",
+        comm->deadline_seconds);
+}
+
+static judo_status gather_start(judo_comm *comm, const char *name, const void *slice,
+                                int64_t slice_bytes, void *out, int *request)
+{
+    int64_t sequence;
+    JUDO_TRY(begin(comm, name, slice_bytes, &sequence));
+    return comm->ops->all_gather_start(comm, sequence, slice, slice_bytes, out, request);
+}
+
+judo_status judo_comm_all_gather_start(judo_comm *comm, const void *slice, int64_t slice_bytes,
+                                       void *out, int *request)
+{
+    return gather_start(comm, "all_gather", slice, slice_bytes, out, request);
+}
+
+judo_status judo_comm_test(judo_comm *comm, int request, bool *done)
+{
+    JUDO_TRY(check_sound(comm, "test"));
+    return comm->ops->test(comm, request, done);
+}
+
+judo_status judo_comm_wait(judo_comm *comm, int request)
+{
+    JUDO_TRY(check_sound(comm, "wait"));
+    return comm->ops->wait(comm, request);
+}
+
+judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t slice_bytes,
+                                 void *out)
+{
+    int request;
+    JUDO_TRY(judo_comm_all_gather_start(comm, slice, slice_bytes, out, &request));
+    return judo_comm_wait(comm, request);
+}
+
+judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const float *values,
+                                         int64_t slice)
+{
+    int64_t sequence;
+    JUDO_TRY(
+        begin(comm, "reduce_scatter", slice * comm->size * (int64_t)sizeof(float), &sequence));
+    return finish(comm, sequence,
+                  comm->ops->reduce_scatter_add(comm, sequence, shard, values, slice));
+}
+
+/* Gathers `count` 8-byte values of every rank into comm->small, [size][count]. */
+static judo_status gather_small(judo_comm *comm, const char *name, const void *values,
+                                int count)
+{
+    int request;
+    JUDO_TRY(gather_start(comm, name, values, (int64_t)count * 8, comm->small, &request));
+    return judo_comm_wait(comm, request);
+}
+
+enum { SMALL_COUNT = JUDO_COMM_SMALL_BYTES / 8 };
+
+judo_status judo_comm_sum_f64(judo_comm *comm, double *values, int count)
+{
+    for (int at = 0; at < count; at += SMALL_COUNT) {
+        int part = count - at < SMALL_COUNT ? count - at : SMALL_COUNT;
+        JUDO_TRY(gather_small(comm, "sum_f64", values + at, part));
+        const double *gathered = comm->small;
+        for (int i = 0; i < part; i++) {
+            double sum = gathered[i];
+            for (int r = 1; r < comm->size; r++) {
+                sum += gathered[r * part + i];
+            }
+            values[at + i] = sum;
+        }
+    }
+    return JUDO_OK;
+}
+
+static judo_status reduce_i64(judo_comm *comm, const char *name, int64_t *values, int count,
+                              bool maximum)
+{
+    for (int at = 0; at < count; at += SMALL_COUNT) {
+        int part = count - at < SMALL_COUNT ? count - at : SMALL_COUNT;
+        JUDO_TRY(gather_small(comm, name, values + at, part));
+        const int64_t *gathered = comm->small;
+        for (int i = 0; i < part; i++) {
+            int64_t result = gathered[i];
+            for (int r = 1; r < comm->size; r++) {
+                int64_t value = gathered[r * part + i];
+                if (!maximum) {
+                    result += value;
+                } else if (value > result) {
+                    result = value;
+                }
+            }
+            values[at + i] = result;
+        }
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_comm_sum_i64(judo_comm *comm, int64_t *values, int count)
+{
+    return reduce_i64(comm, "sum_i64", values, count, false);
+}
+
+judo_status judo_comm_max_i64(judo_comm *comm, int64_t *values, int count)
+{
+    return reduce_i64(comm, "max_i64", values, count, true);
+}
+
+judo_status judo_comm_broadcast(judo_comm *comm, void *data, int64_t bytes, int root)
+{
+    int64_t sequence;
+    JUDO_TRY(begin(comm, "broadcast", bytes, &sequence));
+    return finish(comm, sequence, comm->ops->broadcast(comm, sequence, data, bytes, root));
+}
+
+judo_status judo_comm_barrier(judo_comm *comm)
+{
+    int64_t nothing = 0;
+    return gather_small(comm, "barrier", &nothing, 1);
+}
+
+/* The size of every rank's part, checked against the limit on all ranks alike. */
+static judo_status gather_sizes(judo_comm *comm, int64_t bytes, int64_t *offsets)
+{
+    JUDO_TRY(gather_small(comm, "gather_sizes", &bytes, 1));
+    const int64_t *sizes = comm->small;
+    offsets[0] = 0;
+    for (int r = 0; r < comm->size; r++) {
+        offsets[r + 1] = offsets[r] + sizes[r];
+        if (sizes[r] < 0 || sizes[r] > (int64_t)1 << 30 || offsets[r + 1] > (int64_t)1 << 30) {
+            return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                             "gather of %lld bytes from rank %d: more than 1 GiB in all",
+                             (long long)sizes[r], r);
+        }
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_comm_gather_bytes(judo_comm *comm, const void *data, int64_t bytes, char **out,
+                                   int64_t **offsets)
+{
+    int64_t *ends = calloc((size_t)comm->size + 1, sizeof *ends);
+    char *block = NULL;
+    int64_t sequence;
+    judo_status status = JUDO_OK;
+    if (ends == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to gather from %d ranks", comm->size);
+    }
+    JUDO_TRY_GOTO(status, failed, gather_sizes(comm, bytes, ends));
+    if (comm->rank == 0) {
+        block = malloc((size_t)ends[comm->size] + 1);
+    }
+    /* Nobody may send to a rank that has no room. */
+    int64_t refused = comm->rank == 0 && block == NULL;
+    JUDO_TRY_GOTO(status, failed, judo_comm_max_i64(comm, &refused, 1));
+    if (refused) {
+        status = JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory on rank 0 to gather %lld bytes",
+                           (long long)ends[comm->size]);
+        goto failed;
+    }
+    JUDO_TRY_GOTO(status, failed, begin(comm, "gather_bytes", bytes, &sequence));
+    JUDO_TRY_GOTO(
+        status, failed,
+        finish(comm, sequence, comm->ops->gather_bytes(comm, sequence, data, ends, block)));
+    if (comm->rank != 0) {
+        free(ends);
+        ends = NULL;
+    } else {
+        block[ends[comm->size]] = '\0';
+    }
+    *out = block;
+    *offsets = ends;
+    return JUDO_OK;
+failed:
+    free(block);
+    free(ends);
+    return status;
+}
+
+void judo_comm_poll(judo_comm *comm)
+{
+    comm->ops->poll(comm);
+}
+
+void judo_comm_abort_job(judo_comm *comm, int exit_code)
+{
+    comm->ops->abort_job(comm, exit_code);
+}

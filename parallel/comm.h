@@ -1,0 +1,106 @@
+/* parallel/comm.h: a communicator, the only way in which ranks exchange anything.
+ *
+ * All ranks make the same collective calls in the same order. Sums are taken in rank order: the
+ * same bits in every run. No wait is endless: past the deadline a call fails with
+ * JUDO_ERROR_TIMEOUT naming the collective, its number and the phase. After JUDO_ERROR_TIMEOUT
+ * or JUDO_ERROR_COMM the communicator is broken (buffers may still be in flight) and aborting
+ * the job is the one thing left to do. One thread at a time. */
+#ifndef JUDO_PARALLEL_COMM_H
+#define JUDO_PARALLEL_COMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "parallel/flight_recorder.h"
+#include "parallel/topology.h"
+#include "runtime/status.h"
+
+typedef struct judo_comm judo_comm;
+
+/* One backend. `sequence` is the flight recorder's number of the collective. */
+typedef struct judo_comm_ops {
+    const char *name; /* "self" or "mpi" */
+    judo_status (*all_gather_start)(judo_comm *comm, int64_t sequence, const void *slice,
+                                    int64_t slice_bytes, void *out, int *request);
+    judo_status (*test)(judo_comm *comm, int request, bool *done);
+    judo_status (*wait)(judo_comm *comm, int request);
+    judo_status (*reduce_scatter_add)(judo_comm *comm, int64_t sequence, float *shard,
+                                      const float *values, int64_t slice);
+    judo_status (*broadcast)(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
+                             int root);
+    judo_status (*gather_bytes)(judo_comm *comm, int64_t sequence, const void *data,
+                                const int64_t *offsets, char *out);
+    void (*poll)(judo_comm *comm);
+    judo_status (*topology)(judo_comm *comm, judo_topology *out);
+    void (*abort_job)(judo_comm *comm, int exit_code);
+    void (*destroy)(judo_comm *comm);
+} judo_comm_ops;
+
+/* Base "class": backends embed it first. */
+struct judo_comm {
+    const judo_comm_ops *ops;
+    int rank, size;
+    double deadline_seconds;
+    int64_t scratch_bytes; /* held by the communicator for good */
+    bool broken;           /* a wait expired or the library failed */
+    char phase[JUDO_PHASE_BYTES];
+    judo_flight_recorder recorder;
+    void *small; /* [size] blocks of JUDO_COMM_SMALL_BYTES */
+};
+
+enum {
+    JUDO_COMM_SMALL_BYTES = 512,     /* per rank: bucket of the small all-reduces */
+    JUDO_COMM_DEFAULT_DEADLINE = 600 /* seconds */
+};
+
+/* The communicator of a program that runs alone. */
+judo_status judo_comm_self_create(judo_comm **out) JUDO_MUST_CHECK;
+/* Accepts NULL. Collective under MPI unless the communicator is broken. */
+void judo_comm_destroy(judo_comm **comm);
+
+/* Seconds that a wait may take from now on. Long for the first step, short after. */
+void judo_comm_set_deadline(judo_comm *comm, double seconds);
+/* What the program is doing, for the messages of an expired wait: "backward", "checkpoint". */
+void judo_comm_set_phase(judo_comm *comm, const char *phase);
+
+/* Starts gathering every rank's `slice_bytes` bytes into out[size * slice_bytes] in rank order.
+ * `slice` and `out` must stay untouched until test says done or wait returns; either ends the
+ * request. A handful may be outstanding at once. Collective. */
+judo_status judo_comm_all_gather_start(judo_comm *comm, const void *slice, int64_t slice_bytes,
+                                       void *out, int *request) JUDO_MUST_CHECK;
+judo_status judo_comm_test(judo_comm *comm, int request, bool *done) JUDO_MUST_CHECK;
+judo_status judo_comm_wait(judo_comm *comm, int request) JUDO_MUST_CHECK;
+/* The same, started and awaited. Collective. */
+judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t slice_bytes,
+                                 void *out) JUDO_MUST_CHECK;
+
+/* shard[slice] += the sum over ranks, in rank order, of their values[rank * slice ..]; `values`
+ * has size * slice elements. Collective. */
+judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const float *values,
+                                         int64_t slice) JUDO_MUST_CHECK;
+
+/* In place over all ranks, for small vectors. Collective. */
+judo_status judo_comm_sum_f64(judo_comm *comm, double *values, int count) JUDO_MUST_CHECK;
+judo_status judo_comm_sum_i64(judo_comm *comm, int64_t *values, int count) JUDO_MUST_CHECK;
+judo_status judo_comm_max_i64(judo_comm *comm, int64_t *values, int count) JUDO_MUST_CHECK;
+
+/* Collective. */
+judo_status judo_comm_broadcast(judo_comm *comm, void *data, int64_t bytes,
+                                int root) JUDO_MUST_CHECK;
+judo_status judo_comm_barrier(judo_comm *comm) JUDO_MUST_CHECK;
+
+/* Rank 0 receives every rank's bytes: *out is one block in rank order (free() it) and *offsets
+ * has size + 1 entries (free() it). Other ranks get NULLs. At most 1 GiB in all. Collective. */
+judo_status judo_comm_gather_bytes(judo_comm *comm, const void *data, int64_t bytes, char **out,
+                                   int64_t **offsets) JUDO_MUST_CHECK;
+
+/* Lets outstanding requests progress; cheap. Not collective. */
+void judo_comm_poll(judo_comm *comm);
+
+/* Ends every rank of the job with `exit_code`. Does not return. Not collective. */
+void judo_comm_abort_job(judo_comm *comm, int exit_code);
+
+/* For backends: records and prints an expired wait. Returns JUDO_ERROR_TIMEOUT. */
+judo_status judo_comm_expired(judo_comm *comm, int64_t sequence);
+
+#endif

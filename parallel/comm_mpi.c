@@ -1,0 +1,401 @@
+/* parallel/comm_mpi.c: the communicator over MPI. */
+#include "parallel/comm_mpi.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/log.h"
+
+judo_status judo_mpi_check(judo_comm_mpi *self, int code, const char *what)
+{
+    if (code == MPI_SUCCESS) {
+        return JUDO_OK;
+    }
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    int length = 0;
+    (void)MPI_Error_string(code, text, &length);
+    self->base.broken = true;
+    return JUDO_FAIL(JUDO_ERROR_COMM, "rank %d of %d: %s failed in phase '%s': %s",
+                     self->base.rank, self->base.size, what, self->base.phase, text);
+}
+
+/* Spins first, then yields, and sleeps once a wait is long: other ranks may need this CPU. */
+static judo_status wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request *parts,
+                              int num_parts)
+{
+    enum { FREE_SPINS = 100, CLOCK_EVERY = 64 };
+
+    static const double sleep_after = 0.005;
+    static const struct timespec nap = {.tv_nsec = 50 * 1000};
+    double began = judo_clock();
+    double waited = 0;
+    for (int64_t spins = 0;; spins++) {
+        int done = 0;
+        JUDO_TRY(judo_mpi_check(self, MPI_Testall(num_parts, parts, &done, MPI_STATUSES_IGNORE),
+                                "MPI_Testall"));
+        if (done) {
+            return JUDO_OK;
+        }
+        if (spins < FREE_SPINS) {
+            continue;
+        }
+        if (waited > sleep_after) {
+            (void)nanosleep(&nap, NULL);
+        } else {
+            (void)sched_yield();
+        }
+        if (spins % CLOCK_EVERY == 0) {
+            waited = judo_clock() - began;
+            if (waited > self->base.deadline_seconds) {
+                return judo_comm_expired(&self->base, sequence);
+            }
+        }
+    }
+}
+
+static judo_status reserve(judo_mpi_request *request, int64_t num_parts)
+{
+    if (num_parts > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "a collective of %lld messages",
+                         (long long)num_parts);
+    }
+    if (num_parts > request->capacity) {
+        MPI_Request *grown = realloc(request->parts, (size_t)num_parts * sizeof *grown);
+        if (grown == NULL) {
+            return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld messages",
+                             (long long)num_parts);
+        }
+        request->parts = grown;
+        request->capacity = (int)num_parts;
+    }
+    return JUDO_OK;
+}
+
+/* Tags hold the low bits of the number; MPI promises 15. */
+static int tag_of(int64_t sequence)
+{
+    return (int)(sequence & 0x7fff);
+}
+
+static judo_status post_receive(judo_comm_mpi *self, judo_mpi_request *request, void *data,
+                                int64_t bytes, int from)
+{
+    return judo_mpi_check(self,
+                          MPI_Irecv(data, (int)bytes, MPI_BYTE, from, tag_of(request->sequence),
+                                    self->mpi, &request->parts[request->num_parts++]),
+                          "MPI_Irecv");
+}
+
+static judo_status post_send(judo_comm_mpi *self, judo_mpi_request *request, const void *data,
+                             int64_t bytes, int to)
+{
+    return judo_mpi_check(self,
+                          MPI_Isend(data, (int)bytes, MPI_BYTE, to, tag_of(request->sequence),
+                                    self->mpi, &request->parts[request->num_parts++]),
+                          "MPI_Isend");
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Exchanges one slice with each peer, in buckets; peers are visited in a rotated order so that
+ * not all talk to the same one first. */
+static judo_status post_all_gather(judo_comm_mpi *self, judo_mpi_request *request,
+                                   const char *slice, int64_t slice_bytes, char *out)
+{
+    int size = self->base.size;
+    int rank = self->base.rank;
+    for (int64_t at = 0; at < slice_bytes; at += self->bucket_bytes) {
+        int64_t bytes = smaller(self->bucket_bytes, slice_bytes - at);
+        for (int i = 1; i < size; i++) {
+            int from = (rank - i + size) % size;
+            int to = (rank + i) % size;
+            JUDO_TRY(post_receive(self, request, out + from * slice_bytes + at, bytes, from));
+            JUDO_TRY(post_send(self, request, slice + at, bytes, to));
+        }
+    }
+    return JUDO_OK;
+}
+
+static judo_status mpi_all_gather_start(judo_comm *comm, int64_t sequence, const void *slice,
+                                        int64_t slice_bytes, void *out, int *request)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    int free_slot = 0;
+    while (free_slot < JUDO_MPI_MAX_REQUESTS && self->requests[free_slot].used) {
+        free_slot++;
+    }
+    if (free_slot == JUDO_MPI_MAX_REQUESTS) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "more than %d gathers outstanding",
+                         JUDO_MPI_MAX_REQUESTS);
+    }
+    judo_mpi_request *slot = &self->requests[free_slot];
+    int64_t buckets = (slice_bytes + self->bucket_bytes - 1) / self->bucket_bytes;
+    JUDO_TRY(reserve(slot, 2 * buckets * (comm->size - 1)));
+    slot->used = true;
+    slot->sequence = sequence;
+    slot->num_parts = 0;
+    char *own = (char *)out + comm->rank * slice_bytes;
+    if (own != slice && slice_bytes > 0) {
+        memcpy(own, slice, (size_t)slice_bytes);
+    }
+    JUDO_TRY(post_all_gather(self, slot, slice, slice_bytes, out));
+    *request = free_slot;
+    return JUDO_OK;
+}
+
+static void close_request(judo_comm_mpi *self, judo_mpi_request *slot)
+{
+    judo_flight_end(&self->base.recorder, slot->sequence);
+    slot->used = false;
+}
+
+static judo_status mpi_test(judo_comm *comm, int request, bool *done)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    judo_mpi_request *slot = &self->requests[request];
+    int flag = 0;
+    JUDO_TRY(judo_mpi_check(
+        self, MPI_Testall(slot->num_parts, slot->parts, &flag, MPI_STATUSES_IGNORE),
+        "MPI_Testall"));
+    if (flag) {
+        close_request(self, slot);
+    }
+    *done = flag;
+    return JUDO_OK;
+}
+
+static judo_status mpi_wait(judo_comm *comm, int request)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    judo_mpi_request *slot = &self->requests[request];
+    JUDO_TRY(wait_parts(self, slot->sequence, slot->parts, slot->num_parts));
+    close_request(self, slot);
+    return JUDO_OK;
+}
+
+/* One bucket of the reduction: elements [at, at+count) of every rank's slice. */
+typedef struct bucket {
+    int64_t at, count;
+    float *scratch; /* [size][count] */
+    judo_mpi_request *request;
+} bucket;
+
+static judo_status post_bucket(judo_comm_mpi *self, const bucket *b, const float *values,
+                               int64_t slice)
+{
+    int size = self->base.size;
+    int rank = self->base.rank;
+    int64_t bytes = b->count * (int64_t)sizeof(float);
+    for (int i = 1; i < size; i++) {
+        int from = (rank - i + size) % size;
+        int to = (rank + i) % size;
+        JUDO_TRY(post_receive(self, b->request, b->scratch + from * b->count, bytes, from));
+        JUDO_TRY(post_send(self, b->request, values + to * slice + b->at, bytes, to));
+    }
+    return JUDO_OK;
+}
+
+/* In rank order whatever arrived first: shard += ((r0 + r1) + r2) + .. */
+static void add_pieces(float *shard, const float *const *pieces, int size, int64_t count)
+{
+    enum { BLOCK = 1024 };
+
+    float sum[BLOCK];
+    for (int64_t at = 0; at < count; at += BLOCK) {
+        int64_t part = smaller(BLOCK, count - at);
+        memcpy(sum, pieces[0] + at, (size_t)part * sizeof(float));
+        for (int r = 1; r < size; r++) {
+            const float *piece = pieces[r] + at;
+            for (int64_t i = 0; i < part; i++) {
+                sum[i] += piece[i];
+            }
+        }
+        for (int64_t i = 0; i < part; i++) {
+            shard[at + i] += sum[i];
+        }
+    }
+}
+
+static judo_status finish_bucket(judo_comm_mpi *self, const bucket *b, float *shard,
+                                 const float *values, int64_t slice)
+{
+    int rank = self->base.rank;
+    JUDO_TRY(wait_parts(self, b->request->sequence, b->request->parts, b->request->num_parts));
+    for (int r = 0; r < self->base.size; r++) {
+        self->pieces[r] = r == rank ? values + rank * slice + b->at : b->scratch + r * b->count;
+    }
+    add_pieces(shard + b->at, self->pieces, self->base.size, b->count);
+    return JUDO_OK;
+}
+
+/* All-to-all plus a local sum: the next bucket travels while this one is summed. */
+static judo_status mpi_reduce_scatter_add(judo_comm *comm, int64_t sequence, float *shard,
+                                          const float *values, int64_t slice)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    int64_t half = self->bucket_bytes / 2 / (int64_t)sizeof(float);
+    int64_t width = half / comm->size > 0 ? half / comm->size : 1;
+    bucket pending[2] = {0};
+    int64_t started = 0;
+    for (int64_t at = 0; at < slice; at += width, started++) {
+        int h = (int)(started % 2);
+        pending[h] = (bucket){.at = at,
+                              .count = smaller(width, slice - at),
+                              .scratch = self->scratch + h * width * comm->size,
+                              .request = &self->halves[h]};
+        self->halves[h].sequence = sequence;
+        self->halves[h].num_parts = 0;
+        JUDO_TRY(post_bucket(self, &pending[h], values, slice));
+        if (started > 0) {
+            JUDO_TRY(finish_bucket(self, &pending[1 - h], shard, values, slice));
+        }
+    }
+    if (started > 0) {
+        JUDO_TRY(finish_bucket(self, &pending[(started - 1) % 2], shard, values, slice));
+    }
+    return JUDO_OK;
+}
+
+static judo_status mpi_broadcast(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
+                                 int root)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    for (int64_t at = 0; at < bytes; at += self->bucket_bytes) {
+        MPI_Request request;
+        int count = (int)smaller(self->bucket_bytes, bytes - at);
+        JUDO_TRY(judo_mpi_check(
+            self, MPI_Ibcast((char *)data + at, count, MPI_BYTE, root, self->mpi, &request),
+            "MPI_Ibcast"));
+        JUDO_TRY(wait_parts(self, sequence, &request, 1));
+    }
+    return JUDO_OK;
+}
+
+static judo_status mpi_gather_bytes(judo_comm *comm, int64_t sequence, const void *data,
+                                    const int64_t *offsets, char *out)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    judo_mpi_request *request = &self->halves[0];
+    request->sequence = sequence;
+    request->num_parts = 0;
+    int64_t bytes = offsets[comm->rank + 1] - offsets[comm->rank];
+    if (comm->rank != 0) {
+        JUDO_TRY(post_send(self, request, data, bytes, 0));
+        return wait_parts(self, sequence, request->parts, request->num_parts);
+    }
+    if (bytes > 0) {
+        memcpy(out, data, (size_t)bytes);
+    }
+    for (int r = 1; r < comm->size; r++) {
+        JUDO_TRY(post_receive(self, request, out + offsets[r], offsets[r + 1] - offsets[r], r));
+    }
+    return wait_parts(self, sequence, request->parts, request->num_parts);
+}
+
+static void mpi_poll(judo_comm *comm)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    for (int i = 0; i < JUDO_MPI_MAX_REQUESTS; i++) {
+        judo_mpi_request *slot = &self->requests[i];
+        int flag;
+        if (slot->used && !comm->broken &&
+            MPI_Testall(slot->num_parts, slot->parts, &flag, MPI_STATUSES_IGNORE) !=
+                MPI_SUCCESS) {
+            comm->broken = true; /* the wait for the request reports it */
+        }
+    }
+}
+
+static void mpi_abort_job(judo_comm *comm, int exit_code)
+{
+    (void)comm;
+    (void)MPI_Abort(MPI_COMM_WORLD, exit_code);
+}
+
+static void mpi_destroy(judo_comm *comm)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    if (comm->broken) {
+        return; /* messages may still arrive in these buffers */
+    }
+    if (self->mpi != MPI_COMM_NULL) {
+        (void)MPI_Comm_free(&self->mpi);
+    }
+    for (int i = 0; i < JUDO_MPI_MAX_REQUESTS; i++) {
+        free(self->requests[i].parts);
+    }
+    free(self->halves[0].parts);
+    free(self->halves[1].parts);
+    free(self->scratch);
+    free(self->pieces);
+    free(comm->small);
+    free(self);
+}
+
+static const judo_comm_ops mpi_ops = {
+    .name = "mpi",
+    .all_gather_start = mpi_all_gather_start,
+    .test = mpi_test,
+    .wait = mpi_wait,
+    .reduce_scatter_add = mpi_reduce_scatter_add,
+    .broadcast = mpi_broadcast,
+    .gather_bytes = mpi_gather_bytes,
+    .poll = mpi_poll,
+    .topology = judo_topology_mpi,
+    .abort_job = mpi_abort_job,
+    .destroy = mpi_destroy,
+};
+
+static judo_status allocate_scratch(judo_comm_mpi *self)
+{
+    judo_comm *comm = &self->base;
+    size_t size = (size_t)comm->size;
+    int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
+    if (self->bucket_bytes < least) {
+        self->bucket_bytes = least;
+    }
+    self->scratch = malloc((size_t)self->bucket_bytes);
+    self->pieces = malloc(size * sizeof *self->pieces);
+    comm->small = malloc(size * JUDO_COMM_SMALL_BYTES);
+    comm->scratch_bytes = self->bucket_bytes + (int64_t)size * JUDO_COMM_SMALL_BYTES;
+    if (self->scratch == NULL || self->pieces == NULL || comm->small == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY,
+                         "no memory for a communicator of %d ranks (%lld "
+                         "bytes of scratch)",
+                         comm->size, (long long)comm->scratch_bytes);
+    }
+    JUDO_TRY(reserve(&self->halves[0], 2 * ((int64_t)comm->size - 1)));
+    return reserve(&self->halves[1], 2 * ((int64_t)comm->size - 1));
+}
+
+judo_status judo_comm_mpi_create(MPI_Comm parent, int64_t bucket_bytes, judo_comm **out)
+{
+    judo_comm_mpi *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a communicator");
+    }
+    judo_comm *comm = &self->base;
+    comm->ops = &mpi_ops;
+    comm->deadline_seconds = JUDO_COMM_DEFAULT_DEADLINE;
+    judo_comm_set_phase(comm, "start");
+    self->mpi = MPI_COMM_NULL;
+    self->bucket_bytes = bucket_bytes > 0 ? bucket_bytes : JUDO_MPI_BUCKET_BYTES;
+    judo_status status = JUDO_OK;
+    JUDO_TRY_GOTO(status, failed,
+                  judo_mpi_check(self, MPI_Comm_dup(parent, &self->mpi), "MPI_Comm_dup"));
+    (void)MPI_Comm_set_errhandler(self->mpi, MPI_ERRORS_RETURN);
+    (void)MPI_Comm_rank(self->mpi, &comm->rank);
+    (void)MPI_Comm_size(self->mpi, &comm->size);
+    JUDO_TRY_GOTO(status, failed, allocate_scratch(self));
+    *out = comm;
+    return JUDO_OK;
+failed:
+    comm->broken = false; /* nothing is in flight yet */
+    mpi_destroy(comm);
+    return status;
+}

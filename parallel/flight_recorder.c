@@ -1,0 +1,55 @@
+/* parallel/flight_recorder.c: a ring of the last collectives. */
+#include "parallel/flight_recorder.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "runtime/log.h"
+
+enum { PRINTED_ENTRIES = 20 };
+
+int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective, int64_t bytes,
+                          const char *phase)
+{
+    int64_t sequence = ++recorder->last;
+    judo_flight *flight = &recorder->entries[sequence % JUDO_FLIGHT_ENTRIES];
+    *flight = (judo_flight){
+        .collective = collective, .sequence = sequence, .bytes = bytes, .began = judo_clock()};
+    (void)snprintf(flight->phase, sizeof flight->phase, "%s", phase);
+    return sequence;
+}
+
+void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence)
+{
+    judo_flight *flight = &recorder->entries[sequence % JUDO_FLIGHT_ENTRIES];
+    if (flight->sequence == sequence) {
+        flight->ended = judo_clock();
+    }
+}
+
+const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t sequence)
+{
+    const judo_flight *flight = &recorder->entries[sequence % JUDO_FLIGHT_ENTRIES];
+    return sequence > 0 && flight->sequence == sequence ? flight : NULL;
+}
+
+void judo_flight_print(const judo_flight_recorder *recorder)
+{
+    double now = judo_clock();
+    int64_t oldest = recorder->last - JUDO_FLIGHT_ENTRIES + 1;
+    for (int64_t s = oldest > 1 ? oldest : 1; s <= recorder->last; s++) {
+        const judo_flight *flight = judo_flight_get(recorder, s);
+        if (flight == NULL || (flight->ended > 0 && s <= recorder->last - PRINTED_ENTRIES)) {
+            continue;
+        }
+        if (flight->ended > 0) {
+            JUDO_WARNING("collective #%lld %s, %lld bytes, phase '%s': done in %.3f s",
+                         (long long)s, flight->collective, (long long)flight->bytes,
+                         flight->phase, flight->ended - flight->began);
+        } else {
+            JUDO_WARNING("collective #%lld %s, %lld bytes, phase '%s': OUTSTANDING for %.3f s",
+                         (long long)s, flight->collective, (long long)flight->bytes,
+                         flight->phase, now - flight->began);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/* parallel/flight_recorder.h: what this rank's last collectives were; printed when a wait
+ * outlasts its deadline, so that the ranks' last lines can be laid side by side. */
+#ifndef JUDO_PARALLEL_FLIGHT_RECORDER_H
+#define JUDO_PARALLEL_FLIGHT_RECORDER_H
+
+#include <stdint.h>
+
+enum { JUDO_FLIGHT_ENTRIES = 256, JUDO_PHASE_BYTES = 64 };
+
+typedef struct judo_flight {
+    const char *collective; /* static text */
+    int64_t sequence;       /* 1, 2, ..: equal on all ranks for the same collective */
+    int64_t bytes;          /* of this rank's contribution */
+    double began, ended;    /* judo_clock(); ended is 0 while outstanding */
+    char phase[JUDO_PHASE_BYTES];
+} judo_flight;
+
+typedef struct judo_flight_recorder {
+    judo_flight entries[JUDO_FLIGHT_ENTRIES];
+    int64_t last; /* sequence number of the newest entry; 0: none */
+} judo_flight_recorder;
+
+/* Opens an entry and returns its sequence number. */
+int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective, int64_t bytes,
+                          const char *phase);
+/* Closes an entry; one that is no longer kept is ignored. */
+void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence);
+/* NULL if no longer kept. */
+const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t sequence);
+/* Logs the outstanding collectives and the newest others, oldest first, as warnings. */
+void judo_flight_print(const judo_flight_recorder *recorder);
+
+#endif

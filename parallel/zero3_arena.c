@@ -1,0 +1,179 @@
+/* parallel/zero3_arena.c: where gathered units lie, and which of them are kept.
+ *
+ * Decisions depend only on the sequence of calls, which is the same on all ranks: so are the
+ * gathers. Units are put at the two ends of the arena in turn, which is why two at once always
+ * fit in the room of the two largest. With keep_gathered each has a place of its own. */
+#include "parallel/zero3_state.h"
+
+int64_t judo_zero3_arena_count(const judo_shard_map *map, const judo_zero3_options *options)
+{
+    int64_t largest = 0;
+    int64_t second = 0;
+    int64_t smallest = INT64_MAX;
+    int64_t all = 0;
+    if (map->size == 1) {
+        return 0;
+    }
+    for (int u = 0; u < map->layout->num_units; u++) {
+        int64_t count = judo_shard_padded_count(map, u);
+        all += count;
+        smallest = count < smallest ? count : smallest;
+        if (count > largest) {
+            second = largest;
+            largest = count;
+        } else if (count > second) {
+            second = count;
+        }
+    }
+    int64_t three = largest + second + (smallest == INT64_MAX ? 0 : smallest);
+    return options->keep_gathered || all < three ? all : three;
+}
+
+/* What may be dropped to make room. */
+typedef enum mercy {
+    DROP_NOTHING,
+    DROP_CACHED, /* released units */
+    DROP_AHEAD,  /* also units fetched ahead but not yet used */
+} mercy;
+
+static bool may_drop(judo_gather_state state, mercy limit)
+{
+    switch (state) {
+    case JUDO_GATHER_ABSENT:
+        return true;
+    case JUDO_GATHER_CACHED:
+        return limit >= DROP_CACHED;
+    case JUDO_GATHER_IN_FLIGHT:
+    case JUDO_GATHER_AHEAD:
+        return limit >= DROP_AHEAD;
+    case JUDO_GATHER_HELD:
+        return false;
+    }
+    return false;
+}
+
+static bool overlaps(const judo_zero3 *zero3, int unit, int64_t offset, int64_t count)
+{
+    const judo_gathered_unit *other = &zero3->gathered[unit];
+    return other->state != JUDO_GATHER_ABSENT &&
+           offset < other->offset + judo_shard_padded_count(&zero3->map, unit) &&
+           other->offset < offset + count;
+}
+
+static bool has_room(const judo_zero3 *zero3, int64_t offset, int64_t count, mercy limit)
+{
+    if (offset < 0 || offset + count > zero3->arena_count) {
+        return false;
+    }
+    for (int u = 0; u < zero3->map.layout->num_units; u++) {
+        if (overlaps(zero3, u, offset, count) && !may_drop(zero3->gathered[u].state, limit)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Both ends of the arena first, at the price of what is cached there: a unit in the middle
+ * could shut out the largest one. Then right behind and before each unit that is there. */
+static bool find_room(const judo_zero3 *zero3, int unit, mercy limit, int64_t *offset)
+{
+    int64_t count = judo_shard_padded_count(&zero3->map, unit);
+    if (zero3->options.keep_gathered) {
+        *offset = zero3->map.position[unit] * zero3->map.size;
+        return true;
+    }
+    int64_t ends[2] = {0, zero3->arena_count - count};
+    for (mercy price = DROP_NOTHING; price <= limit; price++) {
+        for (int i = 0; i < 2; i++) {
+            if (has_room(zero3, ends[i], count, price)) {
+                *offset = ends[i];
+                return true;
+            }
+        }
+    }
+    for (int u = 0; u < zero3->map.layout->num_units; u++) {
+        const judo_gathered_unit *other = &zero3->gathered[u];
+        if (other->state == JUDO_GATHER_ABSENT) {
+            continue;
+        }
+        int64_t edges[2] = {other->offset + judo_shard_padded_count(&zero3->map, u),
+                            other->offset - count};
+        for (int i = 0; i < 2; i++) {
+            if (has_room(zero3, edges[i], count, limit)) {
+                *offset = edges[i];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static judo_status settle(judo_zero3 *zero3, judo_gathered_unit *unit)
+{
+    if (unit->state == JUDO_GATHER_IN_FLIGHT) {
+        JUDO_TRY(judo_comm_wait(zero3->comm, unit->request));
+        unit->state = JUDO_GATHER_AHEAD;
+    }
+    return JUDO_OK;
+}
+
+static judo_status start_gather(judo_zero3 *zero3, int unit, int64_t offset)
+{
+    int64_t count = judo_shard_padded_count(&zero3->map, unit);
+    for (int u = 0; u < zero3->map.layout->num_units; u++) {
+        if (overlaps(zero3, u, offset, count)) {
+            JUDO_TRY(settle(zero3, &zero3->gathered[u]));
+            zero3->gathered[u].state = JUDO_GATHER_ABSENT;
+        }
+    }
+    judo_gathered_unit *self = &zero3->gathered[unit];
+    JUDO_TRY(judo_comm_all_gather_start(zero3->comm, zero3->weights + zero3->map.position[unit],
+                                        zero3->map.slice[unit] * (int64_t)sizeof(float),
+                                        zero3->arena + offset, &self->request));
+    self->offset = offset;
+    self->state = JUDO_GATHER_IN_FLIGHT;
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_arena_acquire(judo_zero3 *zero3, int unit)
+{
+    judo_gathered_unit *self = &zero3->gathered[unit];
+    const char *name = zero3->map.layout->units[unit].name;
+    if (self->state == JUDO_GATHER_ABSENT) {
+        int64_t count = judo_shard_padded_count(&zero3->map, unit);
+        int64_t offset = 0;
+        if (!find_room(zero3, unit, DROP_CACHED, &offset) &&
+            !find_room(zero3, unit, DROP_AHEAD, &offset)) {
+            return JUDO_FAIL(JUDO_ERROR_MEMORY,
+                             "unit %s: no room for its %lld elements beside the units that are "
+                             "held now (room for %lld in all)",
+                             name, (long long)count, (long long)zero3->arena_count);
+        }
+        JUDO_TRY(start_gather(zero3, unit, offset));
+    }
+    JUDO_TRY(settle(zero3, self));
+    self->state = JUDO_GATHER_HELD;
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_arena_prefetch(judo_zero3 *zero3, int unit)
+{
+    int64_t offset = 0;
+    if (zero3->gathered[unit].state == JUDO_GATHER_ABSENT &&
+        find_room(zero3, unit, DROP_CACHED, &offset)) {
+        JUDO_TRY(start_gather(zero3, unit, offset));
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_arena_forget(judo_zero3 *zero3)
+{
+    for (int u = 0; u < zero3->map.layout->num_units; u++) {
+        judo_gathered_unit *unit = &zero3->gathered[u];
+        JUDO_TRY(settle(zero3, unit));
+        if (unit->state != JUDO_GATHER_HELD) {
+            unit->state = JUDO_GATHER_ABSENT;
+        }
+    }
+    return JUDO_OK;
+}

@@ -1,0 +1,76 @@
+/* stages/run_folder.c: config.yaml and the state text of checkpoints. */
+#include "stages/run_folder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "parallel/agree.h"
+#include "runtime/json.h"
+
+static judo_status write_config(const judo_stage *stage, const judo_train_config *config)
+{
+    char path[JUDO_CONFIG_STRING_BYTES + 32];
+    judo_config_table table = judo_train_config_table(stage->for_grpo);
+    (void)snprintf(path, sizeof path, "%s/config.yaml", config->run.folder);
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    }
+    judo_status status = judo_config_print(file, config, &table);
+    if (fclose(file) != 0 && status == JUDO_OK) {
+        status = JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    }
+    return status;
+}
+
+judo_status judo_run_folder_prepare(judo_comm *comm, const judo_stage *stage, const judo_train_config *config)
+{
+    return judo_agree(comm, comm->rank == 0 ? write_config(stage, config) : JUDO_OK);
+}
+
+void judo_run_state_write(const judo_job *job, int64_t next_step, char *out, size_t bytes)
+{
+    (void)snprintf(out, bytes, "{\"stage\": \"%s\", \"next_step\": %" PRId64 ", \"seed\": %" PRId64 ", \"num_samples\": %" PRId64 "}",
+                   job->stage->name, next_step, job->config->run.seed, job->num_samples);
+}
+
+static judo_status check_number(const judo_job *job, const judo_json *state, const char *key, int64_t expected)
+{
+    int64_t value;
+    const char *folder = job->config->run.folder;
+    JUDO_TRY(judo_json_get_int(state, key, folder, &value));
+    if (value != expected) {
+        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                         "%s: its checkpoint was made with %s %" PRId64 ", this run has %" PRId64
+                         "; use another run.folder, or run.resume=never to start over",
+                         folder, key, value, expected);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_run_state_check(const judo_job *job, const char *text)
+{
+    judo_json *state = NULL;
+    const char *stage, *folder = job->config->run.folder;
+    JUDO_TRY(judo_json_parse(text, strlen(text), folder, &state));
+    judo_status status = judo_json_get_string(state, "stage", folder, &stage);
+    if (status == JUDO_OK && strcmp(stage, job->stage->name) != 0) {
+        status = JUDO_FAIL(JUDO_ERROR_MISMATCH, "%s: its checkpoint is of stage %s, this program runs %s; use another run.folder",
+                           folder, stage, job->stage->name);
+    }
+    if (status == JUDO_OK) {
+        status = check_number(job, state, "seed", job->config->run.seed);
+    }
+    if (status == JUDO_OK) {
+        status = check_number(job, state, "num_samples", job->num_samples);
+    }
+    judo_json_free(&state);
+    return status;
+}
+
+void judo_run_checkpoint_folder(const judo_train_config *config, char *out, size_t bytes)
+{
+    (void)snprintf(out, bytes, "%s/checkpoints", config->run.folder);
+}

@@ -1,0 +1,413 @@
+/* tests/parallel/test_checkpoint.c: state on disk, at other numbers of ranks, and damaged. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <math.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "parallel/checkpoint.h"
+#include "parallel/checkpoint_files.h"
+#include "parallel/comm_mpi.h"
+#include "tests/parallel/mpi_main.h"
+#include "tests/parallel/toy.h"
+
+static const char state_text[] = "{\"cursor\":17,\"seed\":\"0xfeed\",\"note\":\"a \\\"b\\\"\"}";
+
+/* A fresh folder that all ranks know. */
+static void make_folder(char folder[128])
+{
+    (void)snprintf(folder, 128, "/tmp/judo-checkpoint-XXXXXX");
+    assert_true(process.comm->rank != 0 || mkdtemp(folder) != NULL);
+    assert_ok(judo_comm_broadcast(process.comm, folder, 128, 0));
+}
+
+static void remove_folder(const char *folder)
+{
+    assert_ok(judo_comm_barrier(process.comm));
+    if (process.comm->rank == 0) {
+        int64_t *steps = NULL;
+        int num_steps = 0;
+        char path[256];
+        assert_ok(judo_checkpoint_list(folder, &steps, &num_steps));
+        for (int i = 0; i < num_steps; i++) {
+            (void)snprintf(path, sizeof path, "%s/step-%06lld", folder, (long long)steps[i]);
+            assert_ok(judo_checkpoint_remove(path));
+        }
+        free(steps);
+        assert_ok(judo_checkpoint_remove(folder));
+    }
+}
+
+typedef struct trainer {
+    judo_comm *comm;
+    judo_param_layout layout;
+    judo_zero3 *zero3;
+} trainer;
+
+static void open_trainer(trainer *t, judo_comm *comm)
+{
+    judo_zero3_options options = {0};
+    t->comm = comm;
+    assert_ok(toy_layout_create(4, &t->layout));
+    assert_ok(judo_zero3_create(comm, &t->layout, judo_ops_cpu(), &options, &t->zero3));
+    judo_weight_source source = toy_source(&t->layout);
+    assert_ok(judo_zero3_load(t->zero3, &source));
+}
+
+static void close_trainer(trainer *t)
+{
+    judo_zero3_destroy(&t->zero3);
+    toy_layout_destroy(&t->layout);
+}
+
+static double train(trainer *t, int64_t from, int64_t to)
+{
+    double loss = 0;
+    for (int64_t step = from; step <= to; step++) {
+        assert_ok(toy_train_step(t->comm, t->zero3, step, &loss));
+    }
+    return loss;
+}
+
+/* A sum over all state bits of all ranks that no two states share by accident: every element
+ * counts with its place. */
+static int64_t fingerprint(trainer *t)
+{
+    int64_t sum = 0;
+    for (int p = 0; p < t->layout.num_params; p++) {
+        judo_zero3_owned part = judo_zero3_owned_part(t->zero3, p);
+        for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
+            const float *data = judo_shard_kind_data(&part, kind);
+            for (int64_t i = 0; data && i < part.count; i++) {
+                uint32_t bits;
+                memcpy(&bits, &data[i], sizeof bits);
+                uint64_t mixed = (uint64_t)bits * 0x9e3779b97f4a7c15u;
+                mixed *= (uint64_t)((part.first + i) * 3 + kind) * 64 + (uint64_t)p + 1;
+                sum = (int64_t)((uint64_t)sum + mixed);
+            }
+        }
+    }
+    int64_t halves[2] = {(int64_t)((uint64_t)sum & 0xffffffffu),
+                         (int64_t)((uint64_t)sum >> 32)};
+    assert_ok(judo_comm_sum_i64(t->comm, halves, 2));
+    return (int64_t)((uint64_t)halves[0] + ((uint64_t)halves[1] << 32));
+}
+
+static void test_checkpoint__resumes_to_the_bit_on_as_many_ranks(void **state)
+{
+    char folder[128];
+    trainer straight;
+    trainer resumed;
+    judo_checkpoint_info info;
+    bool exists = true;
+    (void)state;
+    make_folder(folder);
+    assert_ok(judo_checkpoint_exists(process.comm, folder, &exists));
+    assert_false(exists);
+    open_trainer(&straight, process.comm);
+    train(&straight, 1, 5);
+    assert_ok(judo_checkpoint_save(process.comm, straight.zero3, folder, 5, state_text, 0));
+    open_trainer(&resumed, process.comm);
+    assert_ok(judo_checkpoint_exists(process.comm, folder, &exists));
+    assert_true(exists);
+    assert_ok(judo_checkpoint_load(process.comm, resumed.zero3, folder, false, &info));
+    assert_int_equal(info.step, 5);
+    assert_int_equal(info.world_size, process.comm->size);
+    assert_string_equal(info.state, state_text);
+    judo_checkpoint_info_free(&info);
+    assert_int_equal(fingerprint(&resumed), fingerprint(&straight));
+    for (int64_t step = 6; step <= 9; step++) {
+        double expected = train(&straight, step, step);
+        double loss = train(&resumed, step, step);
+        assert_memory_equal(&loss, &expected, sizeof loss);
+    }
+    assert_int_equal(fingerprint(&resumed), fingerprint(&straight));
+    close_trainer(&straight);
+    close_trainer(&resumed);
+    remove_folder(folder);
+}
+
+/* Loads `folder` on the first `num_ranks` ranks, compares all bits, trains on, saves again. */
+static void resume_on(int num_ranks, const char *folder, int64_t expected, double expected_loss)
+{
+    MPI_Comm part = MPI_COMM_NULL;
+    bool member = process.comm->rank < num_ranks;
+    (void)MPI_Comm_split(MPI_COMM_WORLD, member ? 0 : MPI_UNDEFINED, process.comm->rank, &part);
+    if (!member) {
+        return;
+    }
+    trainer t;
+    judo_comm *comm = NULL;
+    judo_checkpoint_info info;
+    char own_folder[256];
+    assert_ok(judo_comm_mpi_create(part, 0, &comm));
+    judo_comm_set_deadline(comm, 20);
+    open_trainer(&t, comm);
+    assert_ok(judo_checkpoint_load(comm, t.zero3, folder, false, &info));
+    assert_int_equal(info.world_size, process.comm->size);
+    judo_checkpoint_info_free(&info);
+    assert_int_equal(fingerprint(&t), expected);
+    (void)snprintf(own_folder, sizeof own_folder, "%s-%d", folder, num_ranks);
+    assert_ok(judo_checkpoint_save(comm, t.zero3, own_folder, 5, state_text, 0));
+    double loss = train(&t, 6, 20);
+    assert_true(fabs(loss - expected_loss) <= 1e-5 * fabs(expected_loss));
+    close_trainer(&t);
+    judo_comm_destroy(&comm);
+    (void)MPI_Comm_free(&part);
+}
+
+static void test_checkpoint__resumes_on_any_other_number_of_ranks(void **state)
+{
+    char folder[128];
+    trainer t;
+    judo_checkpoint_info info;
+    (void)state;
+    if (!process.is_mpi) {
+        skip();
+    }
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    train(&t, 1, 5);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 5, state_text, 0));
+    int64_t expected = fingerprint(&t);
+    double expected_loss = train(&t, 6, 20);
+    for (int n = 1; n <= process.comm->size; n++) {
+        char other[256];
+        resume_on(n, folder, expected, expected_loss);
+        /* And what n ranks saved comes back on all. */
+        assert_ok(judo_comm_barrier(process.comm));
+        (void)snprintf(other, sizeof other, "%s-%d", folder, n);
+        assert_ok(judo_checkpoint_load(process.comm, t.zero3, other, false, &info));
+        judo_checkpoint_info_free(&info);
+        assert_int_equal(fingerprint(&t), expected);
+        remove_folder(other);
+    }
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static void shard_path(char out[256], const char *folder, int rank)
+{
+    (void)snprintf(out, 256, "%s/step-000002/shard-%05d-of-%05d.judo", folder, rank,
+                   process.comm->size);
+}
+
+static void flip_byte(const char *path, int64_t from_end)
+{
+    struct stat info;
+    unsigned char byte;
+    int file = open(path, O_RDWR);
+    assert_true(file >= 0 && fstat(file, &info) == 0);
+    off_t at = (off_t)(from_end < 0 ? -from_end : info.st_size - from_end);
+    assert_int_equal(pread(file, &byte, 1, at), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(file, &byte, 1, at), 1);
+    (void)close(file);
+}
+
+typedef enum damage {
+    FLIP_DATA,
+    FLIP_HEADER,
+    CUT_SHARD,
+    LOSE_SHARD,
+    FOREIGN_SHARD,
+    FLIP_MANIFEST,
+    LOSE_MANIFEST,
+    DAMAGES
+} damage;
+
+static void inflict(damage kind, const char *folder)
+{
+    int rank = process.comm->size / 2;
+    char shard[256];
+    char other[256];
+    char manifest[256];
+    shard_path(shard, folder, rank);
+    (void)snprintf(manifest, sizeof manifest, "%s/step-000002/manifest.json", folder);
+    (void)snprintf(other, sizeof other, "%s/step-000001/shard-%05d-of-%05d.judo", folder, rank,
+                   process.comm->size);
+    switch (kind) {
+    case FLIP_DATA:
+        flip_byte(shard, 5);
+        break;
+    case FLIP_HEADER:
+        flip_byte(shard, -100);
+        break;
+    case CUT_SHARD:
+        assert_int_equal(truncate(shard, 5000), 0);
+        break;
+    case LOSE_SHARD:
+        assert_int_equal(unlink(shard), 0);
+        break;
+    case FOREIGN_SHARD: /* the same rank's file of another step: the same size */
+        assert_int_equal(rename(other, shard), 0);
+        break;
+    case FLIP_MANIFEST:
+        flip_byte(manifest, 60);
+        break;
+    case LOSE_MANIFEST:
+        assert_int_equal(unlink(manifest), 0);
+        break;
+    case DAMAGES:
+        break;
+    }
+}
+
+/* Saves steps 1 (left whole unless foreign) and 2, damages step 2 and expects a named error. */
+static void check_damage(damage kind)
+{
+    char folder[128];
+    trainer t;
+    judo_checkpoint_info info;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    train(&t, 1, 1);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 1, state_text, 0));
+    int64_t first = fingerprint(&t);
+    train(&t, 2, 2);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 2, state_text, 0));
+    if (process.comm->rank == 0) {
+        inflict(kind, folder);
+    }
+    assert_ok(judo_comm_barrier(process.comm));
+    judo_status status = judo_checkpoint_load(process.comm, t.zero3, folder, false, &info);
+    assert_int_not_equal(status, JUDO_OK);
+    const char *file =
+        kind >= FLIP_MANIFEST ? "step-000002/manifest.json" : "step-000002/shard-";
+    if (strstr(judo_error_message(), file) == NULL) {
+        print_error("damage %d: %s\n", (int)kind, judo_error_message());
+    }
+    assert_non_null(strstr(judo_error_message(), file));
+    if (kind != FOREIGN_SHARD) {
+        judo_log_setup(process.comm->rank, process.comm->size, JUDO_LOG_ERROR);
+        assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, true, &info));
+        judo_log_setup(process.comm->rank, process.comm->size, JUDO_LOG_WARNING);
+        assert_int_equal(info.step, 1);
+        judo_checkpoint_info_free(&info);
+        assert_int_equal(fingerprint(&t), first);
+    }
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static void test_checkpoint__names_what_is_damaged_and_falls_back(void **state)
+{
+    (void)state;
+    for (damage kind = 0; kind < DAMAGES; kind++) {
+        check_damage(kind);
+    }
+}
+
+static void test_checkpoint__refuses_another_model(void **state)
+{
+    char folder[128];
+    trainer t;
+    judo_param_layout other;
+    judo_zero3 *zero3 = NULL;
+    judo_zero3_options options = {0};
+    judo_checkpoint_info info;
+    (void)state;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}", 0));
+    assert_ok(toy_layout_create(5, &other));
+    assert_ok(judo_zero3_create(process.comm, &other, judo_ops_cpu(), &options, &zero3));
+    assert_int_equal(judo_checkpoint_load(process.comm, zero3, folder, true, &info),
+                     JUDO_ERROR_MISMATCH);
+    judo_zero3_destroy(&zero3);
+    toy_layout_destroy(&other);
+    /* A reference model takes the weights and leaves the moments. */
+    options.frozen = true;
+    assert_ok(judo_zero3_create(process.comm, &t.layout, judo_ops_cpu(), &options, &zero3));
+    assert_ok(judo_checkpoint_load(process.comm, zero3, folder, false, &info));
+    judo_checkpoint_info_free(&info);
+    judo_zero3_destroy(&zero3);
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static void test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step(void **state)
+{
+    char folder[128];
+    char leftover[256];
+    trainer t;
+    judo_checkpoint_info info;
+    (void)state;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    (void)snprintf(leftover, sizeof leftover, "%s/step-000001.tmp", folder);
+    assert_true(process.comm->rank != 0 || mkdir(leftover, 0777) == 0);
+    for (int64_t step = 1; step <= 4; step++) {
+        train(&t, step, step);
+        assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, step, "{}", 2));
+    }
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 4, "{\"again\":1}", 2));
+    if (process.comm->rank == 0) {
+        int64_t *steps = NULL;
+        int num_steps = 0;
+        assert_ok(judo_checkpoint_list(folder, &steps, &num_steps));
+        assert_int_equal(num_steps, 2);
+        assert_int_equal(steps[0], 4);
+        assert_int_equal(steps[1], 3);
+        free(steps);
+        assert_int_equal(access(leftover, F_OK), -1);
+    }
+    assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
+    assert_string_equal(info.state, "{\"again\":1}");
+    judo_checkpoint_info_free(&info);
+    /* A run set back to step 3: what it saves is the latest, though step 4 is there. */
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}", 1));
+    assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
+    assert_int_equal(info.step, 3);
+    judo_checkpoint_info_free(&info);
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static void test_checkpoint__a_save_that_fails_leaves_the_old_one(void **state)
+{
+    char folder[128];
+    char blocker[256];
+    trainer t;
+    judo_checkpoint_info info;
+    (void)state;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    train(&t, 1, 1);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 1, "{}", 1));
+    /* A file where the temporary folder should be. */
+    (void)snprintf(blocker, sizeof blocker, "%s/step-000002.tmp", folder);
+    if (process.comm->rank == 0) {
+        FILE *file = fopen(blocker, "w");
+        assert_non_null(file);
+        (void)fclose(file);
+        judo_log_setup(0, process.comm->size, JUDO_LOG_ERROR);
+    }
+    assert_int_equal(judo_checkpoint_save(process.comm, t.zero3, folder, 2, "{}", 1),
+                     JUDO_ERROR_IO);
+    assert_non_null(strstr(judo_error_message(), "step-000002.tmp"));
+    if (process.comm->rank == 0) {
+        judo_log_setup(0, process.comm->size, JUDO_LOG_WARNING);
+        assert_int_equal(unlink(blocker), 0);
+    }
+    assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
+    assert_int_equal(info.step, 1);
+    judo_checkpoint_info_free(&info);
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_checkpoint__resumes_to_the_bit_on_as_many_ranks),
+    cmocka_unit_test(test_checkpoint__resumes_on_any_other_number_of_ranks),
+    cmocka_unit_test(test_checkpoint__names_what_is_damaged_and_falls_back),
+    cmocka_unit_test(test_checkpoint__refuses_another_model),
+    cmocka_unit_test(test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step),
+    cmocka_unit_test(test_checkpoint__a_save_that_fails_leaves_the_old_one),
+};
+
+JUDO_MPI_TEST_MAIN(tests)
