@@ -6,8 +6,7 @@
 #include <cmocka.h>
 
 #include "data/chat_template.h"
-#include "tests/data/folder.h"
-#include "tests/data/real_data.h"
+#include "tests/data/qwen2.h"
 #include "tests/data/tokens.h"
 
 static const judo_chat_part user_parts[] = {
@@ -166,21 +165,8 @@ static void test_render__wants_as_many_images_as_the_conversation_has(void **sta
 static void test_render__equals_the_published_ids(void **state)
 {
     (void)state;
-    char vocab[1024];
-    char merges[1024];
-    char added[1024];
-    real_data_path("tokenizer/qwen2/vocab.json", vocab, sizeof vocab);
-    real_data_path("tokenizer/qwen2/merges.txt", merges, sizeof merges);
-    real_data_path("tokenizer/qwen2/added_tokens_qwen2_5.json", added, sizeof added);
-    test_folder folder = folder_make();
-    const char *const names[][2] = {
-        {vocab, "vocab.json"}, {merges, "merges.txt"}, {added, "added_tokens.json"}};
-    for (int i = 0; i < 3; i++) {
-        char *full = realpath(names[i][0], NULL);
-        assert_int_equal(symlink(full, folder_path(&folder, names[i][1])), 0);
-        free(full);
-    }
-    judo_tokenizer *tokenizer = open_tokenizer(folder.path);
+    test_folder folder;
+    judo_tokenizer *tokenizer = open_qwen2(&folder);
     static const judo_chat_part parts[] = {{.kind = JUDO_CHAT_IMAGE},
                                            {.kind = JUDO_CHAT_TEXT, .text = "What is this?"}};
     const judo_chat_message message = {.role = "user", .parts = parts, .num_parts = 2};

@@ -6,13 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "data/unicode.h"
 #include "runtime/json.h"
 #include "runtime/random.h"
-#include "tests/data/folder.h"
-#include "tests/data/real_data.h"
+#include "tests/data/qwen2.h"
 #include "tests/data/tokens.h"
 
 /* The bytes of a vector's text. */
@@ -64,27 +62,6 @@ static void check_vector(const void *tokenizer, const char *text, size_t length,
                          const judo_ids *ids)
 {
     assert_encodes(tokenizer, text, length, ids->ids, ids->count);
-}
-
-/* The published Qwen2 files under the names that a model folder has. */
-static judo_tokenizer *open_qwen2(test_folder *folder)
-{
-    static const char *const names[][2] = {
-        {"tokenizer/qwen2/vocab.json", "vocab.json"},
-        {"tokenizer/qwen2/merges.txt", "merges.txt"},
-        {"tokenizer/qwen2/added_tokens_qwen2_5.json", "added_tokens.json"},
-    };
-    char path[3][1024];
-    for (int i = 0; i < 3; i++) {
-        real_data_path(names[i][0], path[i], sizeof path[i]);
-    }
-    *folder = folder_make();
-    for (int i = 0; i < 3; i++) {
-        char *full = realpath(path[i], NULL);
-        assert_int_equal(symlink(full, folder_path(folder, names[i][1])), 0);
-        free(full);
-    }
-    return open_tokenizer(folder->path);
 }
 
 static void test_encode__equals_the_published_qwen2_vectors(void **state)

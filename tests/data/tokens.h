@@ -47,7 +47,7 @@ static inline int each_vector(const char *prefix,
                               const void *context)
 {
     static const char marker[] = "\n__ggml_vocab_test__\n";
-    char path[1024];
+    char path[1100];
     char *texts = NULL;
     char *numbers = NULL;
     size_t texts_length = 0;
