@@ -15,7 +15,7 @@ typedef struct judo_synth_options {
     int32_t train_per_kind;   /* training images for each object and defect, and for good */
     int32_t heldout_per_kind; /* held-out images likewise; never equal to a training image */
     int32_t normals;          /* normal templates for each object */
-    int32_t pretrain_scenes;  /* extra scenes for pretrain.jsonl (0: the file is not written) */
+    int32_t pretrain_scenes;  /* extra scenes for the base model's lessons (0: none) */
 } judo_synth_options;
 
 /* Options for a demonstration on two CPU cores; set the folder. */
@@ -26,9 +26,10 @@ judo_synth_options judo_synth_defaults(void);
  * queries), DATASET/OBJECT/train/good/NNN.png (normal templates), pretrain/NNNNN.png;
  *   mmad.json, mmad_train.json (held-out and training questions, MMAD's schema),
  *   domain_knowledge.json, stage1.jsonl, stage2.jsonl, stage3.jsonl (the reference project's
- *   fields), heldout_stage1.jsonl, heldout_stage2.jsonl, heldout_stage3.jsonl, pretrain.jsonl
- *   ({id, image, normal_image|null, problem, solution}).
- * Paths in the files are relative to the folder. Not collective. */
+ *   fields), heldout_stage1.jsonl, heldout_stage2.jsonl, heldout_stage3.jsonl, and for a base
+ *   model pretrain_look.jsonl (one picture a row: where is what) and then pretrain.jsonl (two
+ * pictures: comparing, choosing, reading a note), both {id, image, normal_image|null, problem,
+ * solution}. Paths in the files are relative to the folder. Not collective. */
 judo_status judo_synth_write(const judo_synth_options *options) JUDO_MUST_CHECK;
 
 #endif

@@ -6,8 +6,15 @@
 #include <sys/stat.h>
 
 static const char *const names[JUDO_SYNTH_FILES] = {
-    "stage1.jsonl",         "stage2.jsonl",         "stage3.jsonl",  "heldout_stage1.jsonl",
-    "heldout_stage2.jsonl", "heldout_stage3.jsonl", "pretrain.jsonl"};
+    [JUDO_SYNTH_STAGE1] = "stage1.jsonl",
+    [JUDO_SYNTH_STAGE2] = "stage2.jsonl",
+    [JUDO_SYNTH_STAGE3] = "stage3.jsonl",
+    [JUDO_SYNTH_HELDOUT1] = "heldout_stage1.jsonl",
+    [JUDO_SYNTH_HELDOUT2] = "heldout_stage2.jsonl",
+    [JUDO_SYNTH_HELDOUT3] = "heldout_stage3.jsonl",
+    [JUDO_SYNTH_LOOK] = "pretrain_look.jsonl",
+    [JUDO_SYNTH_PRETRAIN] = "pretrain.jsonl",
+};
 
 void judo_synth_normal_path(int object, int number, char out[JUDO_SYNTH_PATH])
 {

@@ -19,6 +19,7 @@ typedef enum judo_synth_file {
     JUDO_SYNTH_HELDOUT1,
     JUDO_SYNTH_HELDOUT2,
     JUDO_SYNTH_HELDOUT3,
+    JUDO_SYNTH_LOOK,
     JUDO_SYNTH_PRETRAIN,
     JUDO_SYNTH_FILES,
 } judo_synth_file;
@@ -47,7 +48,7 @@ judo_status judo_synth_picture(judo_synth_run *run, uint64_t id, int object,
 /* Appends run->line to a file as one line and clears it. */
 judo_status judo_synth_line(judo_synth_run *run, judo_synth_file file) JUDO_MUST_CHECK;
 
-/* The rows of pretrain.jsonl with their pictures. */
+/* The rows of pretrain_look.jsonl and pretrain.jsonl with their pictures. */
 judo_status judo_synth_write_pretrain(judo_synth_run *run) JUDO_MUST_CHECK;
 
 #endif

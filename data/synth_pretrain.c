@@ -1,7 +1,8 @@
 /* data/synth_pretrain.c: rows that teach a small model what JUDO's base model knows before its
  * first stage: reading a picture, naming and comparing, coarse grounding (rows and columns in
  * another notation than stage 1's), choosing letters, reading a note. The true domain knowledge
- * is kept out: notes here state made-up facts. */
+ * is kept out: notes here state made-up facts. Rows with one picture, for half the cost, stand
+ * in a file of their own: where to look is learned first. */
 #include "data/synth_files.h"
 
 enum { USE_PRETRAIN = 32, SCENES_AT = 1 << 30 };
@@ -12,11 +13,11 @@ typedef struct row_text {
     char solution[3 * JUDO_SYNTH_TEXT];
 } row_text;
 
-static judo_status put(judo_synth_run *run, const row_text *text)
+static judo_status put(judo_synth_run *run, judo_synth_file file, const row_text *text)
 {
     judo_json_writer *line = &run->line;
     judo_json_begin_object(line, NULL);
-    judo_json_put_int(line, "id", run->rows[JUDO_SYNTH_PRETRAIN]);
+    judo_json_put_int(line, "id", run->rows[file]);
     judo_json_put_string(line, "image", text->image);
     if (text->normal) {
         judo_json_put_string(line, "normal_image", text->normal);
@@ -26,7 +27,7 @@ static judo_status put(judo_synth_run *run, const row_text *text)
     judo_json_put_string(line, "problem", text->problem);
     judo_json_put_string(line, "solution", text->solution);
     judo_json_end_object(line);
-    return judo_synth_line(run, JUDO_SYNTH_PRETRAIN);
+    return judo_synth_line(run, file);
 }
 
 /* One image: where is it; and, in words, what is it. */
@@ -39,7 +40,7 @@ static judo_status put_single(judo_synth_run *run, judo_synth_random *random,
     if (view->object == JUDO_SYNTH_PLATE) {
         judo_synth_say(text.problem, sizeof text.problem, "List the mark rows.");
         judo_synth_say(text.solution, sizeof text.solution, "<rows> %s </rows>", rows);
-        return put(run, &text);
+        return put(run, JUDO_SYNTH_LOOK, &text);
     }
     const char *object = judo_synth_object_table[view->object].name;
     const char *kind = judo_synth_kind_table[view->kind].name;
@@ -54,7 +55,7 @@ static judo_status put_single(judo_synth_run *run, judo_synth_random *random,
         judo_synth_say(text.problem, sizeof text.problem, "List the defect rows.");
         judo_synth_say(text.solution, sizeof text.solution, "<rows> %s </rows>", rows);
     }
-    return put(run, &text);
+    return put(run, JUDO_SYNTH_LOOK, &text);
 }
 
 /* Two images: rows, comparison, or both. */
@@ -77,7 +78,7 @@ static judo_status put_comparison(judo_synth_run *run, judo_synth_random *random
         judo_synth_say(text.solution, sizeof text.solution,
                        "<rows> %s </rows>\n<think> %s </think>", rows, think);
     }
-    return put(run, &text);
+    return put(run, JUDO_SYNTH_PRETRAIN, &text);
 }
 
 /* A question with choices; knowledge comes from a note with a made-up fact. */
@@ -119,7 +120,7 @@ static judo_status put_question(judo_synth_run *run, judo_synth_random *random,
                        "<rows> %s </rows>\n<think> %s </think>\n<answer>%c</answer>", rows,
                        think, letter);
     }
-    return put(run, &text);
+    return put(run, JUDO_SYNTH_PRETRAIN, &text);
 }
 
 /* Reading a note with a made-up fact. */
@@ -139,7 +140,7 @@ static judo_status put_reading(judo_synth_run *run, judo_synth_random *random,
     judo_synth_say(text.problem, sizeof text.problem, "Note: %s\nQuestion: %s", answer,
                    question);
     judo_synth_say(text.solution, sizeof text.solution, "%s", answer);
-    return put(run, &text);
+    return put(run, JUDO_SYNTH_PRETRAIN, &text);
 }
 
 judo_status judo_synth_write_pretrain(judo_synth_run *run)

@@ -126,11 +126,13 @@ int32_t judo_wordpiece_size(const judo_wordpiece *wordpiece)
     return wordpiece->tokens.count;
 }
 
+/* The blocks that Hugging Face's tokenizer takes; it leaves a gap at U+2B820..U+2B91F. */
 static bool is_han(int32_t point)
 {
     return (point >= 0x4E00 && point <= 0x9FFF) || (point >= 0x3400 && point <= 0x4DBF) ||
-           (point >= 0x20000 && point <= 0x2A6DF) || (point >= 0x2A700 && point <= 0x2CEAF) ||
-           (point >= 0xF900 && point <= 0xFAFF) || (point >= 0x2F800 && point <= 0x2FA1F);
+           (point >= 0x20000 && point <= 0x2A6DF) || (point >= 0x2A700 && point <= 0x2B81F) ||
+           (point >= 0x2B920 && point <= 0x2CEAF) || (point >= 0xF900 && point <= 0xFAFF) ||
+           (point >= 0x2F800 && point <= 0x2FA1F);
 }
 
 static bool is_punctuation(int32_t point)

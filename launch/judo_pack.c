@@ -49,7 +49,7 @@ static judo_status pick(const char *option, const char *value, const char *first
 static judo_status pack_with(judo_pack_options *pack, const pack_arguments *arguments)
 {
     char path[1200];
-    int cells, choice;
+    int cells = 0, choice = 0;
     judo_image_processor processor;
     judo_text_embedder *embedder = NULL;
     if (!arguments->model) {

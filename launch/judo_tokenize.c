@@ -1,4 +1,6 @@
 /* launch/judo_tokenize.c: text to token ids and back. */
+#include <string.h>
+
 #include "data/buffers.h"
 #include "data/tokenizer.h"
 #include "launch/tool.h"

@@ -1,5 +1,5 @@
-/* models/positions.h: where tokens and patches stand: M-RoPE positions of text and images, the
- * order of patches in windows, and the attention spans of the vision tower. */
+/* models/positions.h: where patches stand: their order in windows and the attention spans of the
+ * vision tower. */
 #ifndef JUDO_MODELS_POSITIONS_H
 #define JUDO_MODELS_POSITIONS_H
 
@@ -7,16 +7,6 @@
 
 #include "models/hf_config.h"
 #include "runtime/batch.h"
-
-/* Positions of one sequence of `num_tokens` tokens. Image i's merged tokens stand at
- * [starts[i], starts[i] + t*h*w/merge^2), `starts` ascending. positions[3, num_tokens] with
- * row stride `stride` gets (temporal, height, width). `delta` (may be NULL): the position of
- * the token that follows is its index + delta, on all axes. JUDO_ERROR_ARGUMENT if an image
- * leaves the sequence or overlaps the one before; JUDO_ERROR_UNSUPPORTED for t != 1. */
-judo_status judo_mrope_positions(int32_t num_tokens, const judo_image_grid *images,
-                                 const int32_t *starts, int num_images, int64_t merge_size,
-                                 int32_t *positions, int32_t stride,
-                                 int32_t *delta) JUDO_MUST_CHECK;
 
 /* What the vision tower needs to know of a batch's images; the caller owns the arrays. */
 typedef struct judo_vision_order {

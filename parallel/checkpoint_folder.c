@@ -41,14 +41,9 @@ static bool is_leftover(const char *name)
            (strcmp(dot, ".tmp") == 0 || strcmp(dot, ".old") == 0);
 }
 
-static judo_status open_folder(const char *path, DIR **out)
+static judo_status fail_open(const char *path)
 {
-    DIR *folder = opendir(path);
-    if (folder == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-    }
-    *out = folder;
-    return JUDO_OK;
+    return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
 }
 
 static int newest_first(const void *a, const void *b)
@@ -60,10 +55,12 @@ static int newest_first(const void *a, const void *b)
 
 judo_status judo_checkpoint_list(const char *folder, int64_t **steps, int *num_steps)
 {
-    DIR *stream = NULL;
+    DIR *stream = opendir(folder);
     int64_t *found = NULL;
     int count = 0;
-    JUDO_TRY(open_folder(folder, &stream));
+    if (stream == NULL) {
+        return fail_open(folder);
+    }
     for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
         int64_t step = step_of_name(entry->d_name);
         if (step < 0) {
@@ -141,9 +138,11 @@ judo_status judo_checkpoint_remove(const char *path)
 
 static judo_status remove_leftovers(const char *folder)
 {
-    DIR *stream = NULL;
+    DIR *stream = opendir(folder);
     judo_status status = JUDO_OK;
-    JUDO_TRY(open_folder(folder, &stream));
+    if (stream == NULL) {
+        return fail_open(folder);
+    }
     for (const struct dirent *entry = readdir(stream); entry && status == JUDO_OK;
          entry = readdir(stream)) {
         char *path = NULL;

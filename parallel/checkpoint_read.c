@@ -59,7 +59,9 @@ static judo_status list_candidates(const char *folder, int64_t **steps, int *num
                          "take the newest checkpoint",
                          folder, (long long)latest);
     }
-    memmove(found, found + first, (size_t)(count - first) * sizeof *found);
+    if (first > 0 && first < count) {
+        memmove(found, found + first, (size_t)(count - first) * sizeof *found);
+    }
     *steps = found;
     *num_steps = count - first;
     return JUDO_OK;
@@ -122,7 +124,7 @@ judo_status judo_checkpoint_load(judo_comm *comm, judo_zero3 *zero3, const char 
     int num_steps = 0;
     JUDO_TRY(share_candidates(comm, folder, &steps, &num_steps));
     judo_status status = JUDO_FAIL(JUDO_ERROR_IO, "%s: no checkpoint to load", folder);
-    for (int i = 0; i < num_steps; i++) {
+    for (int i = 0; steps != NULL && i < num_steps; i++) {
         status = load_step(comm, zero3, folder, steps[i], out);
         if (status == JUDO_OK || comm->broken || !fall_back) {
             break;

@@ -65,7 +65,8 @@ static judo_status publish(const save_places *places)
 }
 
 /* Rank 0, when all shard files are on disk. */
-static judo_status complete(const save_places *places, judo_zero3 *zero3, judo_manifest *manifest)
+static judo_status complete(const save_places *places, judo_zero3 *zero3,
+                            judo_manifest *manifest)
 {
     JUDO_TRY(judo_manifest_write(places->temporary, manifest, judo_zero3_layout(zero3)));
     return publish(places);

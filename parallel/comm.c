@@ -1,6 +1,7 @@
 /* parallel/comm.c: what all backends share: the record of collectives, small reductions. */
 #include "parallel/comm.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,15 +173,19 @@ judo_status judo_comm_max_i64(judo_comm *comm, int64_t *values, int count)
 
 judo_status judo_comm_max_f64(judo_comm *comm, double *values, int count)
 {
-    /* The bits of doubles that are not negative are ordered like integers. */
-    enum { MOST = 16 };
-    int64_t bits[MOST];
-    if (count > MOST) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "max_f64 of %d values, at most %d", count, MOST);
+    for (int at = 0; at < count; at += SMALL_COUNT) {
+        int part = count - at < SMALL_COUNT ? count - at : SMALL_COUNT;
+        JUDO_TRY(gather_small(comm, "max_f64", values + at, part));
+        const double *gathered = comm->small;
+        for (int i = 0; i < part; i++) {
+            double result = gathered[i];
+            for (int r = 1; r < comm->size; r++) {
+                double value = gathered[r * part + i];
+                result = value > result || isnan(value) ? value : result;
+            }
+            values[at + i] = result;
+        }
     }
-    memcpy(bits, values, (size_t)count * sizeof *values);
-    JUDO_TRY(judo_comm_max_i64(comm, bits, count));
-    memcpy(values, bits, (size_t)count * sizeof *values);
     return JUDO_OK;
 }
 

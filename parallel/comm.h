@@ -82,7 +82,7 @@ judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const fl
 /* In place over all ranks, for small vectors. Collective. */
 judo_status judo_comm_sum_f64(judo_comm *comm, double *values, int count) JUDO_MUST_CHECK;
 judo_status judo_comm_sum_i64(judo_comm *comm, int64_t *values, int count) JUDO_MUST_CHECK;
-/* Values must not be negative or NaN. */
+/* A NaN on any rank is the maximum. */
 judo_status judo_comm_max_f64(judo_comm *comm, double *values, int count) JUDO_MUST_CHECK;
 judo_status judo_comm_max_i64(judo_comm *comm, int64_t *values, int count) JUDO_MUST_CHECK;
 

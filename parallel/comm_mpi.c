@@ -28,7 +28,7 @@ static judo_status wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request
     enum { FREE_SPINS = 100, CLOCK_EVERY = 64 };
 
     static const double sleep_after = 0.005;
-    static const struct timespec nap = {.tv_nsec = 50 * 1000};
+    static const struct timespec nap = {.tv_nsec = 50000};
     double began = judo_clock();
     double waited = 0;
     for (int64_t spins = 0;; spins++) {
@@ -62,7 +62,7 @@ static judo_status reserve(judo_mpi_request *request, int64_t num_parts)
                          (long long)num_parts);
     }
     if (num_parts > request->capacity) {
-        MPI_Request *grown = realloc(request->parts, (size_t)num_parts * sizeof *grown);
+        MPI_Request *grown = realloc(request->parts, (size_t)num_parts * sizeof(MPI_Request));
         if (grown == NULL) {
             return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld messages",
                              (long long)num_parts);

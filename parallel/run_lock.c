@@ -82,7 +82,7 @@ judo_status judo_run_lock_take(judo_comm *comm, const char *folder, judo_run_loc
         status = take(folder, &descriptor);
     }
     status = judo_agree(comm, status);
-    if (status != JUDO_OK) {
+    if (lock == NULL || status != JUDO_OK) {
         if (descriptor >= 0) {
             (void)close(descriptor);
         }

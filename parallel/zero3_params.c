@@ -116,7 +116,8 @@ static judo_status copy_units(judo_zero3 *zero3)
         judo_tensor weights;
         int next = u + 1 < layout->num_units ? u + 1 : -1;
         JUDO_TRY(zero3_acquire(&zero3->base, u, next, &weights));
-        memcpy(judo_local_params_weights(zero3->resident, u), weights.data,
+        memcpy(judo_local_params_weights(zero3->resident, u),
+               zero3->arena + zero3->gathered[u].offset,
                (size_t)layout->units[u].count * sizeof(float));
         JUDO_TRY(zero3_release(&zero3->base, u));
     }

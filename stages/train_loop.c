@@ -22,11 +22,11 @@ static judo_adamw update_options(const judo_train_config *config, int64_t step, 
     double factor = judo_schedule_factor((judo_schedule_kind)config->optimizer.schedule, step, warmup, total,
                                          config->optimizer.minimum_ratio);
     return (judo_adamw){
-        .learning_rate = (float)(config->optimizer.learning_rate * factor),
-        .beta1 = (float)config->optimizer.beta1,
-        .beta2 = (float)config->optimizer.beta2,
-        .epsilon = (float)config->optimizer.epsilon,
-        .weight_decay = (float)config->optimizer.weight_decay,
+        .learning_rate = config->optimizer.learning_rate * factor,
+        .beta1 = config->optimizer.beta1,
+        .beta2 = config->optimizer.beta2,
+        .epsilon = config->optimizer.epsilon,
+        .weight_decay = config->optimizer.weight_decay,
         .step = step + 1,
         .gradient_scale = 1.0f,
     };

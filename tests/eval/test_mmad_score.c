@@ -13,7 +13,7 @@ static void add_many(judo_mmad_counts *counts, int dataset, judo_mmad_subtask su
                      bool normal, int right, int wrong, int invalid)
 {
     for (int i = 0; i < right + wrong + invalid; i++) {
-        char predicted = i < right ? 'A' : i < right + wrong ? 'B' : 0;
+        char predicted = (char)(i < right ? 'A' : i < right + wrong ? 'B' : 0);
         judo_mmad_add(counts, dataset, subtask, normal, 'A', predicted);
     }
 }
@@ -61,7 +61,7 @@ static void test_counts__of_two_ranks_add_up(void **state)
     for (int i = 0; i < 200; i++) {
         int dataset = i % 3;
         judo_mmad_subtask subtask = (judo_mmad_subtask)(i % 7);
-        char predicted = i % 11 == 0 ? 0 : (char)('A' + i % 4);
+        char predicted = (char)(i % 11 == 0 ? 0 : 'A' + i % 4);
         judo_mmad_add(&ranks[i % 2], dataset, subtask, i % 5 == 0, 'A', predicted);
         judo_mmad_add(&whole, dataset, subtask, i % 5 == 0, 'A', predicted);
     }

@@ -11,7 +11,7 @@ refuse() { # refuse "why" PATTERN PATHS...
 }
 rooms=(runtime parallel models data rewards eval stages)
 refuse 'library code never exits' '(^|[^_a-zA-Z])(exit|abort|assert) ?\(' "${rooms[@]/%//*.c}"
-refuse 'work left standing' 'TODO|FIXME|XXX|HACK' '*.c' '*.h' '*.cu' 'CMakeLists.txt' '*.cmake' 'launch/*'
+refuse 'work left standing' '\b(TODO|FIXME|XXX|HACK)\b' '*.c' '*.h' '*.cu' 'CMakeLists.txt' '*.cmake' 'launch/*'
 refuse 'tabs' $'\t' '*.c' '*.h' '*.cu'
 refuse 'paths of one machine' '(^|[^.[:alnum:]])/(work|home|root)/' '*.c' '*.h' '*.cu' '*.md' '*.txt' '*.yaml' '*.py' 'launch/*'
 [ $failures = 0 ] && echo "text: ok"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/positions.h"
+#include "data/mrope_positions.h"
 #include "tests/models/fixture.h"
 
 enum { MOST = 1024 };
@@ -57,14 +57,20 @@ static void add_target(built_batch *b, int32_t row, int32_t token)
 
 /* Appends tokens with positions (row stride MOST); `shift` moves text positions. */
 static int32_t add_text(built_batch *b, const judo_qwen_config *config, const sequence *s,
-                        int32_t shift, int32_t *delta)
+                        int32_t shift)
 {
     int32_t first = b->batch.num_tokens;
     assert_true(first + s->num_tokens <= MOST);
     memcpy(b->tokens + first, s->tokens, (size_t)s->num_tokens * sizeof *s->tokens);
-    assert_ok(judo_mrope_positions(s->num_tokens, s->grids, s->starts, s->num_images,
-                                   config->vision.spatial_merge_size, b->positions + first,
-                                   MOST, delta));
+    judo_mrope_image places[8];
+    int32_t merge = (int32_t)config->vision.spatial_merge_size;
+    int32_t next;
+    for (int i = 0; i < s->num_images; i++) {
+        places[i] = (judo_mrope_image){s->starts[i], s->grids[i].h / merge, s->grids[i].w / merge};
+    }
+    int32_t *positions = b->positions + first;
+    assert_ok(judo_mrope_positions(s->num_tokens, places, s->num_images, 0, positions,
+                                   positions + MOST, positions + 2 * MOST, &next));
     for (int axis = 0; axis < 3; axis++) {
         for (int32_t i = 0; i < s->num_tokens; i++) {
             b->positions[axis * MOST + first + i] += shift;

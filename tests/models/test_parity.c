@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "models/positions.h"
+#include "data/mrope_positions.h"
 #include "tests/models/fixture.h"
 
 static void check_positions(const fixture *f, const built_batch *b)
@@ -17,11 +17,16 @@ static void check_positions(const fixture *f, const built_batch *b)
     free(positions);
     float *delta = fixture_golden(f, "delta", &count);
     int32_t ours = 0;
-    int32_t unused[3 * FIXTURE_MAX_TOKENS];
+    int32_t unused[3][FIXTURE_MAX_TOKENS];
     const sequence *s = &f->sequence;
-    assert_ok(judo_mrope_positions(s->num_tokens, s->grids, s->starts, s->num_images,
-                                   f->config.vision.spatial_merge_size, unused,
-                                   FIXTURE_MAX_TOKENS, &ours));
+    judo_mrope_image places[8];
+    int32_t merge = (int32_t)f->config.vision.spatial_merge_size;
+    for (int i = 0; i < s->num_images; i++) {
+        places[i] = (judo_mrope_image){s->starts[i], s->grids[i].h / merge, s->grids[i].w / merge};
+    }
+    assert_ok(judo_mrope_positions(s->num_tokens, places, s->num_images, 0, unused[0], unused[1],
+                                   unused[2], &ours));
+    ours -= s->num_tokens;
     assert_int_equal(ours, (int32_t)delta[0]);
     free(delta);
 }

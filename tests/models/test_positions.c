@@ -1,4 +1,4 @@
-/* tests/models/test_positions.c: M-RoPE positions and the window order on worked examples. */
+/* tests/models/test_positions.c: the window order on worked examples. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,65 +7,6 @@
 #include <cmocka.h>
 
 #include "models/positions.h"
-
-static void test_mrope__text_image_text(void **state)
-{
-    (void)state;
-    judo_image_grid image = {.t = 1, .h = 4, .w = 6};
-    int32_t start = 4;
-    int32_t delta = 0;
-    int32_t positions[39];
-    const int32_t expected[39] = {0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 7, 8, 9,  /* time */
-                                  0, 1, 2, 3, 4, 4, 4, 5, 5, 5, 7, 8, 9,  /* height */
-                                  0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9}; /* width */
-    assert_int_equal(judo_mrope_positions(13, &image, &start, 1, 2, positions, 13, &delta),
-                     JUDO_OK);
-    assert_memory_equal(positions, expected, sizeof expected);
-    assert_int_equal(delta, -3);
-}
-
-static void test_mrope__two_images_of_a_judo_prompt(void **state)
-{
-    (void)state;
-
-    enum { TOKENS = 654 };
-
-    judo_image_grid images[2] = {{.t = 1, .h = 36, .w = 36}, {.t = 1, .h = 36, .w = 36}};
-    int32_t starts[2] = {2, 328};
-    int32_t delta = 0;
-    static int32_t p[3 * TOKENS];
-    assert_int_equal(judo_mrope_positions(TOKENS, images, starts, 2, 2, p, TOKENS, &delta),
-                     JUDO_OK);
-    assert_int_equal(p[2], 2);
-    assert_int_equal(p[TOKENS + 2 + 18], 3);   /* second row of the first image */
-    assert_int_equal(p[326], 20);              /* vision end */
-    assert_int_equal(p[327], 21);              /* vision start */
-    assert_int_equal(p[328], 22);              /* second image */
-    assert_int_equal(p[2 * TOKENS + 329], 23); /* its second column */
-    assert_int_equal(p[652], 40);
-    assert_int_equal(p[653], 41);
-    assert_int_equal(delta, -612);
-}
-
-static void test_mrope__images_outside_the_sequence_are_refused(void **state)
-{
-    (void)state;
-    judo_image_grid images[2] = {{.t = 1, .h = 4, .w = 4}, {.t = 1, .h = 4, .w = 4}};
-    int32_t overlapping[2] = {1, 3};
-    int32_t outside = 8;
-    int32_t p[30];
-    int32_t delta;
-    assert_int_equal(judo_mrope_positions(10, images, overlapping, 2, 2, p, 10, &delta),
-                     JUDO_ERROR_ARGUMENT);
-    assert_int_equal(judo_mrope_positions(10, images, &outside, 1, 2, p, 10, &delta),
-                     JUDO_ERROR_ARGUMENT);
-    images[0].w = 5;
-    assert_int_equal(judo_mrope_positions(10, images, overlapping, 1, 2, p, 10, &delta),
-                     JUDO_ERROR_ARGUMENT);
-    images[0] = (judo_image_grid){.t = 2, .h = 4, .w = 4};
-    assert_int_equal(judo_mrope_positions(10, images, overlapping, 1, 2, p, 10, &delta),
-                     JUDO_ERROR_UNSUPPORTED);
-}
 
 enum { MOST_VISUAL = 400 };
 
@@ -132,9 +73,6 @@ static void test_windows__of_a_rectangle_and_the_image_after_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mrope__text_image_text),
-        cmocka_unit_test(test_mrope__two_images_of_a_judo_prompt),
-        cmocka_unit_test(test_mrope__images_outside_the_sequence_are_refused),
         cmocka_unit_test(test_windows__of_a_judo_image),
         cmocka_unit_test(test_windows__of_a_rectangle_and_the_image_after_it),
     };

@@ -1,4 +1,5 @@
 /* tests/parallel/test_comm.c: collectives on any number of ranks, also in tiny buckets. */
+#include <math.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -146,21 +147,28 @@ static void test_comm__reduces_small_vectors(void **state)
     double doubles[COUNT];
     int64_t sums[COUNT];
     int64_t maxima[COUNT];
+    double negative[COUNT];
+    double invalid[2] = {comm->rank == comm->size - 1 ? NAN : 5.0, -1.0 - comm->rank};
     (void)state;
     for (int i = 0; i < COUNT; i++) {
         doubles[i] = 0.1 * i + comm->rank;
+        negative[i] = -0.5 * i - comm->rank;
         sums[i] = i + comm->rank;
         maxima[i] = -((int64_t)1 << 62) + (i % comm->size == comm->rank ? i : 0);
     }
     assert_ok(judo_comm_sum_f64(comm, doubles, COUNT));
     assert_ok(judo_comm_sum_i64(comm, sums, COUNT));
     assert_ok(judo_comm_max_i64(comm, maxima, COUNT));
+    assert_ok(judo_comm_max_f64(comm, negative, COUNT));
+    assert_ok(judo_comm_max_f64(comm, invalid, 2));
+    assert_true(isnan(invalid[0]) && invalid[1] == -1.0);
     for (int i = 0; i < COUNT; i++) {
         double expected = 0.1 * i;
         for (int r = 1; r < comm->size; r++) {
             expected += 0.1 * i + r;
         }
         assert_memory_equal(&doubles[i], &expected, sizeof expected);
+        assert_true(negative[i] == -0.5 * i);
         assert_int_equal(sums[i], i * comm->size + comm->size * (comm->size - 1) / 2);
         assert_int_equal(maxima[i], -((int64_t)1 << 62) + i);
     }

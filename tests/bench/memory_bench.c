@@ -1,0 +1,137 @@
+/* tests/bench/memory_bench.c: planned and measured bytes per rank of sharded training. Run by
+ * tests/bench/memory.sh on 1, 2 and 4 ranks; prints one row. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parallel/process.h"
+#include "parallel/zero3.h"
+
+enum { NUM_UNITS = 14, EMBED_COUNT = 4 << 20, BLOCK_COUNT = 1 << 20, NORM_COUNT = 1024 };
+
+/* One embedding, twelve blocks, the head's norm: 16.8 million parameters. */
+static judo_unit units[NUM_UNITS];
+static judo_param params[NUM_UNITS];
+
+static judo_param_layout make_layout(void)
+{
+    for (int u = 0; u < NUM_UNITS; u++) {
+        int64_t count = u == 0 ? EMBED_COUNT : u == NUM_UNITS - 1 ? NORM_COUNT : BLOCK_COUNT;
+        units[u] = (judo_unit){.first_param = u, .num_params = 1, .count = count};
+        params[u] = (judo_param){.num_dims = 1, .dims = {count}, .count = count, .decay = true};
+        (void)snprintf(units[u].name, sizeof units[u].name, "unit.%d", u);
+        (void)snprintf(params[u].name, sizeof params[u].name, "unit.%d.weight", u);
+    }
+    return (judo_param_layout){
+        .num_units = NUM_UNITS, .units = units, .num_params = NUM_UNITS, .params = params};
+}
+
+/* A value in bytes of /proc/self/status; 0 where there is none. */
+static int64_t process_bytes(const char *key)
+{
+    char line[256];
+    long long kilobytes = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            kilobytes = strtoll(line + strlen(key), NULL, 10);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return kilobytes * 1024;
+}
+
+static void reset_peak(void)
+{
+    int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (file >= 0) {
+        (void)!write(file, "5", 1);
+        (void)close(file);
+    }
+}
+
+static judo_status visit(judo_params *weights, int unit, int next, bool backward)
+{
+    judo_tensor tensor;
+    judo_tensor gradient;
+    JUDO_TRY(weights->ops->acquire(weights, unit, next, &tensor));
+    if (backward) {
+        JUDO_TRY(weights->ops->gradient_begin(weights, unit, &gradient));
+        for (int64_t i = 0; i < gradient.dims[0]; i++) {
+            ((float *)gradient.data)[i] += 1e-3f + 0.1f * ((const float *)tensor.data)[i];
+        }
+        JUDO_TRY(weights->ops->gradient_end(weights, unit));
+    }
+    return weights->ops->release(weights, unit);
+}
+
+static judo_status train(judo_zero3 *zero3, int64_t step)
+{
+    judo_params *weights = judo_zero3_params(zero3);
+    judo_adamw adamw = {.learning_rate = 1e-3f,
+                        .beta1 = 0.9f,
+                        .beta2 = 0.95f,
+                        .epsilon = 1e-8f,
+                        .step = step,
+                        .gradient_scale = 1};
+    judo_zero3_update update;
+    judo_zero3_zero_gradients(zero3);
+    for (int u = 0; u < NUM_UNITS; u++) {
+        JUDO_TRY(visit(weights, u, u + 1 < NUM_UNITS ? u + 1 : NUM_UNITS - 2, false));
+    }
+    for (int u = NUM_UNITS - 1; u >= 0; u--) {
+        JUDO_TRY(visit(weights, u, u - 1, true));
+    }
+    return judo_zero3_step(zero3, &adamw, 1.0, &update);
+}
+
+static void print_row(const judo_comm *comm, const judo_zero3_bytes *b, int64_t measured)
+{
+    const double mb = 1e-6;
+    (void)printf("%5d %8.1f %9.1f %8.1f %9.1f %9.1f %8.1f %8.1f %9.1f\n", comm->size,
+                 mb * (double)b->weights, mb * (double)b->gradients, mb * (double)b->moments,
+                 mb * (double)b->gathered, mb * (double)b->gradient_buffer,
+                 mb * (double)comm->scratch_bytes,
+                 mb * (double)(b->total + comm->scratch_bytes), mb * (double)measured);
+}
+
+static judo_status run(judo_comm *comm)
+{
+    judo_param_layout layout = make_layout();
+    judo_zero3_options options = {0};
+    judo_zero3 *zero3 = NULL;
+    judo_zero3_bytes plan;
+    JUDO_TRY(judo_zero3_plan(&layout, comm->size, &options, &plan));
+    JUDO_TRY(judo_comm_barrier(comm));
+    reset_peak();
+    int64_t before = process_bytes("VmRSS:");
+    JUDO_TRY(judo_zero3_create(comm, &layout, judo_ops_cpu(), &options, &zero3));
+    judo_status status = JUDO_OK;
+    for (int64_t step = 1; status == JUDO_OK && step <= 3; step++) {
+        status = train(zero3, step);
+    }
+    int64_t measured = process_bytes("VmHWM:") - before;
+    if (status == JUDO_OK) {
+        status = judo_comm_max_i64(comm, &measured, 1);
+    }
+    if (status == JUDO_OK && comm->rank == 0) {
+        print_row(comm, &plan, measured);
+    }
+    judo_zero3_destroy(&zero3);
+    return status;
+}
+
+int main(void)
+{
+    judo_process process;
+    judo_status status = judo_process_begin(&process, JUDO_LOG_INFO);
+    if (status == JUDO_OK) {
+        judo_ops_cpu_set_threads(process.topology.threads);
+        status = run(process.comm);
+    }
+    return judo_process_end(&process, status);
+}
