@@ -96,6 +96,23 @@ static float plate_mark(const picture *p, float x, float y, float rgb[3])
     return 0;
 }
 
+/* The station's projector casts a coded dot pattern, as structured-light stations do: eight dots in each cell spell its row
+ * and column in Gray code, lighter for 1 and darker for 0. */
+static float projected(float x, float y)
+{
+    const float cell = (float)SIDE / 16.0f;
+    int column = (int)(x / cell);
+    int row = (int)(y / cell);
+    int u = (int)((x - (float)column * cell) / 2.0f);
+    int v = (int)((y - (float)row * cell) / 2.0f);
+    if (u < 1 || u > 4 || (v != 1 && v != 3)) {
+        return 0;
+    }
+    int number = v == 1 ? row : column;
+    int code = number ^ (number >> 1);
+    return (code >> (u - 1) & 1) != 0 ? 0.16f : -0.16f;
+}
+
 /* The pixel's colour; returns the defect's share of it. */
 static float pixel(const picture *p, float x, float y, float grain, float rgb[3])
 {
@@ -125,6 +142,11 @@ static float pixel(const picture *p, float x, float y, float grain, float rgb[3]
     rgb[0] *= p->light[0] * (0.70f + p->slope[0] * x / SIDE);
     rgb[1] *= p->light[1];
     rgb[2] *= p->light[2] * (0.70f + p->slope[1] * y / SIDE);
+    float dots = projected(x, y);
+    for (int c = 0; c < 3; c++) {
+        /* Kept off the ends of the range, where a camera would clip them. */
+        rgb[c] = judo_synth_clamp(rgb[c], 0.12f, 0.88f) + dots;
+    }
     return share;
 }
 

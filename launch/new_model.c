@@ -94,7 +94,7 @@ static void put_config(judo_json_writer *w, const judo_new_model *m)
     judo_json_put_int(w, "num_hidden_layers", m->layers);
     judo_json_put_int(w, "num_key_value_heads", m->kv_heads);
     judo_json_put_double(w, "rms_norm_eps", 1e-6);
-    judo_json_put_double(w, "rope_theta", 1e6);
+    judo_json_put_double(w, "rope_theta", 1e4);
     judo_json_put_int(w, "sliding_window", 32768);
     judo_json_put_bool(w, "use_sliding_window", false);
     judo_json_put_bool(w, "tie_word_embeddings", true);
