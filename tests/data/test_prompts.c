@@ -92,7 +92,7 @@ static void test_prompts__ask_for_the_tags_in_order(void **state)
     assert_null(strstr(system, "<answer>"));
     judo_prompt_free(&prompt);
 
-    assert_int_equal(judo_prompt_domain_qa(&spec, "What is it made of?", &prompt), JUDO_OK);
+    assert_int_equal(judo_prompt_domain_qa(&spec, 1, "What is it made of?", &prompt), JUDO_OK);
     assert_shape(&prompt, 1);
     assert_null(strstr(prompt.messages[0].parts[0].text, "<seg>"));
     assert_non_null(strstr(user_text(&prompt), "\n\nQuestion: What is it made of?"));

@@ -57,7 +57,7 @@ static void add_target(built_batch *b, int32_t row, int32_t token)
 
 /* Appends tokens with positions (row stride MOST); `shift` moves text positions. */
 static int32_t add_text(built_batch *b, const judo_qwen_config *config, const sequence *s,
-                        int32_t shift)
+                        int32_t shift, int32_t *delta)
 {
     int32_t first = b->batch.num_tokens;
     assert_true(first + s->num_tokens <= MOST);
@@ -71,6 +71,9 @@ static int32_t add_text(built_batch *b, const judo_qwen_config *config, const se
     int32_t *positions = b->positions + first;
     assert_ok(judo_mrope_positions(s->num_tokens, places, s->num_images, 0, positions,
                                    positions + MOST, positions + 2 * MOST, &next));
+    if (delta) {
+        *delta = next - s->num_tokens;
+    }
     for (int axis = 0; axis < 3; axis++) {
         for (int32_t i = 0; i < s->num_tokens; i++) {
             b->positions[axis * MOST + first + i] += shift;
