@@ -33,7 +33,7 @@ static const judo_config_field fields[] = {
     {"data.targets", JUDO_CONFIG_CHOICE, AT(targets), "reference", 0, 0, "reference|paper", "spacing of the tags in stage 1's texts, as in training", NULL},
     {"data.domain_text", JUDO_CONFIG_BOOL, AT(use_domain_text), "false", 0, 0, NULL, "put the domain snippet into the prompt (the paper's RAG row)", NULL},
     {"data.pre_resize", JUDO_CONFIG_INT, AT(pre_resize), "0", 0, 4096, NULL, "square that pictures were first resized to when packed; 0: none", NULL},
-    {"data.limit", JUDO_CONFIG_INT, AT(limit), "0", 0, 1e12, NULL, "samples of each kind, spread over the file; 0: all", NULL},
+    {"data.limit", JUDO_CONFIG_INT, AT(limit), "0", 0, 1e12, NULL, "samples of each kind, chosen at random once and for all; 0: all", NULL},
     {"eval.folder", JUDO_CONFIG_STRING, AT(folder), NULL, 0, 0, NULL, "where metrics.json, samples.jsonl and overlays/ go", NULL},
     {"eval.title", JUDO_CONFIG_STRING, AT(title), "", 0, 0, NULL, "what the report calls this model; default: its path", NULL},
     {"eval.batch", JUDO_CONFIG_INT, AT(batch), "16", 1, 65536, NULL, "prompts completed at once on each rank", NULL},
