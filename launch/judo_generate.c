@@ -32,6 +32,8 @@ static const char help[] =
     "                            a token, are never drawn\n\n"
     "example: judo generate model --temperature 0.7 --top-p 0.9 --input requests.jsonl > completions.jsonl\n";
 
+enum { MOST_TOKENS = 1 << 24 }; /* of one answer */
+
 typedef struct draw_settings {
     int64_t max_new_tokens, top_k, seed, n;
     double temperature, top_p, min_p, repetition_penalty;
@@ -63,6 +65,10 @@ static judo_status check_settings(const draw_settings *s, const char *source)
             return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: %s is %g; it must be %g to %g", source, ranges[i].name, ranges[i].value,
                              ranges[i].lowest, ranges[i].highest);
         }
+    }
+    if (s->n * s->max_new_tokens > MOST_TOKENS) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: n %lld times max_new_tokens %lld is more than %d; ask for less at once", source,
+                         (long long)s->n, (long long)s->max_new_tokens, MOST_TOKENS);
     }
     return JUDO_OK;
 }

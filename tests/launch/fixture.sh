@@ -1,7 +1,7 @@
-# tests/launch/fixture.sh: sourced by test_*.sh BIN FOLDER MPIEXEC. Makes a tiny model and data set in FOLDER and gives
+# tests/launch/fixture.sh: sourced by test_*.sh BIN FOLDER [MPIEXEC RANKS PATIENCE]. Makes a tiny model and data set in FOLDER and gives
 # the scripts their checks. All output of a command that is checked lies in $work/out and $work/err.
 set -u
-bin=$1 work=$2 mpiexec=${3:-mpiexec}
+bin=$1 work=$2 mpiexec=${3:-mpiexec} ranks=${4:-4} patience=${5:-20}
 root=$PWD
 PATH=$bin:$PATH
 export OMP_NUM_THREADS=1
@@ -28,12 +28,12 @@ prints() {
     grep -qE -- "$1" "${2:-$work/out}" || fail "the output has no line like: $1"
 }
 
-# refuses "what" CODE PATTERN COMMAND..: ends within 20 seconds with CODE and one error line like PATTERN.
+# refuses "what" CODE PATTERN COMMAND..: ends within $patience seconds with CODE and one error line like PATTERN.
 refuses() {
     local what=$1 code=$2 pattern=$3 got
     shift 3
     checks=$((checks + 1))
-    timeout 20 "$@" >"$work/out" 2>"$work/err" </dev/null
+    timeout "$patience" "$@" >"$work/out" 2>"$work/err" </dev/null
     got=$?
     [ $got = "$code" ] || fail "$what: exit code $got, not $code, of: $*"
     [ "$(grep -c 'error: ' "$work/err")" = 1 ] || fail "$what: not exactly one error line of: $*"

@@ -62,6 +62,8 @@ echo '{"messages": [{"role": "user", "content": "a"}], "completion_tokens": [1, 
 refuses "an id beyond the vocabulary" $format 'ask.jsonl:1: token id 99999' judo score model --input ask.jsonl
 echo '{"messages": [{"role": "user", "content": "a"}], "n": 0}' >ask.jsonl
 refuses "no completions" $argument 'ask.jsonl:1: n is 0' judo generate model --input ask.jsonl
+echo '{"messages": [{"role": "user", "content": "a"}], "n": 4096, "max_new_tokens": 1000000}' >ask.jsonl
+refuses "more tokens than fit" $argument 'ask.jsonl:1: n 4096 times max_new_tokens 1000000' judo generate model --input ask.jsonl
 echo '{"tokens": [-1]}' >ask.jsonl
 refuses "a negative id" $format 'ask.jsonl:1: token id -1' judo tokenize model --input ask.jsonl
 echo '{"completion": "x", "answer": "Z"}' >ask.jsonl
