@@ -77,7 +77,7 @@ static judo_status write_weights(const char *folder, uint64_t seed)
     judo_qwen_config config;
     judo_param_layout *layout = NULL;
     judo_model_writer *writer = NULL;
-    judo_random_init init = {.seed = seed, .deviation = 0.02};
+    judo_random_init init = {.seed = seed, .deviation = 0.04};
     judo_weight_source source = judo_random_init_source(&init);
     JUDO_TRY(judo_qwen_config_load(folder, &config));
     judo_freeze freeze = {0};

@@ -48,8 +48,8 @@ static void put_vision(judo_json_writer *w, const judo_new_model *m)
     judo_json_put_int(w, "tokens_per_second", 2);
     judo_json_put_int(w, "window_size", 112);
     judo_json_begin_array(w, "fullatt_block_indexes");
-    /* Every second block sees the whole image, as a shallow tower needs. */
-    for (int64_t block = 1; block < m->vision_depth; block += 2) {
+    /* Every block sees the whole image, as a shallow tower needs. */
+    for (int64_t block = 0; block < m->vision_depth; block++) {
         judo_json_put_int(w, NULL, block);
     }
     judo_json_end_array(w);
@@ -86,7 +86,7 @@ static void put_config(judo_json_writer *w, const judo_new_model *m)
     judo_json_put_int(w, "video_token_id", m->special_base + VIDEO_PAD);
     judo_json_put_string(w, "hidden_act", "silu");
     judo_json_put_int(w, "hidden_size", m->hidden);
-    judo_json_put_double(w, "initializer_range", 0.02);
+    judo_json_put_double(w, "initializer_range", 0.04);
     judo_json_put_int(w, "intermediate_size", m->ffn);
     judo_json_put_int(w, "max_position_embeddings", 32768);
     judo_json_put_int(w, "max_window_layers", m->layers);
@@ -94,7 +94,8 @@ static void put_config(judo_json_writer *w, const judo_new_model *m)
     judo_json_put_int(w, "num_hidden_layers", m->layers);
     judo_json_put_int(w, "num_key_value_heads", m->kv_heads);
     judo_json_put_double(w, "rms_norm_eps", 1e-6);
-    judo_json_put_double(w, "rope_theta", 1e4);
+    /* Prompts are short: a small base lets the slowest frequency still tell neighbours apart. */
+    judo_json_put_double(w, "rope_theta", 10.0);
     judo_json_put_int(w, "sliding_window", 32768);
     judo_json_put_bool(w, "use_sliding_window", false);
     judo_json_put_bool(w, "tie_word_embeddings", true);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "models/generate.h"
+#include "models/random_init.h"
 #include "tests/models/fixture.h"
 
-enum { VOCAB = 64, GOLDEN_TOKENS = 96 };
+enum { VOCAB = 64, GOLDEN_TOKENS = 96, MOST_SCORED = 1024 };
 
 static const int32_t plain_tokens[] = {7, 8, 9, 10, 7, 3, 22};
 static const int32_t no_targets[FIXTURE_MAX_TOKENS];
@@ -139,7 +140,7 @@ static void test_greedy__agrees_with_transformers(void **state)
 static int score(loaded *l, const sequence *prompt, const judo_generation *g, int32_t first_row,
                  int32_t count, const judo_generate_options *options, float *logprobs)
 {
-    sequence completions[8];
+    sequence completions[16];
     for (int32_t k = 0; k < count; k++) {
         completions[k] = (sequence){.tokens = tokens_of(g, first_row + k),
                                     .num_tokens = g->lengths[first_row + k]};
@@ -157,13 +158,32 @@ static int score(loaded *l, const sequence *prompt, const judo_generation *g, in
     return num_targets;
 }
 
+static void check_bits(loaded *l, const sequence *prompts, int count, int32_t rows,
+                       const judo_generate_options *options)
+{
+    static const uint64_t keys[] = {4, 9};
+    float scored[MOST_SCORED];
+    judo_generation g = generate(l, prompts, count, keys, rows, options);
+    assert_true(rows * options->max_new_tokens <= MOST_SCORED);
+    for (int p = 0; p < count; p++) {
+        int num_targets = score(l, &prompts[p], &g, p * rows, rows, options, scored);
+        int at = 0;
+        for (int32_t row = p * rows; row < (p + 1) * rows; row++) {
+            assert_memory_equal(logprobs_of(&g, row), scored + at,
+                                (size_t)g.lengths[row] * sizeof(float));
+            at += g.lengths[row];
+        }
+        assert_int_equal(at, num_targets);
+    }
+    judo_generation_free(&g);
+}
+
 static void test_logprobs__are_the_bits_of_a_training_pass(void **state)
 {
     (void)state;
 
     enum { ROWS = 5 };
 
-    const uint64_t keys[] = {4, 9};
     const uint8_t banned[VOCAB] = {[60] = 1, [61] = 1, [62] = 1, [63] = 1, [20] = 1};
     const int32_t stops[] = {2, 17};
     judo_generate_options wanted = varied;
@@ -176,22 +196,50 @@ static void test_logprobs__are_the_bits_of_a_training_pass(void **state)
         judo_model_options options = fixture_options(true);
         loaded l = fixture_load(&f, &options);
         const sequence prompts[] = {golden_prompt(&f), plain};
-        judo_generation g = generate(&l, prompts, 2, keys, ROWS, &wanted);
-        for (int p = 0; p < 2; p++) {
-            float scored[ROWS * 24];
-            int count = score(&l, &prompts[p], &g, p * ROWS, ROWS, &wanted, scored);
-            int at = 0;
-            for (int32_t row = p * ROWS; row < (p + 1) * ROWS; row++) {
-                assert_memory_equal(logprobs_of(&g, row), scored + at,
-                                    (size_t)g.lengths[row] * sizeof(float));
-                at += g.lengths[row];
-            }
-            assert_int_equal(at, count);
-        }
-        judo_generation_free(&g);
+        check_bits(&l, prompts, 2, ROWS, &wanted);
         fixture_unload(&l);
         fixture_close(&f);
     }
+}
+
+/* Products of this size are cut and threaded in ways that those of the golden models are not.
+ */
+static void test_logprobs__are_the_same_bits_at_a_usual_width(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, "tied");
+    judo_qwen_text_config *text = &f.config.text;
+    text->vocab_size = 1100;
+    text->hidden_size = f.config.vision.out_hidden_size = 256;
+    text->intermediate_size = 704;
+    text->num_heads = 8;
+    text->num_kv_heads = 2;
+    text->head_dim = 32;
+    text->mrope_section[0] = 4;
+    text->mrope_section[1] = text->mrope_section[2] = 6;
+    judo_model_options plan = fixture_options(true);
+    plan.head_chunk_rows = 256;
+    judo_random_init init = {.seed = 3, .deviation = 0.05};
+    judo_weight_source source = judo_random_init_source(&init);
+    loaded l = {0};
+    assert_ok(judo_model_create(&f.config, judo_ops_cpu(), &plan, &l.model));
+    assert_ok(judo_local_params_create(judo_model_layout(l.model), false, &l.params));
+    assert_ok(judo_local_params_load(l.params, &source));
+    judo_generate_options options = varied;
+    const int32_t stops[] = {3, 33, 333, 433, 533, 633, 733, 833, 933, 1033};
+    options.sampling.top_k = 0;
+    options.sampling.temperature = 1.5f;
+    options.stop_tokens = stops;
+    options.num_stop_tokens = 10;
+    options.max_new_tokens = 40;
+    const sequence prompts[] = {golden_prompt(&f), plain};
+    for (int threads = 1; threads <= 2; threads++) {
+        judo_ops_cpu_set_threads(threads);
+        check_bits(&l, prompts, 2, 12, &options);
+    }
+    fixture_unload(&l);
+    fixture_close(&f);
 }
 
 static loaded load_case(fixture *f, const char *name)
@@ -425,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greedy__agrees_with_transformers),
         cmocka_unit_test(test_logprobs__are_the_bits_of_a_training_pass),
+        cmocka_unit_test(test_logprobs__are_the_same_bits_at_a_usual_width),
         cmocka_unit_test(test_rows__do_not_depend_on_the_others),
         cmocka_unit_test(test_seed__decides_the_draws),
         cmocka_unit_test(test_stop_tokens__end_a_row_and_belong_to_it),
