@@ -40,7 +40,7 @@ static judo_status embed_rationale(void *context, const char *text, float out[JU
 static judo_status pick(const char *option, const char *value, const char *first, const char *second, int *out)
 {
     if (strcmp(value, first) != 0 && strcmp(value, second) != 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "pack: --%s '%s' is neither %s nor %s", option, value, first, second);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s '%s' is neither %s nor %s", option, value, first, second);
     }
     *out = strcmp(value, second) == 0;
     return JUDO_OK;
@@ -53,7 +53,7 @@ static judo_status pack_with(judo_pack_options *pack, const pack_arguments *argu
     judo_image_processor processor;
     judo_text_embedder *embedder = NULL;
     if (!arguments->model) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "pack: --model names the model whose image processor the pictures are resized for");
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--model names the model whose image processor the pictures are resized for");
     }
     JUDO_TRY(pick("cells", arguments->cells, "paper", "reference", &cells));
     JUDO_TRY(pick("template", arguments->template_choice, "first", "random", &choice));
@@ -96,7 +96,7 @@ static judo_status run(int argc, char **argv)
     int count;
     JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]), 1, 1, &pack.output, &count));
     if (!pack.stage1 && !pack.stage2 && !pack.stage3 && !pack.mmad_json) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "pack: nothing to pack; give --stage1, --stage2, --stage3 or --mmad");
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "nothing to pack; give --stage1, --stage2, --stage3 or --mmad");
     }
     return pack_with(&pack, &arguments);
 }
