@@ -23,6 +23,7 @@ typedef struct judo_grpo {
     judo_embedder embedder;
     judo_zero3 *reference;        /* NULL when kl_beta is 0 */
     uint8_t *banned;              /* [vocabulary] */
+    bool has_rollout;
 } judo_grpo;
 
 static double samples_per_step(const judo_train_config *config)
@@ -158,10 +159,13 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
 {
     judo_grpo *self = state;
     int64_t updates = job->config->grpo.updates_per_rollout;
-    if (step % updates == 0) {
+    /* A run that ended inside a rollout and is prolonged draws it anew. */
+    bool is_fresh = step % updates == 0 || !self->has_rollout;
+    if (is_fresh) {
         JUDO_TRY(roll_out(job, self, step, step / updates));
+        self->has_rollout = true;
     }
-    return judo_policy_pass_update(self->pass, step % updates == 0);
+    return judo_policy_pass_update(self->pass, is_fresh);
 }
 
 const judo_stage judo_stage_grpo = {
