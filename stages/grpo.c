@@ -50,20 +50,31 @@ static judo_status open_reference(judo_job *job, judo_zero3 **out)
     return status;
 }
 
+/* Without an encoder there is no domain reward; something must remain. */
+static judo_status resolve_rewards(const judo_train_config *config, judo_reward_rules *out)
+{
+    judo_reward_config rewards = config->rewards;
+    if (!config->minilm_path[0]) {
+        rewards.weights[JUDO_REWARD_DOMAIN] = 0;
+        if (judo_log_is_chief()) {
+            JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
+        }
+    }
+    return judo_reward_rules_resolve(&rewards, out);
+}
+
 static judo_status open_parts(judo_job *job, judo_grpo *self)
 {
     const judo_train_config *config = job->config;
     JUDO_TRY(judo_rollout_create(config, own_prompts(job), &self->rollout));
     JUDO_TRY(judo_batch_builder_create(job->processor, &self->prompt_builder));
     JUDO_TRY(judo_policy_pass_create(job, &self->pass));
-    JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &self->rules));
+    JUDO_TRY(resolve_rewards(config, &self->rules));
     JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials, judo_model_config(job->model)->text.vocab_size, &self->banned));
     judo_model_set_banned(job->model, self->banned);
     if (config->minilm_path[0]) {
         JUDO_TRY(judo_text_embedder_open(config->minilm_path, job->ops, &self->encoder));
         self->embedder = judo_text_embedder_base(self->encoder);
-    } else {
-        JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
     }
     return JUDO_OK;
 }
