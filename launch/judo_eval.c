@@ -170,9 +170,9 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
         (void)snprintf(result->answer_mode, sizeof result->answer_mode, "%s", config->answers == 0 ? "judo" : "mmad");
         result->official = config->official;
         status = judo_evaluate(&parts.evaluation, result);
-    }
-    if (status == JUDO_OK) {
-        status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
+        if (status == JUDO_OK) {
+            status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
+        }
     }
     close_parts(&parts);
     free(result);

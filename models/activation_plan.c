@@ -48,7 +48,6 @@ static void take_saved(judo_activation_arena *arena, judo_dtype dtype, int64_t b
                        const judo_block_shape *shape, int64_t rows, judo_block_saved *saved)
 {
     for (int64_t i = 0; i < blocks; i++) {
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the caller's arrays are freed with its plan. */
         saved[i] = judo_block_saved_take(arena, shape, rows, dtype);
     }
 }
@@ -61,6 +60,7 @@ static void take_tables(judo_activation_arena *arena, const judo_qwen_config *co
     int64_t id = (int64_t)sizeof(int32_t);
     int64_t span = (int64_t)sizeof(judo_attention_span);
     out->text_cos = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the arrays in `out` are freed with its plan. */
     out->text_sin = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
     out->vision_cos = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
     out->vision_sin = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
