@@ -46,8 +46,9 @@ static judo_status pick(const char *option, const char *value, const char *first
     return JUDO_OK;
 }
 
-static judo_status pack_with(judo_pack_options *pack, const pack_arguments *arguments)
+static judo_status pack_with(const judo_pack_options *asked, const pack_arguments *arguments)
 {
+    judo_pack_options pack = *asked;
     char path[1200];
     int cells = 0, choice = 0;
     judo_image_processor processor;
@@ -61,14 +62,14 @@ static judo_status pack_with(judo_pack_options *pack, const pack_arguments *argu
     JUDO_TRY(judo_image_processor_load(path, (int32_t)arguments->pre_resize, &processor));
     if (arguments->minilm) {
         JUDO_TRY(judo_text_embedder_open(arguments->minilm, judo_ops_cpu(), &embedder));
-        pack->embed = embed_rationale;
-        pack->embed_context = embedder;
+        pack.embed = embed_rationale;
+        pack.embed_context = embedder;
     }
-    pack->processor = &processor;
-    pack->cells = (judo_pack_cells)cells;
-    pack->template_choice = (judo_pack_template)choice;
-    pack->seed = (uint64_t)arguments->seed;
-    judo_status status = judo_pack(pack, NULL);
+    pack.processor = &processor;
+    pack.cells = (judo_pack_cells)cells;
+    pack.template_choice = (judo_pack_template)choice;
+    pack.seed = (uint64_t)arguments->seed;
+    judo_status status = judo_pack(&pack, NULL);
     judo_text_embedder_close(&embedder);
     return status;
 }
