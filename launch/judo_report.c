@@ -6,13 +6,15 @@
 #include <unistd.h>
 
 #include "eval/report.h"
+#include "eval/summary_table.h"
 #include "launch/tool.h"
 
 static const char help[] =
     "judo report: runs and evaluations as one HTML page\n\n"
     "usage: judo report OUTPUT.html [--run TITLE=FOLDER ..] [--eval TITLE=FOLDER ..] "
     "[options]\n\n"
-    "The page needs nothing else: no script, no outside file, pictures inside. Give runs and "
+    "Prints the evaluations side by side and writes the page. The page needs nothing else: no "
+    "script, no outside file, pictures inside. Give runs and "
     "evaluations in the order of\n"
     "training; both options may be repeated (64 times each). TITLE= may be left out.\n\n"
     "  --run TITLE=FOLDER      run.folder of judo_stage1, 2 or 3: curves from metrics.jsonl, "
@@ -88,6 +90,31 @@ static judo_status fill(report *self, judo_report_input *input)
     return JUDO_OK;
 }
 
+/* The evaluations' numbers on standard output, for those who are at a terminal. */
+static judo_status print_table(const judo_report_input *input)
+{
+    enum { MOST = JUDO_MAX_OPTION_VALUES };
+
+    judo_eval_result *results = calloc((size_t)input->num_evaluations + 1, sizeof *results);
+    const judo_eval_result *rows[MOST];
+    judo_status status = results ? JUDO_OK
+                                 : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %d evaluations",
+                                             input->num_evaluations);
+    for (int i = 0; i < input->num_evaluations && status == JUDO_OK; i++) {
+        status = judo_eval_result_read(input->evaluations[i].path, &results[i]);
+        if (status == JUDO_OK && input->evaluations[i].title) {
+            (void)snprintf(results[i].title, sizeof results[i].title, "%.127s",
+                           input->evaluations[i].title);
+        }
+        rows[i] = &results[i];
+    }
+    if (status == JUDO_OK && input->num_evaluations > 0) {
+        judo_summary_table_print(stdout, rows, input->num_evaluations);
+    }
+    free(results);
+    return status;
+}
+
 static judo_status write_report(report *self, int argc, char **argv)
 {
     const char *output;
@@ -112,6 +139,7 @@ static judo_status write_report(report *self, int argc, char **argv)
     }
     input.max_samples = (int)examples;
     JUDO_TRY(fill(self, &input));
+    JUDO_TRY(print_table(&input));
     return judo_report_write(&input, output);
 }
 
