@@ -146,7 +146,7 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
     judo_status status = result ? open_parts(config, &parts) : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for an evaluation");
     judo_comm_set_deadline(comm, config->deadline_seconds);
     status = judo_agree(comm, status);
-    if (status == JUDO_OK) {
+    if (status == JUDO_OK && result) {
         fill(config, comm, &parts);
         judo_eval_result_clear(result);
         (void)snprintf(result->title, sizeof result->title, "%.127s", config->title[0] ? config->title : config->model);
@@ -155,7 +155,7 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
         result->official = config->official;
         status = judo_evaluate(&parts.evaluation, result);
     }
-    if (status == JUDO_OK) {
+    if (status == JUDO_OK && result) {
         status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
     }
     close_parts(&parts);
