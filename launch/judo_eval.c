@@ -33,7 +33,7 @@ static const judo_config_field fields[] = {
     {"data.targets", JUDO_CONFIG_CHOICE, AT(targets), "reference", 0, 0, "reference|paper", "spacing of the tags in stage 1's texts, as in training", NULL},
     {"data.domain_text", JUDO_CONFIG_BOOL, AT(use_domain_text), "false", 0, 0, NULL, "put the domain snippet into the prompt (the paper's RAG row)", NULL},
     {"data.pre_resize", JUDO_CONFIG_INT, AT(pre_resize), "0", 0, 4096, NULL, "square that pictures were first resized to when packed; 0: none", NULL},
-    {"data.limit", JUDO_CONFIG_INT, AT(limit), "0", 0, 1e12, NULL, "samples of each kind, spread over the file; 0: all", NULL},
+    {"data.limit", JUDO_CONFIG_INT, AT(limit), "0", 0, 1e12, NULL, "samples of each kind, chosen at random once and for all; 0: all", NULL},
     {"eval.folder", JUDO_CONFIG_STRING, AT(folder), NULL, 0, 0, NULL, "where metrics.json, samples.jsonl and overlays/ go", NULL},
     {"eval.title", JUDO_CONFIG_STRING, AT(title), "", 0, 0, NULL, "what the report calls this model; default: its path", NULL},
     {"eval.batch", JUDO_CONFIG_INT, AT(batch), "16", 1, 65536, NULL, "prompts completed at once on each rank", NULL},
@@ -146,7 +146,7 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
     judo_status status = result ? open_parts(config, &parts) : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for an evaluation");
     judo_comm_set_deadline(comm, config->deadline_seconds);
     status = judo_agree(comm, status);
-    if (status == JUDO_OK && result) {
+    if (status == JUDO_OK && result != NULL) {
         fill(config, comm, &parts);
         judo_eval_result_clear(result);
         (void)snprintf(result->title, sizeof result->title, "%.127s", config->title[0] ? config->title : config->model);
@@ -154,9 +154,9 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
         (void)snprintf(result->answer_mode, sizeof result->answer_mode, "%s", config->answers == 0 ? "judo" : "mmad");
         result->official = config->official;
         status = judo_evaluate(&parts.evaluation, result);
-    }
-    if (status == JUDO_OK && result) {
-        status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
+        if (status == JUDO_OK) {
+            status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
+        }
     }
     close_parts(&parts);
     free(result);

@@ -29,7 +29,6 @@ static const char help[] =
 typedef struct pack_arguments {
     const char *model, *cells, *template_choice, *minilm;
     int64_t pre_resize, seed;
-    judo_image_processor processor; /* of the model */
 } pack_arguments;
 
 static judo_status embed_rationale(void *context, const char *text, float out[JUDO_RATIONALE_VALUES])
@@ -47,10 +46,12 @@ static judo_status pick(const char *option, const char *value, const char *first
     return JUDO_OK;
 }
 
-static judo_status pack_with(judo_pack_options *pack, pack_arguments *arguments)
+static judo_status pack_with(const judo_pack_options *asked, const pack_arguments *arguments)
 {
+    judo_pack_options pack = *asked;
     char path[1200];
     int cells = 0, choice = 0;
+    judo_image_processor processor;
     judo_text_embedder *embedder = NULL;
     if (!arguments->model) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--model names the model whose image processor the pictures are resized for");
@@ -58,17 +59,17 @@ static judo_status pack_with(judo_pack_options *pack, pack_arguments *arguments)
     JUDO_TRY(pick("cells", arguments->cells, "paper", "reference", &cells));
     JUDO_TRY(pick("template", arguments->template_choice, "first", "random", &choice));
     (void)snprintf(path, sizeof path, "%s/preprocessor_config.json", arguments->model);
-    JUDO_TRY(judo_image_processor_load(path, (int32_t)arguments->pre_resize, &arguments->processor));
+    JUDO_TRY(judo_image_processor_load(path, (int32_t)arguments->pre_resize, &processor));
     if (arguments->minilm) {
         JUDO_TRY(judo_text_embedder_open(arguments->minilm, judo_ops_cpu(), &embedder));
-        pack->embed = embed_rationale;
-        pack->embed_context = embedder;
+        pack.embed = embed_rationale;
+        pack.embed_context = embedder;
     }
-    pack->processor = &arguments->processor;
-    pack->cells = (judo_pack_cells)cells;
-    pack->template_choice = (judo_pack_template)choice;
-    pack->seed = (uint64_t)arguments->seed;
-    judo_status status = judo_pack(pack, NULL);
+    pack.processor = &processor;
+    pack.cells = (judo_pack_cells)cells;
+    pack.template_choice = (judo_pack_template)choice;
+    pack.seed = (uint64_t)arguments->seed;
+    judo_status status = judo_pack(&pack, NULL);
     judo_text_embedder_close(&embedder);
     return status;
 }

@@ -23,6 +23,7 @@ typedef struct judo_grpo {
     judo_embedder embedder;
     judo_zero3 *reference;        /* NULL when kl_beta is 0 */
     uint8_t *banned;              /* [vocabulary] */
+    bool has_rollout;
 } judo_grpo;
 
 static double samples_per_step(const judo_train_config *config)
@@ -49,20 +50,31 @@ static judo_status open_reference(judo_job *job, judo_zero3 **out)
     return status;
 }
 
+/* Without an encoder there is no domain reward; something must remain. */
+static judo_status resolve_rewards(const judo_train_config *config, judo_reward_rules *out)
+{
+    judo_reward_config rewards = config->rewards;
+    if (!config->minilm_path[0]) {
+        rewards.weights[JUDO_REWARD_DOMAIN] = 0;
+        if (judo_log_is_chief()) {
+            JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
+        }
+    }
+    return judo_reward_rules_resolve(&rewards, out);
+}
+
 static judo_status open_parts(judo_job *job, judo_grpo *self)
 {
     const judo_train_config *config = job->config;
     JUDO_TRY(judo_rollout_create(config, own_prompts(job), &self->rollout));
     JUDO_TRY(judo_batch_builder_create(job->processor, &self->prompt_builder));
     JUDO_TRY(judo_policy_pass_create(job, &self->pass));
-    JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &self->rules));
+    JUDO_TRY(resolve_rewards(config, &self->rules));
     JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials, judo_model_config(job->model)->text.vocab_size, &self->banned));
     judo_model_set_banned(job->model, self->banned);
     if (config->minilm_path[0]) {
         JUDO_TRY(judo_text_embedder_open(config->minilm_path, job->ops, &self->encoder));
         self->embedder = judo_text_embedder_base(self->encoder);
-    } else {
-        JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
     }
     return JUDO_OK;
 }
@@ -158,10 +170,13 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
 {
     judo_grpo *self = state;
     int64_t updates = job->config->grpo.updates_per_rollout;
-    if (step % updates == 0) {
+    /* A run that ended inside a rollout and is prolonged draws it anew. */
+    bool is_fresh = step % updates == 0 || !self->has_rollout;
+    if (is_fresh) {
         JUDO_TRY(roll_out(job, self, step, step / updates));
+        self->has_rollout = true;
     }
-    return judo_policy_pass_update(self->pass, step % updates == 0);
+    return judo_policy_pass_update(self->pass, is_fresh);
 }
 
 const judo_stage judo_stage_grpo = {

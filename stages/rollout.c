@@ -136,6 +136,9 @@ judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules, co
     }
     for (int32_t row = 0; row < rows && status == JUDO_OK; row++) {
         rollout->rewards[row] = rollout->values[row].total;
+        if (!embedder) { /* would be known only where there is no reasoning */
+            rollout->values[row].value[JUDO_REWARD_DOMAIN] = NAN;
+        }
     }
     free(facts);
     return status;

@@ -69,12 +69,13 @@ static judo_status save_checkpoint(judo_job *job, int64_t next_step)
     return judo_checkpoint_save(job->comm, job->zero, folder, next_step, state, (int)job->config->run.keep_last);
 }
 
-/* A checkpoint is due at the requested interval, but never inside a rollout that later updates still use. */
-static bool is_checkpoint_due(const judo_job *job, int64_t next_step)
+/* A checkpoint is due at the requested interval, or at the first boundary behind it: never inside a rollout that later updates
+ * still use. */
+static bool is_checkpoint_due(const judo_job *job, int64_t next_step, int64_t rollout)
 {
     int64_t every = job->config->run.save_every;
-    int64_t rollout = job->stage->for_grpo ? job->config->grpo.updates_per_rollout : 1;
-    return every > 0 && next_step % (every * rollout) == 0 && next_step < job->total_steps;
+    return every > 0 && next_step % rollout == 0 && next_step / every > (next_step - rollout) / every &&
+           next_step < job->total_steps;
 }
 
 static judo_status run_steps(judo_job *job, void *state)
@@ -88,7 +89,7 @@ static judo_status run_steps(judo_job *job, void *state)
         JUDO_TRY_GOTO(status, done, one_step(job, state, step));
         JUDO_TRY_GOTO(status, done, judo_interrupt_agreed(job->comm, &stop));
         bool at_boundary = (step + 1) % rollout == 0;
-        if (is_checkpoint_due(job, step + 1) || (stop && at_boundary)) {
+        if (is_checkpoint_due(job, step + 1, rollout) || (stop && at_boundary)) {
             JUDO_TRY_GOTO(status, done, save_checkpoint(job, step + 1));
         }
         judo_progress_update(&progress, step + 1, NULL);

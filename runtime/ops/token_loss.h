@@ -60,11 +60,12 @@ static inline JUDO_HD judo_token_loss_value judo_token_loss_at(const judo_token_
             value.clipped = ratio < low ? -1 : 1;
         }
         if (spec->kl_beta != 0.0f) {
-            float difference = spec->ref_logprobs[i] - logprob;
-            float exponential = expf(difference);
-            value.kl = exponential - difference - 1.0f;
+            /* Near the reference exp(d) - d - 1 is d^2 / 2: nothing of it survives in fp32. */
+            double difference = (double)spec->ref_logprobs[i] - (double)logprob;
+            double growth = expm1(difference);
+            value.kl = (float)(growth - difference);
             value.loss += spec->kl_beta * value.kl;
-            value.gradient += spec->kl_beta * (1.0f - exponential);
+            value.gradient -= spec->kl_beta * (float)growth;
         }
     }
     return value;
