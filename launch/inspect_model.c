@@ -112,8 +112,10 @@ static judo_status check_weights(const judo_weight_source *source,
     const int64_t piece_count = INT64_C(1) << 20;
     double sum_of_squares = 0;
     float *piece = malloc((size_t)piece_count * sizeof *piece);
-    judo_status status =
-        piece ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read weights");
+    if (!piece) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read weights");
+    }
+    judo_status status = JUDO_OK;
     for (int p = 0; p < layout->num_params && status == JUDO_OK; p++) {
         status = check_tensor(source, &layout->params[p], piece, piece_count, &sum_of_squares);
     }

@@ -11,18 +11,17 @@
 #include "launch/tool.h"
 
 static const char help[] =
-    "judo inspect: what a model directory, a dataset file or a checkpoint holds, and whether "
+    "judo inspect: what a model directory, a dataset file or a checkpoint holds, and whether\n"
     "it can be read\n\n"
     "usage: judo inspect MODEL_DIR [--tensors] [--check]\n"
     "       judo inspect DATASET.h5 [--check]\n"
     "       judo inspect RUN/checkpoints/step-000500 --model MODEL_DIR\n\n"
-    "Opening alone checks much: every size, shape and index of a dataset, every tensor's name "
-    "and shape of a model. A\n"
-    "checkpoint is read whole and its checksums compared; --model names the model that the run "
-    "began from.\n\n"
-    "  --tensors   list every tensor with its shape\n"
-    "  --check     also read every weight (are all finite?) or every picture and mask\n"
-    "  --model F   the model of a checkpoint\n\n"
+    "Opening alone checks much: every size, shape and index of a dataset, every tensor's\n"
+    "name and shape of a model. A checkpoint is read whole and its checksums compared;\n"
+    "--model names the model that the run began from.\n\n"
+    "  --tensors        list every tensor with its shape\n"
+    "  --check          also read every weight (are all finite?) or every picture and mask\n"
+    "  --model FOLDER   the model of a checkpoint\n\n"
     "Ends with exit code 0 only if all that was looked at is sound.\n";
 
 static bool has_file(const char *folder, const char *name)

@@ -11,22 +11,20 @@
 
 static const char help[] =
     "judo report: runs and evaluations as one HTML page\n\n"
-    "usage: judo report OUTPUT.html [--run TITLE=FOLDER ..] [--eval TITLE=FOLDER ..] "
-    "[options]\n\n"
-    "Prints the evaluations side by side and writes the page. The page needs nothing else: no "
-    "script, no outside file, pictures inside. Give runs and "
-    "evaluations in the order of\n"
-    "training; both options may be repeated (64 times each). TITLE= may be left out.\n\n"
-    "  --run TITLE=FOLDER      run.folder of judo_stage1, 2 or 3: curves from metrics.jsonl, "
-    "and config.yaml\n"
-    "  --eval TITLE=FOLDER     eval.folder of judo_eval: tables from metrics.json, examples "
-    "from samples.jsonl if there.\n"
-    "                          Without TITLE= the one that judo_eval wrote (eval.title)\n"
-    "  --title TEXT            of the page, default \"JUDO\"\n"
-    "  --subtitle TEXT         below it\n"
-    "  --examples N            most examples of each evaluation, 0 or not given: 12\n\n"
-    "example: judo report report.html --run \"Stage 1=runs/stage1\" --eval Base=eval/base "
-    "--eval \"Stage 1=eval/stage1\"\n";
+    "usage: judo report OUTPUT.html [--run TITLE=FOLDER ..] [--eval TITLE=FOLDER ..]\n\n"
+    "The page needs nothing else: no script, no outside file, pictures inside. Give runs and\n"
+    "evaluations in the order of training; both options may be repeated (64 times each).\n"
+    "TITLE= may be left out.\n\n"
+    "  --run TITLE=FOLDER    run.folder of judo_stage1, 2 or 3: curves from metrics.jsonl,\n"
+    "                        and config.yaml\n"
+    "  --eval TITLE=FOLDER   eval.folder of judo_eval: tables from metrics.json, examples\n"
+    "                        from samples.jsonl if there; without TITLE= the title that\n"
+    "                        judo_eval wrote (eval.title)\n"
+    "  --title TEXT          of the page, default \"JUDO\"\n"
+    "  --subtitle TEXT       below it\n"
+    "  --examples N          most examples of each evaluation; 0 or not given: 12\n\n"
+    "example: judo report report.html --run \"Stage 1=runs/stage1\" --eval Base=eval/base \\\n"
+    "             --eval \"Stage 1=eval/stage1\"\n";
 
 /* "TITLE=FOLDER" taken apart, and a file of the folder. */
 typedef struct named_path {

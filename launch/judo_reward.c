@@ -10,21 +10,20 @@ static const char help[] =
     "judo reward: the rewards of stage 3 for given completions\n\n"
     "usage: judo reward [--input FILE] [options]\n\n"
     "Reads JSON lines and answers each with one:\n"
-    "  {\"completion\": \"<think>..</think><answer>B</answer>\", \"answer\": \"B\", \"cells\": "
-    "\"(3,7)-(3,8)\",\n"
-    "   \"rationale\": \"...\", \"cosine\": 0.7, \"id\": 1}\n"
-    "  -> {\"id\", \"rewards\": {\"choice\", \"format\", \"structure\", \"segmentation\", "
-    "\"domain\"}, \"total\",\n"
-    "      \"predicted_answer\", \"think_answer\", \"cells\", \"cells_state\", \"cosine\"}\n"
-    "Only completion and answer are needed. Without cells the picture is a normal one. A "
-    "reward that does not apply is\n"
-    "null: domain without a rationale, or without --minilm and a cosine.\n\n"
+    "  {\"completion\": \"<think>..</think><answer>B</answer>\", \"answer\": \"B\",\n"
+    "   \"cells\": \"(3,7)-(3,8)\", \"rationale\": \"...\", \"cosine\": 0.7, \"id\": 1}\n"
+    "  -> {\"id\", \"rewards\": {\"choice\", \"format\", \"structure\", \"segmentation\",\n"
+    "      \"domain\"}, \"total\", \"predicted_answer\", \"think_answer\", \"cells\",\n"
+    "      \"cells_state\", \"cosine\"}\n"
+    "Only completion and answer are needed. Without cells the picture is a normal one. A\n"
+    "reward that does not apply is null: domain without a rationale, or without --minilm and\n"
+    "a cosine.\n\n"
     "  --input FILE        instead of standard input\n"
     "  --minilm FOLDER     all-MiniLM-L6-v2, for the domain reward (launch/get-minilm)\n"
     "  --preset NAME       which rewards count: judo (default, all five), grpo or anomalyr1\n"
     "  --definition NAME   paper (default), or reference: as the public code computes them\n\n"
-    "example: echo '{\"completion\": \"<think>a</think><answer>A</answer>\", \"answer\": "
-    "\"A\"}' | judo reward\n";
+    "example:\n"
+    "  echo '{\"completion\": \"<answer>A</answer>\", \"answer\": \"A\"}' | judo reward\n";
 
 typedef struct reward {
     judo_reward_rules rules;
