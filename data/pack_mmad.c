@@ -118,11 +118,14 @@ typedef struct picture {
 static void read_defect(const char *path, char *out, size_t bytes)
 {
     const char *end = strrchr(path, '/');
+    if (end == NULL) {
+        end = path;
+    }
     const char *begin = end;
-    while (begin != NULL && begin > path && begin[-1] != '/') {
+    while (begin > path && begin[-1] != '/') {
         begin--;
     }
-    (void)snprintf(out, bytes, "%.*s", begin != NULL ? (int)(end - begin) : 0, begin);
+    (void)snprintf(out, bytes, "%.*s", (int)(end - begin), begin);
 }
 
 static judo_status read_picture(judo_packer *packer, const judo_json *entry,

@@ -285,8 +285,8 @@ static judo_status resize_nearest(const judo_image *image, int32_t width, int32_
 {
     judo_image result = {0};
     JUDO_TRY(judo_image_create(width, height, image->channels, &result));
-    int32_t *columns = nearest_places(image->width, width);
-    int32_t *rows = nearest_places(image->height, height);
+    int32_t *columns = nearest_places(image->width, result.width);
+    int32_t *rows = nearest_places(image->height, result.height);
     if (columns == NULL || rows == NULL) {
         free(columns);
         free(rows);

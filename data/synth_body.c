@@ -66,8 +66,9 @@ static void board(const judo_synth_fault *fault, float x, float y, float rgb[3])
         judo_synth_mix(rgb, 0.5f, 0.35f, 0.60f, 0.25f);
     }
     for (int chip = 0; chip < CHIPS; chip++) {
+        int row = chip / 3;
         float dx = x - 56.0f * (float)(chip % 3 - 1);
-        float dy = y - 72.0f * ((float)(chip / 3) - 0.5f);
+        float dy = y - 72.0f * ((float)row - 0.5f);
         float distance = box(dx, dy, 17.0f, 18.0f);
         if (distance < 0 && chip != fault->part) {
             judo_synth_mix(rgb, 1, 0.13f, 0.13f, 0.15f);

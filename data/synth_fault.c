@@ -124,8 +124,9 @@ static float changed_shape(const judo_synth_fault *fault, int object, float x, f
     if (object == JUDO_SYNTH_GEAR) {
         return judo_synth_clamp(was - inside, 0, 1);
     }
+    int row = fault->part / 3;
     float dx = x - 56.0f * (float)(fault->part % 3 - 1);
-    float dy = y - 72.0f * ((float)(fault->part / 3) - 0.5f);
+    float dy = y - 72.0f * ((float)row - 0.5f);
     return fabsf(dx) < 17.0f && fabsf(dy) < 18.0f ? 1 : 0;
 }
 

@@ -130,7 +130,7 @@ judo_synth_question judo_synth_ask(judo_synth_random *random, const judo_synth_v
         return question;
     }
     const char *right = said ? said : right_choice(subtask, view);
-    int wrong[JUDO_SYNTH_KINDS + 16];
+    int wrong[JUDO_SYNTH_KINDS + 16] = {0};
     int count = 0;
     for (int i = 0; choice_at(subtask, i); i++) {
         if (strcmp(choice_at(subtask, i), right) != 0) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "data/sampler.h"
 #include "eval/evaluate_state.h"
 #include "parallel/agree.h"
 #include "runtime/log.h"
@@ -35,18 +36,42 @@ static judo_status list_datasets(const judo_dataset *dataset, judo_eval_result *
     return JUDO_OK;
 }
 
+/* A limit takes a random choice of the file, the same on every rank and in every evaluation. */
+static judo_status choose(int64_t *indices, int64_t count, int64_t used)
+{
+    judo_sampler *sampler = NULL;
+    int64_t *chosen = malloc(((size_t)used + 1) * sizeof *chosen);
+    if (!chosen) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to choose %lld samples", (long long)used);
+    }
+    judo_status status = judo_sampler_create(0, count, true, &sampler);
+    for (int64_t i = 0; i < used && status == JUDO_OK; i++) {
+        status = judo_sampler_index(sampler, i, &chosen[i]);
+    }
+    for (int64_t i = 0; i < used && status == JUDO_OK; i++) {
+        chosen[i] = indices[chosen[i]];
+    }
+    if (status == JUDO_OK) {
+        memcpy(indices, chosen, (size_t)used * sizeof *chosen);
+    }
+    judo_sampler_destroy(&sampler);
+    free(chosen);
+    return status;
+}
+
 static judo_status evaluate_kind(judo_evaluate_state *state, judo_sample_kind kind)
 {
-    int64_t *indices = NULL, count = 0;
-    JUDO_TRY(judo_dataset_select(state->evaluation->dataset, kind, &indices, &count));
-    int64_t limit = state->evaluation->limit;
-    int64_t used = limit > 0 && limit < count ? limit : count;
-    /* A limit takes samples from all over the file, not its first category. */
-    for (int64_t i = 0; i < used; i++) {
-        indices[i] = indices[i * count / used];
+    int64_t *indices = NULL, used = 0;
+    JUDO_TRY(judo_dataset_select(state->evaluation->dataset, kind, &indices, &used));
+    judo_status status = JUDO_OK;
+    if (state->evaluation->limit > 0 && state->evaluation->limit < used) {
+        status = choose(indices, used, state->evaluation->limit);
+        used = state->evaluation->limit;
     }
-    judo_status status = kind == JUDO_SAMPLE_DOMAIN_QA ? judo_evaluate_domain_loss(state, indices, used)
-                                                       : judo_evaluate_completions(state, kind, indices, used);
+    if (status == JUDO_OK) {
+        status = kind == JUDO_SAMPLE_DOMAIN_QA ? judo_evaluate_domain_loss(state, indices, used)
+                                               : judo_evaluate_completions(state, kind, indices, used);
+    }
     free(indices);
     return status;
 }

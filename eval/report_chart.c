@@ -73,7 +73,9 @@ static void write_axes(FILE *out, const scale *s)
 {
     double step = nice_step(s->y_high - s->y_low, 4);
     fputs("<g class=\"axis\">", out);
-    for (double tick = ceil(s->y_low / step) * step; tick <= s->y_high; tick += step) {
+    double first = ceil(s->y_low / step) * step;
+    for (int i = 0; first + i * step <= s->y_high; i++) {
+        double tick = first + i * step;
         double value = fabs(tick) < step * 1e-6 ? 0 : tick;
         fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT,
                 y_at(s, tick), y_at(s, tick));
@@ -83,7 +85,9 @@ static void write_axes(FILE *out, const scale *s)
         fputs("</text>", out);
     }
     step = fmax(1, nice_step(s->x_high - s->x_low, 4));
-    for (double tick = ceil(s->x_low / step) * step; tick <= s->x_high; tick += step) {
+    first = ceil(s->x_low / step) * step;
+    for (int i = 0; first + i * step <= s->x_high; i++) {
+        double tick = first + i * step;
         bool at_edge = x_at(s, tick) > WIDTH - RIGHT - 14;
         fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">", x_at(s, tick), HEIGHT - 6,
                 at_edge ? "end" : "middle");

@@ -49,12 +49,15 @@ static judo_status series_append(judo_series *series, double step, double value)
     if (series->length == series->capacity) {
         int64_t capacity = series->capacity == 0 ? 64 : 2 * series->capacity;
         double *steps = realloc(series->steps, (size_t)capacity * sizeof *steps);
-        series->steps = steps != NULL ? steps : series->steps;
-        double *values = realloc(series->values, (size_t)capacity * sizeof *values);
-        series->values = values != NULL ? values : series->values;
-        if (steps == NULL || values == NULL) {
+        if (steps == NULL) {
             return out_of_memory();
         }
+        series->steps = steps;
+        double *values = realloc(series->values, (size_t)capacity * sizeof *values);
+        if (values == NULL) {
+            return out_of_memory();
+        }
+        series->values = values;
         series->capacity = capacity;
     }
     series->steps[series->length] = step;

@@ -7,6 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static judo_status append_value(const judo_option *option, const char *value)
+{
+    judo_option_list *list = option->target;
+    if (list->count == JUDO_MAX_OPTION_VALUES) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s: given more than %d times", option->name, JUDO_MAX_OPTION_VALUES);
+    }
+    list->values[list->count++] = value;
+    return JUDO_OK;
+}
+
 static judo_status set_option(const judo_option *option, const char *value)
 {
     char *end = NULL;
@@ -14,6 +24,9 @@ static judo_status set_option(const judo_option *option, const char *value)
     if (option->type == JUDO_OPTION_STRING) {
         *(const char **)option->target = value;
         return JUDO_OK;
+    }
+    if (option->type == JUDO_OPTION_LIST) {
+        return append_value(option, value);
     }
     if (option->type == JUDO_OPTION_INT) {
         long long number = strtoll(value, &end, 10);
@@ -48,25 +61,25 @@ judo_status judo_options_parse(int argc, char **argv, const judo_option *options
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
             if (count == max_positional) {
-                return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: unexpected argument '%s'; see judo %s --help", argv[0], argv[i], argv[0]);
+                return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "unexpected argument '%s'; see judo %s --help", argv[i], argv[0]);
             }
             positional[count++] = argv[i];
             continue;
         }
         const judo_option *option = find_option(options, num_options, argv[i] + 2);
         if (!option) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: unknown option '%s'; see judo %s --help", argv[0], argv[i], argv[0]);
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "unknown option '%s'; see judo %s --help", argv[i], argv[0]);
         }
         if (option->type == JUDO_OPTION_FLAG) {
             *(bool *)option->target = true;
         } else if (i + 1 == argc) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: --%s needs a value", argv[0], option->name);
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s needs a value; see judo %s --help", option->name, argv[0]);
         } else {
             JUDO_TRY(set_option(option, argv[++i]));
         }
     }
     if (count < min_positional) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: needs %d argument%s; see judo %s --help", argv[0], min_positional,
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "needs %d argument%s; see judo %s --help", min_positional,
                          min_positional == 1 ? "" : "s", argv[0]);
     }
     *num_positional = count;
@@ -80,6 +93,17 @@ typedef struct filter {
     judo_json_writer writer;
 } filter;
 
+/* What fails below the request, such as a picture, does not know which request it was. */
+static judo_status name_place(judo_status status, const char *place)
+{
+    char message[4096];
+    if (strncmp(judo_error_message(), place, strlen(place)) == 0) {
+        return status;
+    }
+    (void)snprintf(message, sizeof message, "%s: %.2800s", place, judo_error_message());
+    return judo_error_set(status, message);
+}
+
 static judo_status answer_row(void *context, const judo_json *row, int64_t line)
 {
     filter *self = context;
@@ -89,9 +113,10 @@ static judo_status answer_row(void *context, const judo_json *row, int64_t line)
         return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: a request is a JSON object", place);
     }
     judo_json_writer_clear(&self->writer);
-    judo_json_begin_object(&self->writer, NULL);
-    JUDO_TRY(self->answer(self->context, row, place, &self->writer));
-    judo_json_end_object(&self->writer);
+    judo_status status = self->answer(self->context, row, place, &self->writer);
+    if (status != JUDO_OK) {
+        return name_place(status, place);
+    }
     JUDO_TRY(judo_json_writer_check(&self->writer));
     if (fwrite(self->writer.text, 1, self->writer.length, stdout) != self->writer.length || putchar('\n') == EOF ||
         fflush(stdout) != 0) {

@@ -24,7 +24,7 @@ static judo_status rule_named(const char *name, judo_cells_rule *out)
     } else if (strcmp(name, "reward") == 0) {
         *out = (judo_cells_rule){.coverage = 0.02, .resize_nearest = 512};
     } else {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "cells: --rule '%s' is none of paper, reference, reward", name);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--rule '%s' is none of paper, reference, reward", name);
     }
     return JUDO_OK;
 }

@@ -18,11 +18,13 @@ static judo_status answer_request(void *context, const judo_json *request, const
     JUDO_TRY(judo_json_get_string(request, "text", source, &text));
     size_t length = strlen(text);
     JUDO_TRY(judo_text_embedder_embed(context, &text, &length, 1, embedding));
+    judo_json_begin_object(answer, NULL);
     judo_json_begin_array(answer, "embedding");
     for (int i = 0; i < JUDO_MINILM_WIDTH; i++) {
         judo_json_put_float(answer, NULL, embedding[i]);
     }
     judo_json_end_array(answer);
+    judo_json_end_object(answer);
     return JUDO_OK;
 }
 

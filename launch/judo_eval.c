@@ -7,8 +7,8 @@
 
 #include "data/banned_ids.h"
 #include "eval/evaluate.h"
+#include "launch/local_model.h"
 #include "launch/program.h"
-#include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
 #include "rewards/text_embedder.h"
 #include "runtime/log.h"
@@ -33,7 +33,7 @@ static const judo_config_field fields[] = {
     {"data.targets", JUDO_CONFIG_CHOICE, AT(targets), "reference", 0, 0, "reference|paper", "spacing of the tags in stage 1's texts, as in training", NULL},
     {"data.domain_text", JUDO_CONFIG_BOOL, AT(use_domain_text), "false", 0, 0, NULL, "put the domain snippet into the prompt (the paper's RAG row)", NULL},
     {"data.pre_resize", JUDO_CONFIG_INT, AT(pre_resize), "0", 0, 4096, NULL, "square that pictures were first resized to when packed; 0: none", NULL},
-    {"data.limit", JUDO_CONFIG_INT, AT(limit), "0", 0, 1e12, NULL, "samples of each kind, spread over the file; 0: all", NULL},
+    {"data.limit", JUDO_CONFIG_INT, AT(limit), "0", 0, 1e12, NULL, "samples of each kind, chosen at random once and for all; 0: all", NULL},
     {"eval.folder", JUDO_CONFIG_STRING, AT(folder), NULL, 0, 0, NULL, "where metrics.json, samples.jsonl and overlays/ go", NULL},
     {"eval.title", JUDO_CONFIG_STRING, AT(title), "", 0, 0, NULL, "what the report calls this model; default: its path", NULL},
     {"eval.batch", JUDO_CONFIG_INT, AT(batch), "16", 1, 65536, NULL, "prompts completed at once on each rank", NULL},
@@ -53,27 +53,12 @@ typedef struct eval_parts {
     judo_tokenizer *tokenizer;
     judo_image_processor processor;
     judo_dataset *dataset;
-    judo_model *model;
-    judo_local_params *params;
+    judo_local_model local;
     judo_text_embedder *encoder;
     judo_embedder embedder;
     uint8_t *banned;
     judo_evaluation evaluation;
 } eval_parts;
-
-static judo_status open_model(const eval_config *config, eval_parts *parts)
-{
-    judo_qwen_config qwen;
-    judo_weight_source source = {0};
-    JUDO_TRY(judo_qwen_config_load(config->model, &qwen));
-    judo_model_options options = {.forward_only = true, .max_tokens = config->max_tokens, .max_patches = config->max_patches};
-    JUDO_TRY(judo_model_create(&qwen, judo_ops_cpu(), &options, &parts->model));
-    JUDO_TRY(judo_local_params_create(judo_model_layout(parts->model), false, &parts->params));
-    JUDO_TRY(judo_model_source_open(config->model, judo_model_layout(parts->model), &source));
-    judo_status status = judo_local_params_load(parts->params, &source);
-    judo_model_source_close(&source);
-    return status;
-}
 
 static judo_status open_parts(const eval_config *config, eval_parts *parts)
 {
@@ -85,8 +70,8 @@ static judo_status open_parts(const eval_config *config, eval_parts *parts)
     JUDO_TRY(judo_image_processor_load(path, (int32_t)config->pre_resize, &parts->processor));
     JUDO_TRY(judo_dataset_open(config->data, parts->processor.fingerprint, &parts->dataset));
     JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &e->rules));
-    JUDO_TRY(open_model(config, parts));
-    JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials, judo_model_config(parts->model)->text.vocab_size, &parts->banned));
+    JUDO_TRY(judo_local_model_open(config->model, config->max_tokens, config->max_patches, &parts->local));
+    JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials, judo_model_config(parts->local.model)->text.vocab_size, &parts->banned));
     if (config->minilm[0]) {
         JUDO_TRY(judo_text_embedder_open(config->minilm, judo_ops_cpu(), &parts->encoder));
         parts->embedder = judo_text_embedder_base(parts->encoder);
@@ -98,8 +83,7 @@ static judo_status open_parts(const eval_config *config, eval_parts *parts)
 static void close_parts(eval_parts *parts)
 {
     judo_text_embedder_close(&parts->encoder);
-    judo_local_params_destroy(&parts->params);
-    judo_model_destroy(&parts->model);
+    judo_local_model_close(&parts->local);
     judo_dataset_close(&parts->dataset);
     judo_tokenizer_close(&parts->tokenizer);
     free(parts->banned);
@@ -109,8 +93,8 @@ static void fill(const eval_config *config, judo_comm *comm, eval_parts *parts)
 {
     judo_evaluation *e = &parts->evaluation;
     e->comm = comm;
-    e->model = parts->model;
-    e->params = judo_local_params_base(parts->params);
+    e->model = parts->local.model;
+    e->params = judo_local_params_base(parts->local.params);
     e->text = (judo_sample_text){.tokenizer = parts->tokenizer,
                                  .processor = &parts->processor,
                                  .style = (judo_prompt_style)config->prompts,
@@ -162,7 +146,7 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
     judo_status status = result ? open_parts(config, &parts) : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for an evaluation");
     judo_comm_set_deadline(comm, config->deadline_seconds);
     status = judo_agree(comm, status);
-    if (status == JUDO_OK) {
+    if (status == JUDO_OK && result != NULL) {
         fill(config, comm, &parts);
         judo_eval_result_clear(result);
         (void)snprintf(result->title, sizeof result->title, "%.127s", config->title[0] ? config->title : config->model);
@@ -170,9 +154,9 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
         (void)snprintf(result->answer_mode, sizeof result->answer_mode, "%s", config->answers == 0 ? "judo" : "mmad");
         result->official = config->official;
         status = judo_evaluate(&parts.evaluation, result);
-    }
-    if (status == JUDO_OK) {
-        status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
+        if (status == JUDO_OK) {
+            status = judo_agree(comm, comm->rank == 0 ? write_result(config, result) : JUDO_OK);
+        }
     }
     close_parts(&parts);
     free(result);

@@ -116,11 +116,11 @@ static judo_status write_weights(const char *folder, uint64_t seed)
 static judo_status check_sizes(const judo_new_model *m, int64_t vocab)
 {
     if (m->hidden < 8 || m->heads < 1 || m->hidden % m->heads != 0 || m->hidden / m->heads % 16 != 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "init: --hidden %lld must be --heads %lld times a multiple of 16",
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--hidden %lld must be --heads %lld times a multiple of 16",
                          (long long)m->hidden, (long long)m->heads);
     }
     if (vocab < 256 || vocab > 200000) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "init: --vocab %lld must be 256 to 200000", (long long)vocab);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--vocab %lld must be 256 to 200000", (long long)vocab);
     }
     return JUDO_OK; /* the rest is checked when the written configuration is read */
 }

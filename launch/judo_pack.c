@@ -40,20 +40,21 @@ static judo_status embed_rationale(void *context, const char *text, float out[JU
 static judo_status pick(const char *option, const char *value, const char *first, const char *second, int *out)
 {
     if (strcmp(value, first) != 0 && strcmp(value, second) != 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "pack: --%s '%s' is neither %s nor %s", option, value, first, second);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s '%s' is neither %s nor %s", option, value, first, second);
     }
     *out = strcmp(value, second) == 0;
     return JUDO_OK;
 }
 
-static judo_status pack_with(judo_pack_options *pack, const pack_arguments *arguments)
+static judo_status pack_with(const judo_pack_options *asked, const pack_arguments *arguments)
 {
+    judo_pack_options pack = *asked;
     char path[1200];
     int cells = 0, choice = 0;
     judo_image_processor processor;
     judo_text_embedder *embedder = NULL;
     if (!arguments->model) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "pack: --model names the model whose image processor the pictures are resized for");
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--model names the model whose image processor the pictures are resized for");
     }
     JUDO_TRY(pick("cells", arguments->cells, "paper", "reference", &cells));
     JUDO_TRY(pick("template", arguments->template_choice, "first", "random", &choice));
@@ -61,14 +62,14 @@ static judo_status pack_with(judo_pack_options *pack, const pack_arguments *argu
     JUDO_TRY(judo_image_processor_load(path, (int32_t)arguments->pre_resize, &processor));
     if (arguments->minilm) {
         JUDO_TRY(judo_text_embedder_open(arguments->minilm, judo_ops_cpu(), &embedder));
-        pack->embed = embed_rationale;
-        pack->embed_context = embedder;
+        pack.embed = embed_rationale;
+        pack.embed_context = embedder;
     }
-    pack->processor = &processor;
-    pack->cells = (judo_pack_cells)cells;
-    pack->template_choice = (judo_pack_template)choice;
-    pack->seed = (uint64_t)arguments->seed;
-    judo_status status = judo_pack(pack, NULL);
+    pack.processor = &processor;
+    pack.cells = (judo_pack_cells)cells;
+    pack.template_choice = (judo_pack_template)choice;
+    pack.seed = (uint64_t)arguments->seed;
+    judo_status status = judo_pack(&pack, NULL);
     judo_text_embedder_close(&embedder);
     return status;
 }
@@ -96,7 +97,7 @@ static judo_status run(int argc, char **argv)
     int count;
     JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]), 1, 1, &pack.output, &count));
     if (!pack.stage1 && !pack.stage2 && !pack.stage3 && !pack.mmad_json) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "pack: nothing to pack; give --stage1, --stage2, --stage3 or --mmad");
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "nothing to pack; give --stage1, --stage2, --stage3 or --mmad");
     }
     return pack_with(&pack, &arguments);
 }

@@ -27,7 +27,7 @@ static judo_status run(int argc, char **argv)
     JUDO_TRY(judo_options_parse(argc, argv, options, 6, 1, 1, &synth.folder, &count));
     const int64_t most = 1000000;
     if (size > most || train > most || heldout > most || normals > most || pretrain > most || seed < 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "synth: a number is out of range; see judo synth --help");
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "a number is out of range; see judo synth --help");
     }
     synth.seed = (uint64_t)seed;
     synth.size = (int32_t)size;

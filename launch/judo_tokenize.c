@@ -35,7 +35,9 @@ static judo_status decode(tokenize *self, const judo_json *tokens, const char *s
         JUDO_TRY(judo_ids_append(&self->ids, (int32_t)id));
     }
     JUDO_TRY(judo_tokenizer_decode(self->tokenizer, self->ids.ids, self->ids.count, false, &self->text));
+    judo_json_begin_object(answer, NULL);
     judo_json_put_bytes(answer, "text", self->text.bytes ? self->text.bytes : "", self->text.length);
+    judo_json_end_object(answer);
     return JUDO_OK;
 }
 
@@ -53,11 +55,13 @@ static judo_status answer_request(void *context, const judo_json *request, const
     JUDO_TRY(judo_json_get_string(request, "text", source, &text));
     judo_ids_clear(&self->ids);
     JUDO_TRY(judo_tokenizer_encode(self->tokenizer, text, strlen(text), !self->plain, &self->ids));
+    judo_json_begin_object(answer, NULL);
     judo_json_begin_array(answer, "tokens");
     for (int64_t i = 0; i < self->ids.count; i++) {
         judo_json_put_int(answer, NULL, self->ids.ids[i]);
     }
     judo_json_end_array(answer);
+    judo_json_end_object(answer);
     return JUDO_OK;
 }
 

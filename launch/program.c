@@ -55,6 +55,19 @@ static void print_help(const char *name, const char *summary, const judo_config_
     judo_config_print_help(stdout, table);
 }
 
+/* Before MPI starts only the launcher's environment tells the ranks apart. */
+static bool is_first_rank(void)
+{
+    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        const char *rank = getenv(variables[i]);
+        if (rank) {
+            return strcmp(rank, "0") == 0;
+        }
+    }
+    return true;
+}
+
 /* Rank 0 reads; the others receive the bytes, so that one line explains a mistake and all ranks see the same. */
 static judo_status load_config(judo_comm *comm, const command_line *line, const judo_config_table *table, void *target,
                                size_t target_bytes)
@@ -83,9 +96,9 @@ int judo_program_run(const char *name, const char *summary, const judo_config_ta
     command_line line = {0};
     judo_status parsed = parse_command_line(argc, argv, &line);
     if (parsed == JUDO_OK && (line.help || line.version)) {
-        if (line.version) {
+        if (line.version && is_first_rank()) {
             printf("%s %s\n", name, JUDO_VERSION);
-        } else {
+        } else if (is_first_rank()) {
             print_help(name, summary, table);
         }
         return 0;

@@ -16,15 +16,24 @@ typedef struct judo_tool {
 } judo_tool;
 
 extern const judo_tool judo_tool_synth, judo_tool_init, judo_tool_pack, judo_tool_tokenize, judo_tool_score,
-    judo_tool_generate, judo_tool_embed, judo_tool_reward, judo_tool_cells, judo_tool_report;
+    judo_tool_generate, judo_tool_embed, judo_tool_reward, judo_tool_cells, judo_tool_report,
+    judo_tool_inspect;
 
 /* Options of a subcommand: `--name value` pairs described by a table, positional arguments in between. */
-typedef enum judo_option_type { JUDO_OPTION_FLAG, JUDO_OPTION_STRING, JUDO_OPTION_INT, JUDO_OPTION_FLOAT } judo_option_type;
+typedef enum judo_option_type { JUDO_OPTION_FLAG, JUDO_OPTION_STRING, JUDO_OPTION_INT, JUDO_OPTION_FLOAT, JUDO_OPTION_LIST } judo_option_type;
+
+enum { JUDO_MAX_OPTION_VALUES = 64 };
+
+/* The values of an option that may be given more than once, in order; borrowed. */
+typedef struct judo_option_list {
+    const char *values[JUDO_MAX_OPTION_VALUES];
+    int count;
+} judo_option_list;
 
 typedef struct judo_option {
     const char *name; /* without the dashes */
     judo_option_type type;
-    void *target; /* bool, const char *, int64_t or double */
+    void *target; /* bool, const char *, int64_t, double or judo_option_list */
 } judo_option;
 
 /* Sets the options' targets and compacts the positional arguments to positional[0 .. *num_positional). JUDO_ERROR_ARGUMENT
@@ -33,7 +42,7 @@ judo_status judo_options_parse(int argc, char **argv, const judo_option *options
                                int max_positional, const char **positional, int *num_positional) JUDO_MUST_CHECK;
 
 /* Runs `answer` over every JSON line of `input_path` (NULL or "-": standard input) and prints one JSON line for each to
- * standard output. A row that fails ends the run with an error that names its line. */
+ * standard output: the object that `answer` writes. A row that fails ends the run with an error that names its line. */
 typedef judo_status (*judo_filter_answer)(void *context, const judo_json *request, const char *source, judo_json_writer *answer);
 judo_status judo_filter_run(const char *input_path, judo_filter_answer answer, void *context) JUDO_MUST_CHECK;
 

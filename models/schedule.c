@@ -35,7 +35,7 @@ judo_status judo_schedule_create(const judo_qwen_config *config, const judo_reac
                                  bool backward, judo_schedule *out)
 {
     judo_qwen_units units = judo_qwen_units_of(config);
-    judo_schedule schedule = {.units = calloc((size_t)(2 * units.head + 4), sizeof(int))};
+    judo_schedule schedule = {.units = calloc(2 * (size_t)units.head + 4, sizeof(int))};
     if (!schedule.units) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the schedule of %d units",
                          units.head + 1);

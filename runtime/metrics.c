@@ -239,7 +239,8 @@ judo_status judo_metrics_end(judo_metrics *metrics)
     }
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    double seconds = (double)now.tv_sec + 1e-3 * (double)(now.tv_nsec / 1000000);
+    long milliseconds = now.tv_nsec / 1000000;
+    double seconds = (double)now.tv_sec + 1e-3 * (double)milliseconds;
     if (metrics->console_every > 0 && metrics->num_rows % metrics->console_every == 0) {
         print_row(metrics);
     }

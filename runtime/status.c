@@ -10,8 +10,7 @@ enum { MESSAGE_BYTES = 2048, PLACE_BYTES = 256 };
 static _Thread_local char last_message[MESSAGE_BYTES];
 static _Thread_local char last_place[PLACE_BYTES];
 
-judo_status judo_fail_at(judo_status code, const char *source_file, int source_line,
-                         const char *format, ...)
+void judo_fail_at(const char *source_file, int source_line, const char *format, ...)
 {
     /* Formatted aside first: an argument may be the previous message itself. */
     char text[MESSAGE_BYTES];
@@ -21,7 +20,6 @@ judo_status judo_fail_at(judo_status code, const char *source_file, int source_l
     va_end(arguments);
     memcpy(last_message, text, sizeof text);
     (void)snprintf(last_place, sizeof last_place, "%s:%d", source_file, source_line);
-    return code;
 }
 
 const char *judo_error_message(void)

@@ -27,12 +27,14 @@ typedef enum judo_status {
 
 #define JUDO_MUST_CHECK __attribute__((warn_unused_result))
 
-/* Records `code` and the formatted message as this thread's last error and returns `code`.
+/* Records the formatted message as this thread's last error. JUDO_FAIL has the value `code`, in
+ * sight of compiler and analyzers: they then know that what a JUDO_TRY gave is set behind it.
  * Message style: "FILE:PLACE: what is wrong, with values; what to do". */
-judo_status judo_fail_at(judo_status code, const char *source_file, int source_line,
-                         const char *format, ...) __attribute__((format(printf, 4, 5)));
+void judo_fail_at(const char *source_file, int source_line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-#define JUDO_FAIL(code, ...) judo_fail_at((code), __FILE__, __LINE__, __VA_ARGS__)
+#define JUDO_FAIL(code, ...)                                                                   \
+    (judo_fail_at(__FILE__, __LINE__, __VA_ARGS__), (judo_status)(code))
 
 /* Returns early with the status of `expression` unless it is JUDO_OK. */
 #define JUDO_TRY(expression)                                                                   \

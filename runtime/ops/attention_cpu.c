@@ -110,8 +110,8 @@ static void forward_block(judo_attention_tile *tile, float *out, float *lse, con
                                 span->prefix_end - span->prefix_begin, NULL);
     }
     int64_t offset = span->begin * stride + head_offset;
-    judo_attention_tile_see(tile, 0, rows, k + offset, v + offset, stride, visible[rows - 1],
-                            visible);
+    int32_t most = (span->causal ? first + count : span->end) - span->begin;
+    judo_attention_tile_see(tile, 0, rows, k + offset, v + offset, stride, most, visible);
     rows = 0;
     for (int32_t t = first; t < first + count; t++) {
         for (int g = 0; g < shape->group; g++) {

@@ -55,8 +55,8 @@ JUDO_INLINE void tile(float *c, int64_t ldc, const float *a, int64_t a_row, int6
                                 int64_t a_column, const float *b, int64_t ldb, int m, int k,   \
                                 bool accumulate)                                               \
     {                                                                                          \
-        for (; m > 0; m -= most) {                                                             \
-            switch (m < most ? m : most) {                                                     \
+        for (; m > 0; m -= (most)) {                                                           \
+            switch (m < (most) ? m : (most)) {                                                 \
                 TILE_CASE(1, vectors);                                                         \
                 TILE_CASE(2, vectors);                                                         \
                 TILE_CASE(3, vectors);                                                         \
@@ -65,8 +65,8 @@ JUDO_INLINE void tile(float *c, int64_t ldc, const float *a, int64_t a_row, int6
             default:                                                                           \
                 tile(c, ldc, a, a_row, a_column, b, ldb, k, accumulate, most, vectors);        \
             }                                                                                  \
-            c += most * ldc;                                                                   \
-            a += most * a_row;                                                                 \
+            c += (most)*ldc;                                                                   \
+            a += (most)*a_row;                                                                 \
         }                                                                                      \
     }
 
