@@ -17,8 +17,9 @@ static void test_banned__are_controls_and_rows_without_a_token(void **state)
     assert_int_equal(judo_tokenizer_specials(tokenizer, &specials), JUDO_OK);
     int32_t size = judo_tokenizer_size(tokenizer);
     assert_int_equal(judo_banned_ids(tokenizer, &specials, size + 40, &banned), JUDO_OK);
-    const int32_t controls[] = {specials.im_start,   specials.vision_start, specials.vision_end,
-                                specials.image_pad, specials.video_pad,    size, size + 39};
+    const int32_t controls[] = {specials.im_start,  specials.vision_start, specials.vision_end,
+                                specials.image_pad, specials.video_pad,    size,
+                                size + 39};
     for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
         assert_int_equal(banned[controls[i]], 1);
     }
@@ -27,7 +28,8 @@ static void test_banned__are_controls_and_rows_without_a_token(void **state)
     int32_t allowed = 0;
     for (int32_t id = 0; id < size; id++) {
         size_t length;
-        bool is_text = judo_tokenizer_token_bytes(tokenizer, id, &length) && !judo_tokenizer_is_special(tokenizer, id);
+        bool is_text = judo_tokenizer_token_bytes(tokenizer, id, &length) &&
+                       !judo_tokenizer_is_special(tokenizer, id);
         assert_true(!is_text || banned[id] == 0);
         allowed += banned[id] == 0;
     }

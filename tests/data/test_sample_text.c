@@ -1,4 +1,5 @@
-/* tests/data/test_sample_text.c: samples as token ids: prompt, pictures, and the text to learn. */
+/* tests/data/test_sample_text.c: samples as token ids: prompt, pictures, and the text to learn.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,17 +27,32 @@ static void write_set(const fixture *f, const char *path)
     judo_dataset_writer *writer = NULL;
     judo_image wide = noise(112, 56, 3), tall = noise(56, 84, 3);
     int64_t query, normal;
-    assert_int_equal(judo_dataset_writer_create(path, &f->processor, "by a test", &writer), JUDO_OK);
-    assert_int_equal(judo_dataset_writer_add_image(writer, &wide, "query.png", &query), JUDO_OK);
-    assert_int_equal(judo_dataset_writer_add_image(writer, &tall, "normal.png", &normal), JUDO_OK);
-    judo_sample segmentation = {.kind = JUDO_SAMPLE_SEGMENTATION, .query_image = query, .template_image = normal,
-                                .target = "It is bent.", .has_mask = true};
+    assert_int_equal(judo_dataset_writer_create(path, &f->processor, "by a test", &writer),
+                     JUDO_OK);
+    assert_int_equal(judo_dataset_writer_add_image(writer, &wide, "query.png", &query),
+                     JUDO_OK);
+    assert_int_equal(judo_dataset_writer_add_image(writer, &tall, "normal.png", &normal),
+                     JUDO_OK);
+    judo_sample segmentation = {.kind = JUDO_SAMPLE_SEGMENTATION,
+                                .query_image = query,
+                                .template_image = normal,
+                                .target = "It is bent.",
+                                .has_mask = true};
     segmentation.cells.bits[0] = 6; /* row 1, columns 2 and 3 */
-    judo_sample domain = {.kind = JUDO_SAMPLE_DOMAIN_QA, .query_image = -1, .template_image = normal,
-                          .question = "What colour is it?", .target = "It is grey."};
-    judo_sample choice = {.kind = JUDO_SAMPLE_CHOICE, .query_image = query, .template_image = normal,
-                          .question = "Is there a defect?", .num_options = 2, .options = {"Yes.", "No."},
-                          .letters = {'A', 'B'}, .answer = 'A', .domain = "A tile is flat."};
+    judo_sample domain = {.kind = JUDO_SAMPLE_DOMAIN_QA,
+                          .query_image = -1,
+                          .template_image = normal,
+                          .question = "What colour is it?",
+                          .target = "It is grey."};
+    judo_sample choice = {.kind = JUDO_SAMPLE_CHOICE,
+                          .query_image = query,
+                          .template_image = normal,
+                          .question = "Is there a defect?",
+                          .num_options = 2,
+                          .options = {"Yes.", "No."},
+                          .letters = {'A', 'B'},
+                          .answer = 'A',
+                          .domain = "A tile is flat."};
     assert_int_equal(judo_dataset_writer_add_sample(writer, &segmentation), JUDO_OK);
     assert_int_equal(judo_dataset_writer_add_sample(writer, &domain), JUDO_OK);
     assert_int_equal(judo_dataset_writer_add_sample(writer, &choice), JUDO_OK);
@@ -73,18 +89,21 @@ static int tear_down(void **state)
 
 static judo_sample_text style_of(const fixture *f, judo_prompt_style style)
 {
-    return (judo_sample_text){.tokenizer = f->tokenizer, .processor = &f->processor, .style = style};
+    return (judo_sample_text){
+        .tokenizer = f->tokenizer, .processor = &f->processor, .style = style};
 }
 
-static void build(const fixture *f, const judo_sample_text *text, int64_t index, bool with_target,
-                  judo_sample_sequence *out)
+static void build(const fixture *f, const judo_sample_text *text, int64_t index,
+                  bool with_target, judo_sample_sequence *out)
 {
     judo_sample sample;
     assert_int_equal(judo_dataset_sample(f->dataset, index, &sample), JUDO_OK);
-    assert_int_equal(judo_sample_sequence_build(text, f->dataset, &sample, with_target, out), JUDO_OK);
+    assert_int_equal(judo_sample_sequence_build(text, f->dataset, &sample, with_target, out),
+                     JUDO_OK);
 }
 
-static void assert_decodes(const fixture *f, const int32_t *ids, int64_t count, const char *expected)
+static void assert_decodes(const fixture *f, const int32_t *ids, int64_t count,
+                           const char *expected)
 {
     judo_text text = {0};
     assert_int_equal(judo_tokenizer_decode(f->tokenizer, ids, count, false, &text), JUDO_OK);
@@ -94,16 +113,19 @@ static void assert_decodes(const fixture *f, const int32_t *ids, int64_t count, 
 }
 
 /* The sequence begins with the prompt's ids, and what is learnt is `expected`. */
-static void assert_target(const fixture *f, const judo_sample_text *text, int64_t index, const char *expected)
+static void assert_target(const fixture *f, const judo_sample_text *text, int64_t index,
+                          const char *expected)
 {
     judo_sample_sequence prompt = {0}, whole = {0};
     build(f, text, index, false, &prompt);
     build(f, text, index, true, &whole);
     assert_int_equal(prompt.view.first_target, prompt.view.num_tokens);
     assert_true(prompt.view.num_tokens < whole.view.num_tokens);
-    assert_memory_equal(whole.view.tokens, prompt.view.tokens, (size_t)prompt.view.num_tokens * sizeof(int32_t));
+    assert_memory_equal(whole.view.tokens, prompt.view.tokens,
+                        (size_t)prompt.view.num_tokens * sizeof(int32_t));
     assert_true(whole.view.first_target <= prompt.view.num_tokens);
-    assert_decodes(f, whole.view.tokens + whole.view.first_target, whole.view.num_tokens - whole.view.first_target, expected);
+    assert_decodes(f, whole.view.tokens + whole.view.first_target,
+                   whole.view.num_tokens - whole.view.first_target, expected);
     assert_int_equal(whole.view.num_images, prompt.view.num_images);
     judo_sample_sequence_free(&prompt);
     judo_sample_sequence_free(&whole);
@@ -113,24 +135,28 @@ static void test_targets__follow_the_prompt(void **state)
 {
     fixture *f = *state;
     judo_sample_text compact = style_of(f, JUDO_PROMPTS_COMPACT);
-    assert_target(f, &compact, SEGMENTATION, "<seg> (1,2)-(1,3) </seg>\n<think> It is bent. </think><|im_end|>");
+    assert_target(f, &compact, SEGMENTATION,
+                  "<seg> (1,2)-(1,3) </seg>\n<think> It is bent. </think><|im_end|>");
     assert_target(f, &compact, DOMAIN, "It is grey.<|im_end|>");
     compact.targets = JUDO_TARGETS_PAPER;
-    assert_target(f, &compact, SEGMENTATION, "<seg>(1,2)-(1,3)</seg><think>It is bent.</think><|im_end|>");
+    assert_target(f, &compact, SEGMENTATION,
+                  "<seg>(1,2)-(1,3)</seg><think>It is bent.</think><|im_end|>");
 }
 
-/* The reference code's stage 1 also learns the newline behind the assistant's header and not the last one; its stage 2 learns
- * the last one. */
+/* The reference code's stage 1 also learns the newline behind the assistant's header and not
+ * the last one; its stage 2 learns the last one. */
 static void test_judo_style__learns_what_the_reference_code_learns(void **state)
 {
     fixture *f = *state;
     judo_sample_text text = style_of(f, JUDO_PROMPTS_JUDO);
-    assert_target(f, &text, SEGMENTATION, "\n<seg> (1,2)-(1,3) </seg>\n<think> It is bent. </think><|im_end|>");
+    assert_target(f, &text, SEGMENTATION,
+                  "\n<seg> (1,2)-(1,3) </seg>\n<think> It is bent. </think><|im_end|>");
     assert_target(f, &text, DOMAIN, "It is grey.<|im_end|>\n");
 }
 
 /* Image `place` is a run of placeholders between its brackets, one for each merged patch. */
-static void assert_image(const fixture *f, const judo_sample_sequence *sequence, int place, int32_t width, int32_t height)
+static void assert_image(const fixture *f, const judo_sample_sequence *sequence, int place,
+                         int32_t width, int32_t height)
 {
     const judo_image *image = &sequence->view.images[place];
     int32_t start = sequence->view.image_starts[place];
@@ -166,12 +192,14 @@ static void test_pictures__are_the_query_and_then_the_normal_one(void **state)
 }
 
 /* Finds a text in what the prompt says. */
-static bool says(const fixture *f, const judo_sample_text *text, int64_t index, const char *words)
+static bool says(const fixture *f, const judo_sample_text *text, int64_t index,
+                 const char *words)
 {
     judo_sample_sequence sequence = {0};
     judo_text decoded = {0};
     build(f, text, index, false, &sequence);
-    assert_int_equal(judo_tokenizer_decode(f->tokenizer, sequence.view.tokens, sequence.view.num_tokens, false, &decoded),
+    assert_int_equal(judo_tokenizer_decode(f->tokenizer, sequence.view.tokens,
+                                           sequence.view.num_tokens, false, &decoded),
                      JUDO_OK);
     assert_int_equal(judo_text_append(&decoded, "", 1), JUDO_OK);
     bool found = strstr(decoded.bytes, words) != NULL;
@@ -184,7 +212,8 @@ static void test_choice__shows_options_and_domain_as_asked(void **state)
 {
     fixture *f = *state;
     judo_sample_text text = style_of(f, JUDO_PROMPTS_JUDO);
-    assert_true(says(f, &text, CHOICE, "Is there a defect? \n Choice: \n {'A': 'Yes.', 'B': 'No.'}"));
+    assert_true(
+        says(f, &text, CHOICE, "Is there a defect? \n Choice: \n {'A': 'Yes.', 'B': 'No.'}"));
     assert_false(says(f, &text, CHOICE, "A tile is flat."));
     text.options = JUDO_OPTIONS_LINES;
     text.use_domain_text = true;
@@ -201,7 +230,8 @@ static void test_choice__has_no_text_to_learn(void **state)
     judo_sample_sequence sequence = {0};
     judo_sample_text text = style_of(f, JUDO_PROMPTS_COMPACT);
     assert_int_equal(judo_dataset_sample(f->dataset, CHOICE, &sample), JUDO_OK);
-    assert_int_equal(judo_sample_sequence_build(&text, f->dataset, &sample, true, &sequence), JUDO_ERROR_INTERNAL);
+    assert_int_equal(judo_sample_sequence_build(&text, f->dataset, &sample, true, &sequence),
+                     JUDO_ERROR_INTERNAL);
     assert_null(sequence.view.tokens);
 }
 

@@ -1,4 +1,5 @@
-/* tests/stages/metrics_row.h: reading back what a test put into a metrics row. Needs cmocka.h before. */
+/* tests/stages/metrics_row.h: reading back what a test put into a metrics row. Needs cmocka.h
+ * before. */
 #ifndef JUDO_TESTS_STAGES_METRICS_ROW_H
 #define JUDO_TESTS_STAGES_METRICS_ROW_H
 

@@ -1,4 +1,5 @@
-/* tests/stages/test_policy_pass.c: the policy loss of a rollout small enough to do by hand, on the model of world.sh. */
+/* tests/stages/test_policy_pass.c: the policy loss of a rollout small enough to do by hand, on
+ * the model of world.sh. */
 #include "tests/parallel/mpi_main.h"
 
 #include <stdlib.h>
@@ -44,8 +45,9 @@ static void fill_rollout(fixture *f)
 
 static void open_fixture(fixture *f, judo_policy_loss loss)
 {
-    const char *const overrides[] = {"run.folder=unused",   "grpo.prompts_per_step=3", "grpo.group_size=2",
-                                     "grpo.max_new_tokens=8", "grpo.kl_beta=0"};
+    const char *const overrides[] = {"run.folder=unused", "grpo.prompts_per_step=3",
+                                     "grpo.group_size=2", "grpo.max_new_tokens=8",
+                                     "grpo.kl_beta=0"};
     judo_config_table table = judo_train_config_table(true);
     *f = (fixture){0};
     assert_ok(judo_config_load(&f->config, &table, "stage3.yaml", overrides, 5));
@@ -92,7 +94,8 @@ static void assert_loss(judo_policy_loss kind, double expected)
     assert_ok(judo_policy_pass_create(&f->job, &pass));
     assert_ok(judo_policy_pass_pack(pass, &f->rollout));
     update(f, pass, true, &loss[0], &norm[0]);
-    update(f, pass, false, &loss[1], &norm[1]); /* nothing was changed in between: the ratio is 1 again */
+    update(f, pass, false, &loss[1],
+           &norm[1]); /* nothing was changed in between: the ratio is 1 again */
     if (process.comm->rank == 0) {
         assert_true(fabs(loss[0] - expected) < 1e-7);
         assert_true(fabs(loss[1] - expected) < 1e-7);

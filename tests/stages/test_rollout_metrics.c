@@ -1,4 +1,5 @@
-/* tests/stages/test_rollout_metrics.c: a rollout's metrics are those of all ranks' completions together. */
+/* tests/stages/test_rollout_metrics.c: a rollout's metrics are those of all ranks' completions
+ * together. */
 #include "tests/parallel/mpi_main.h"
 
 #include <stdlib.h>
@@ -11,8 +12,10 @@
 enum { GROUPS = 5, SIZE = 3, LIMIT = 8 };
 
 /* The whole rollout; group g lies on rank g % ranks. A length of 8 was cut by the limit. */
-static const int32_t lengths[GROUPS][SIZE] = {{4, 8, 5}, {2, 3, 8}, {7, 7, 7}, {8, 6, 1}, {5, 4, 6}};
-static const double totals[GROUPS][SIZE] = {{1, 2, 3}, {0, 0, 0}, {0.5, 0.5, 2}, {1, 1, 1}, {4, 0, 2}};
+static const int32_t lengths[GROUPS][SIZE] = {
+    {4, 8, 5}, {2, 3, 8}, {7, 7, 7}, {8, 6, 1}, {5, 4, 6}};
+static const double totals[GROUPS][SIZE] = {
+    {1, 2, 3}, {0, 0, 0}, {0.5, 0.5, 2}, {1, 1, 1}, {4, 0, 2}};
 
 static judo_rollout make_rollout(const judo_comm *comm)
 {

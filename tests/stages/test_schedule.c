@@ -12,7 +12,8 @@ enum { COUNT = 9, WARMUP = 4, TOTAL = 20 };
 
 static const int64_t steps[COUNT] = {0, 1, 3, 4, 5, 9, 12, 19, 20};
 
-static void assert_factors(judo_schedule_kind kind, double minimum, const double expected[COUNT])
+static void assert_factors(judo_schedule_kind kind, double minimum,
+                           const double expected[COUNT])
 {
     for (int i = 0; i < COUNT; i++) {
         double factor = judo_schedule_factor(kind, steps[i], WARMUP, TOTAL, minimum);
@@ -25,8 +26,8 @@ static void test_schedules__equal_those_of_transformers(void **state)
 {
     (void)state;
     const double linear[COUNT] = {0, 0.25, 0.75, 1, 0.9375, 0.6875, 0.5, 0.0625, 0};
-    const double cosine[COUNT] = {0,   0.25, 0.75, 1, 0.9903926402016152, 0.7777851165098011,
-                                  0.5, 0.009607359798384785, 0};
+    const double cosine[COUNT] = {
+        0, 0.25, 0.75, 1, 0.9903926402016152, 0.7777851165098011, 0.5, 0.009607359798384785, 0};
     const double constant[COUNT] = {0, 0.25, 0.75, 1, 1, 1, 1, 1, 1};
     assert_factors(JUDO_SCHEDULE_LINEAR, 0, linear);
     assert_factors(JUDO_SCHEDULE_COSINE, 0, cosine);
@@ -37,8 +38,9 @@ static void test_schedules__equal_those_of_transformers(void **state)
 static void test_cosine__falls_to_its_minimum(void **state)
 {
     (void)state;
-    const double cosine[COUNT] = {0,    0.25, 0.75, 1, 0.9913533761814537, 0.800006604858821,
-                                  0.55, 0.10864662381854631, 0.1};
+    const double cosine[COUNT] = {
+        0,  0.25, 0.75, 1, 0.9913533761814537, 0.800006604858821, 0.55, 0.10864662381854631,
+        0.1};
     assert_factors(JUDO_SCHEDULE_COSINE, 0.1, cosine);
 }
 
