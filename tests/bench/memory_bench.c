@@ -1,13 +1,10 @@
 /* tests/bench/memory_bench.c: planned and measured bytes per rank of sharded training. Run by
  * tests/bench/memory.sh on 1, 2 and 4 ranks; prints one row. */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "parallel/process.h"
 #include "parallel/zero3.h"
+#include "tests/bench/process_memory.h"
 
 enum { NUM_UNITS = 14, EMBED_COUNT = 4 << 20, BLOCK_COUNT = 1 << 20, NORM_COUNT = 1024 };
 
@@ -26,32 +23,6 @@ static judo_param_layout make_layout(void)
     }
     return (judo_param_layout){
         .num_units = NUM_UNITS, .units = units, .num_params = NUM_UNITS, .params = params};
-}
-
-/* A value in bytes of /proc/self/status; 0 where there is none. */
-static int64_t process_bytes(const char *key)
-{
-    char line[256];
-    long long kilobytes = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0) {
-            kilobytes = strtoll(line + strlen(key), NULL, 10);
-        }
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return kilobytes * 1024;
-}
-
-static void reset_peak(void)
-{
-    int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    if (file >= 0) {
-        (void)!write(file, "5", 1);
-        (void)close(file);
-    }
 }
 
 static judo_status visit(judo_params *weights, int unit, int next, bool backward)

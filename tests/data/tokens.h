@@ -2,6 +2,7 @@
 #ifndef JUDO_TESTS_DATA_TOKENS_H
 #define JUDO_TESTS_DATA_TOKENS_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

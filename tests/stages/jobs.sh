@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # jobs.sh: functions for tests of whole jobs; sourced. JUDO_PROGRAMS, JUDO_MPIEXEC, JUDO_WORLD and JUDO_COMPARE say where the
 # programs, the launcher, the folder made by world.sh and compare_metrics are. Runs go to $work, gone in the end.
 set -u

@@ -7,7 +7,7 @@ stage=$1
 ranks=$2
 steps=$3
 shift 3
-options=(train.max_steps=$steps run.save_every=4 "$@")
+options=("train.max_steps=$steps" run.save_every=4 "$@")
 keys=(loss grad_norm entropy learning_rate num_tokens)
 [ "$stage" != 3 ] || keys+=(kl reward reward_std)
 train "$ranks" "$stage" whole "${options[@]}"

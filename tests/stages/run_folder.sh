@@ -37,7 +37,8 @@ train 1 1 run train.max_steps=6
 # Stage 3 ends inside a rollout of two updates and is prolonged: it draws that rollout anew.
 train 1 3 odd grpo.updates_per_rollout=2 train.max_steps=3
 train 1 3 odd grpo.updates_per_rollout=2 train.max_steps=6
-[ "$(rows odd)" = 6 ] && ! grep -q '"num_tokens":1,' "$work/odd/metrics.jsonl" || complain "a step without completions"
+[ "$(rows odd)" = 6 ] || complain "a prolonged stage 3 did not go on"
+grep -q '"num_tokens":1,' "$work/odd/metrics.jsonl" && complain "a step without completions"
 
 # One job at a time.
 begin 1 1 busy train.max_steps=2000

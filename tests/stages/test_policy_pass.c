@@ -1,0 +1,144 @@
+/* tests/stages/test_policy_pass.c: the policy loss of a rollout small enough to do by hand, on
+ * the model of world.sh. */
+#include "tests/parallel/mpi_main.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "stages/job.h"
+#include "stages/policy_pass.h"
+#include "tests/data/folder.h"
+#include "tests/stages/metrics_row.h"
+
+enum { GROUPS = 3, SIZE = 2, LIMIT = 8 };
+
+static const int32_t lengths[GROUPS][SIZE] = {{1, 3}, {2, 8}, {5, 4}};
+static const float advantages[GROUPS][SIZE] = {{1, -2}, {0.5f, 3}, {-1, 0.25f}};
+
+typedef struct fixture {
+    judo_train_config config;
+    judo_job job;
+    judo_rollout rollout;
+    test_folder folder; /* of rank 0 */
+} fixture;
+
+/* Group g lies on rank g % ranks; its tokens are any, the same wherever it lies. */
+static void fill_rollout(fixture *f)
+{
+    const judo_comm *comm = f->job.comm;
+    int32_t own = (GROUPS - comm->rank + comm->size - 1) / comm->size;
+    assert_ok(judo_rollout_create(&f->config, own, &f->rollout));
+    for (int32_t i = 0; i < own; i++) {
+        int32_t group = i * comm->size + comm->rank;
+        f->rollout.positions[i] = group;
+        for (int32_t k = 0; k < SIZE; k++) {
+            int32_t row = i * SIZE + k;
+            f->rollout.generation.lengths[row] = lengths[group][k];
+            f->rollout.advantages[row] = advantages[group][k];
+            for (int32_t t = 0; t < LIMIT; t++) {
+                f->rollout.generation.tokens[row * LIMIT + t] = 30 + 40 * group + 20 * k + t;
+            }
+        }
+    }
+    assert_ok(judo_rollout_read_prompts(&f->job, &f->rollout));
+}
+
+static void open_fixture(fixture *f, judo_policy_loss loss)
+{
+    const char *const overrides[] = {"run.folder=unused", "grpo.prompts_per_step=3",
+                                     "grpo.group_size=2", "grpo.max_new_tokens=8",
+                                     "grpo.kl_beta=0"};
+    judo_config_table table = judo_train_config_table(true);
+    *f = (fixture){0};
+    assert_ok(judo_config_load(&f->config, &table, "stage3.yaml", overrides, 5));
+    f->config.grpo.loss = loss;
+    assert_ok(judo_job_open(process.comm, &judo_stage_grpo, &f->config, 1, &f->job));
+    assert_ok(judo_job_load_model(&f->job));
+    fill_rollout(f);
+    if (process.comm->rank == 0) {
+        f->folder = folder_make();
+        assert_ok(judo_metrics_open(f->folder.path, -1, false, &f->job.metrics));
+        judo_metrics_set_console_every(f->job.metrics, 0);
+    }
+}
+
+static void close_fixture(fixture *f)
+{
+    judo_metrics_close(&f->job.metrics);
+    judo_rollout_free(&f->rollout);
+    judo_job_close(&f->job);
+    if (process.comm->rank == 0) {
+        folder_remove(&f->folder);
+    }
+}
+
+/* Loss (on rank 0) and gradient norm of one update. */
+static void update(fixture *f, judo_policy_pass *pass, bool first, double *loss, double *norm)
+{
+    judo_metrics_begin(f->job.metrics, first ? 0 : 1);
+    judo_zero3_zero_gradients(f->job.zero);
+    assert_ok(judo_policy_pass_update(pass, first));
+    assert_ok(judo_zero3_gradient_norm(f->job.zero, norm));
+    assert_ok(judo_metrics_end(f->job.metrics));
+    *loss = process.comm->rank == 0 ? metrics_last(f->folder.path, "loss") : NAN;
+}
+
+/* With the ratio at 1 a token's loss is minus its advantage. */
+static void assert_loss(judo_policy_loss kind, double expected)
+{
+    fixture *f = calloc(1, sizeof *f);
+    judo_policy_pass *pass = NULL;
+    double loss[2], norm[2];
+    assert_non_null(f);
+    open_fixture(f, kind);
+    assert_ok(judo_policy_pass_create(&f->job, &pass));
+    assert_ok(judo_policy_pass_pack(pass, &f->rollout));
+    update(f, pass, true, &loss[0], &norm[0]);
+    update(f, pass, false, &loss[1],
+           &norm[1]); /* nothing was changed in between: the ratio is 1 again */
+    if (process.comm->rank == 0) {
+        assert_true(fabs(loss[0] - expected) < 1e-7);
+        assert_true(fabs(loss[1] - expected) < 1e-7);
+        assert_true(metrics_last(f->folder.path, "num_tokens") == 23);
+        assert_true(metrics_last(f->folder.path, "clip_ratio/low_mean") == 0);
+    }
+    assert_true(norm[0] > 0 && norm[0] == norm[1]);
+    judo_policy_pass_destroy(&pass);
+    close_fixture(f);
+    free(f);
+}
+
+static void test_grpo__is_the_mean_of_the_completions_means(void **state)
+{
+    (void)state;
+    assert_loss(JUDO_POLICY_GRPO, -1.75 / 6);
+}
+
+static void test_bnpo_and_dapo__are_the_mean_over_all_tokens(void **state)
+{
+    (void)state;
+    assert_loss(JUDO_POLICY_BNPO, -16.0 / 23);
+    assert_loss(JUDO_POLICY_DAPO, -16.0 / 23);
+}
+
+static void test_dr_grpo__divides_by_completions_and_their_limit(void **state)
+{
+    (void)state;
+    assert_loss(JUDO_POLICY_DR_GRPO, -16.0 / (6 * LIMIT));
+}
+
+static void test_world__is_there(void **state)
+{
+    (void)state;
+    const char *world = getenv("JUDO_WORLD");
+    assert_non_null(world);
+    assert_int_equal(chdir(world), 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_world__is_there),
+    cmocka_unit_test(test_grpo__is_the_mean_of_the_completions_means),
+    cmocka_unit_test(test_bnpo_and_dapo__are_the_mean_over_all_tokens),
+    cmocka_unit_test(test_dr_grpo__divides_by_completions_and_their_limit),
+};
+JUDO_MPI_TEST_MAIN(tests)
