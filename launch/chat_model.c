@@ -46,8 +46,8 @@ static judo_status open_parts(const char *folder, judo_chat_model *out)
     JUDO_TRY(judo_tokenizer_specials(out->tokenizer, &out->specials));
     JUDO_TRY(judo_image_processor_load(path, 0, &out->processor));
     JUDO_TRY(judo_batch_builder_create(&out->processor, &out->builder));
-    JUDO_TRY(judo_local_model_open(folder, options->max_tokens, options->max_patches,
-                                   &out->local));
+    JUDO_TRY(
+        judo_local_model_open(folder, options->max_tokens, options->max_patches, &out->local));
     JUDO_TRY(check_vocabulary(out, folder));
     if (!options->ban_controls) {
         return JUDO_OK;

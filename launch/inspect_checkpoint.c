@@ -6,7 +6,8 @@
 #include "models/layout.h"
 #include "parallel/checkpoint.h"
 
-static judo_status read_whole(const judo_inspection *what, judo_comm *comm, const judo_param_layout *layout)
+static judo_status read_whole(const judo_inspection *what, judo_comm *comm,
+                              const judo_param_layout *layout)
 {
     judo_zero3 *zero = NULL;
     judo_checkpoint_info info = {0};
@@ -18,7 +19,8 @@ static judo_status read_whole(const judo_inspection *what, judo_comm *comm, cons
         printf("step          %" PRId64 "\n", info.step);
         printf("written by    %d rank%s\n", info.world_size, info.world_size == 1 ? "" : "s");
         printf("state         %s\n", info.state);
-        printf("check         weights and moments of %d tensors are whole\n", layout->num_params);
+        printf("check         weights and moments of %d tensors are whole\n",
+               layout->num_params);
     }
     judo_checkpoint_info_free(&info);
     judo_zero3_destroy(&zero);
@@ -32,7 +34,9 @@ judo_status judo_inspect_checkpoint(const judo_inspection *what)
     judo_comm *comm = NULL;
     judo_freeze freeze = {0};
     if (!what->model) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: is a checkpoint; --model MODEL_DIR says of which model", what->path);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "%s: is a checkpoint; --model MODEL_DIR says of which model",
+                         what->path);
     }
     JUDO_TRY(judo_qwen_config_load(what->model, &config));
     JUDO_TRY(judo_qwen_layout_create(&config, &freeze, &layout));

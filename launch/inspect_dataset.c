@@ -40,8 +40,8 @@ static judo_status print_sizes(const judo_dataset *dataset)
         most_width = width > most_width ? width : most_width;
         most_height = height > most_height ? height : most_height;
     }
-    printf("pictures      %" PRId64 ", %.1f megapixels, at most %d x %d\n", judo_dataset_num_images(dataset), 1e-6 * (double)pixels,
-           most_width, most_height);
+    printf("pictures      %" PRId64 ", %.1f megapixels, at most %d x %d\n",
+           judo_dataset_num_images(dataset), 1e-6 * (double)pixels, most_width, most_height);
     return JUDO_OK;
 }
 
@@ -72,7 +72,8 @@ static judo_status describe(const judo_dataset *dataset, bool check)
     for (int k = 0; k < JUDO_NUM_SAMPLE_KINDS; k++) {
         printf("  %-28s %" PRId64, kind_titles[k], counts[k].samples);
         if (counts[k].samples > 0) {
-            printf(" (%" PRId64 " with a mask, %" PRId64 " with a template, %" PRId64 " with an embedding)",
+            printf(" (%" PRId64 " with a mask, %" PRId64 " with a template, %" PRId64
+                   " with an embedding)",
                    counts[k].with_mask, counts[k].with_template, counts[k].with_embedding);
         }
         printf("\n");

@@ -13,28 +13,33 @@
 /* Parts of the model in the layout's order of units. */
 enum part { EMBEDDINGS, VISION, MERGER, DECODER, HEAD, NUM_PARTS };
 
-static const char *const part_titles[NUM_PARTS] = {"embeddings", "vision tower", "merger", "decoder", "head"};
+static const char *const part_titles[NUM_PARTS] = {"embeddings", "vision tower", "merger",
+                                                   "decoder", "head"};
 
 static enum part part_of(const judo_qwen_units *units, int unit)
 {
-    return unit == units->embed          ? EMBEDDINGS
-           : unit == units->merger       ? MERGER
-           : unit == units->head         ? HEAD
+    return unit == units->embed           ? EMBEDDINGS
+           : unit == units->merger        ? MERGER
+           : unit == units->head          ? HEAD
            : unit >= units->first_decoder ? DECODER
-                                         : VISION;
+                                          : VISION;
 }
 
 static void print_config(const judo_qwen_config *c)
 {
     const judo_qwen_text_config *t = &c->text;
     const judo_qwen_vision_config *v = &c->vision;
-    printf("decoder       %" PRId64 " blocks, %" PRId64 " wide, %" PRId64 " query and %" PRId64 " key heads of %" PRId64
-           ", feed-forward %" PRId64 "\n",
-           t->num_layers, t->hidden_size, t->num_heads, t->num_kv_heads, t->head_dim, t->intermediate_size);
-    printf("vision        %" PRId64 " blocks, %" PRId64 " wide, %" PRId64 " heads, feed-forward %" PRId64 ", patches of %" PRId64
+    printf("decoder       %" PRId64 " blocks, %" PRId64 " wide, %" PRId64 " query and %" PRId64
+           " key heads of %" PRId64 ", feed-forward %" PRId64 "\n",
+           t->num_layers, t->hidden_size, t->num_heads, t->num_kv_heads, t->head_dim,
+           t->intermediate_size);
+    printf("vision        %" PRId64 " blocks, %" PRId64 " wide, %" PRId64
+           " heads, feed-forward %" PRId64 ", patches of %" PRId64
            " pixels, windows of %" PRId64 "\n",
-           v->depth, v->hidden_size, v->num_heads, v->intermediate_size, v->patch_size, v->window_size);
-    printf("vocabulary    %" PRId64 " rows, head %s\n", t->vocab_size, t->tie_word_embeddings ? "tied to the embeddings" : "of its own");
+           v->depth, v->hidden_size, v->num_heads, v->intermediate_size, v->patch_size,
+           v->window_size);
+    printf("vocabulary    %" PRId64 " rows, head %s\n", t->vocab_size,
+           t->tie_word_embeddings ? "tied to the embeddings" : "of its own");
 }
 
 static judo_status print_tokenizer(const char *folder)
@@ -49,14 +54,16 @@ static judo_status print_tokenizer(const char *folder)
     int32_t size = judo_tokenizer_size(tokenizer);
     judo_tokenizer_close(&tokenizer);
     JUDO_TRY(status);
-    printf("tokenizer     %d ids, <|im_end|> is %d, <|image_pad|> %d\n", size, specials.im_end, specials.image_pad);
+    printf("tokenizer     %d ids, <|im_end|> is %d, <|image_pad|> %d\n", size, specials.im_end,
+           specials.image_pad);
     JUDO_TRY(judo_image_processor_load(path, 0, &processor));
-    printf("pictures      %" PRId64 " to %" PRId64 " pixels, fingerprint %s\n", processor.min_pixels, processor.max_pixels,
-           processor.fingerprint);
+    printf("pictures      %" PRId64 " to %" PRId64 " pixels, fingerprint %s\n",
+           processor.min_pixels, processor.max_pixels, processor.fingerprint);
     return JUDO_OK;
 }
 
-static void print_parameters(const judo_qwen_config *config, const judo_param_layout *layout, bool tensors)
+static void print_parameters(const judo_qwen_config *config, const judo_param_layout *layout,
+                             bool tensors)
 {
     judo_qwen_units units = judo_qwen_units_of(config);
     int64_t counts[NUM_PARTS] = {0};
@@ -67,7 +74,8 @@ static void print_parameters(const judo_qwen_config *config, const judo_param_la
     }
     printf("parameters    %" PRId64 " in %d tensors\n", total, layout->num_params);
     for (int part = 0; part < NUM_PARTS; part++) {
-        printf("  %-12s %14" PRId64 "  %5.1f %%\n", part_titles[part], counts[part], 100.0 * (double)counts[part] / (double)total);
+        printf("  %-12s %14" PRId64 "  %5.1f %%\n", part_titles[part], counts[part],
+               100.0 * (double)counts[part] / (double)total);
     }
     for (int p = 0; p < layout->num_params && tensors; p++) {
         const judo_param *param = &layout->params[p];
@@ -80,16 +88,17 @@ static void print_parameters(const judo_qwen_config *config, const judo_param_la
 }
 
 /* Reads a tensor in pieces. */
-static judo_status check_tensor(const judo_weight_source *source, const judo_param *param, float *piece, int64_t piece_count,
-                                double *sum_of_squares)
+static judo_status check_tensor(const judo_weight_source *source, const judo_param *param,
+                                float *piece, int64_t piece_count, double *sum_of_squares)
 {
     for (int64_t first = 0; first < param->count; first += piece_count) {
         int64_t count = param->count - first < piece_count ? param->count - first : piece_count;
         JUDO_TRY(source->read(source->context, param, first, count, piece));
         for (int64_t i = 0; i < count; i++) {
             if (!isfinite(piece[i])) {
-                return JUDO_FAIL(JUDO_ERROR_NUMERIC, "%s: element %" PRId64 " is not finite; the model is damaged", param->name,
-                                 first + i);
+                return JUDO_FAIL(JUDO_ERROR_NUMERIC,
+                                 "%s: element %" PRId64 " is not finite; the model is damaged",
+                                 param->name, first + i);
             }
             *sum_of_squares += (double)piece[i] * (double)piece[i];
         }
@@ -97,23 +106,27 @@ static judo_status check_tensor(const judo_weight_source *source, const judo_par
     return JUDO_OK;
 }
 
-static judo_status check_weights(const judo_weight_source *source, const judo_param_layout *layout)
+static judo_status check_weights(const judo_weight_source *source,
+                                 const judo_param_layout *layout)
 {
     const int64_t piece_count = INT64_C(1) << 20;
     double sum_of_squares = 0;
     float *piece = malloc((size_t)piece_count * sizeof *piece);
-    judo_status status = piece ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read weights");
+    judo_status status =
+        piece ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read weights");
     for (int p = 0; p < layout->num_params && status == JUDO_OK; p++) {
         status = check_tensor(source, &layout->params[p], piece, piece_count, &sum_of_squares);
     }
     free(piece);
     if (status == JUDO_OK) {
-        printf("check         all weights are finite; their norm is %.6g\n", sqrt(sum_of_squares));
+        printf("check         all weights are finite; their norm is %.6g\n",
+               sqrt(sum_of_squares));
     }
     return status;
 }
 
-static judo_status describe(const judo_inspection *what, const judo_qwen_config *config, const judo_param_layout *layout)
+static judo_status describe(const judo_inspection *what, const judo_qwen_config *config,
+                            const judo_param_layout *layout)
 {
     judo_weight_source source = {0};
     printf("model         %s\n", what->path);

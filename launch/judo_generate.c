@@ -9,28 +9,42 @@ static const char help[] =
     "judo generate: completions of chat messages\n\n"
     "usage: judo generate MODEL_DIR [--input FILE] [options]\n\n"
     "Reads JSON lines and answers each with one:\n"
-    "  {\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"image\": \"a.png\"},\n"
-    "                                             {\"type\": \"text\", \"text\": \"Any defect?\"}]}]}\n"
-    "  -> {\"text\": \"...\", \"tokens\": [ids], \"logprobs\": [natural logarithms], \"stopped\": true}\n\n"
-    "A completion ends with <|im_end|> or <|endoftext|> (\"stopped\": true; the token is the last of \"tokens\", not\n"
-    "part of \"text\") or after max_new_tokens. The log-probabilities are the model's own, before temperature and\n"
-    "filters. With n > 1 the answer is {\"completions\": [{\"text\", ..}, ..]}. An \"id\" is copied.\n\n"
-    "Each of these is an option for all requests, and a member of a request (with _ for -) that overrides it:\n"
+    "  {\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"image\": "
+    "\"a.png\"},\n"
+    "                                             {\"type\": \"text\", \"text\": \"Any "
+    "defect?\"}]}]}\n"
+    "  -> {\"text\": \"...\", \"tokens\": [ids], \"logprobs\": [natural logarithms], "
+    "\"stopped\": true}\n\n"
+    "A completion ends with <|im_end|> or <|endoftext|> (\"stopped\": true; the token is the "
+    "last of \"tokens\", not\n"
+    "part of \"text\") or after max_new_tokens. The log-probabilities are the model's own, "
+    "before temperature and\n"
+    "filters. With n > 1 the answer is {\"completions\": [{\"text\", ..}, ..]}. An \"id\" is "
+    "copied.\n\n"
+    "Each of these is an option for all requests, and a member of a request (with _ for -) "
+    "that overrides it:\n"
     "  --max-new-tokens N        default 256\n"
     "  --temperature X           default 0: the likeliest token each time (greedy)\n"
     "  --top-k N                 only the N likeliest; default 0: all\n"
-    "  --top-p X                 only the likeliest that reach this share together; default 1: all\n"
-    "  --min-p X                 only tokens with this share of the likeliest one's probability; default 0: all\n"
-    "  --repetition-penalty X    for tokens that prompt or completion already have; default 1: none\n"
+    "  --top-p X                 only the likeliest that reach this share together; default 1: "
+    "all\n"
+    "  --min-p X                 only tokens with this share of the likeliest one's "
+    "probability; default 0: all\n"
+    "  --repetition-penalty X    for tokens that prompt or completion already have; default 1: "
+    "none\n"
     "  --seed N                  default 0; the same request and seed give the same text\n"
     "  --n N                     completions of each request, default 1\n\n"
     "  --input FILE              instead of standard input\n"
-    "  --root FOLDER             what image paths are relative to; default: the current folder\n"
+    "  --root FOLDER             what image paths are relative to; default: the current "
+    "folder\n"
     "  --max-tokens N            longest prompt, default 8192; memory is planned for it\n"
-    "  --max-patches N           most image patches (14 x 14 pixels) of a request, default 16384\n"
-    "  --ban-controls            as in training and judo_eval: vision and control tokens, and vocabulary rows without\n"
+    "  --max-patches N           most image patches (14 x 14 pixels) of a request, default "
+    "16384\n"
+    "  --ban-controls            as in training and judo_eval: vision and control tokens, and "
+    "vocabulary rows without\n"
     "                            a token, are never drawn\n\n"
-    "example: judo generate model --temperature 0.7 --top-p 0.9 --input requests.jsonl > completions.jsonl\n";
+    "example: judo generate model --temperature 0.7 --top-p 0.9 --input requests.jsonl > "
+    "completions.jsonl\n";
 
 enum { MOST_TOKENS = 1 << 24 }; /* of one answer */
 
@@ -60,20 +74,25 @@ static judo_status check_settings(const draw_settings *s, const char *source)
         {"seed", (double)s->seed, 0, 0x1p53},
         {"n", (double)s->n, 1, 4096},
     };
+
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         if (!(ranges[i].value >= ranges[i].lowest && ranges[i].value <= ranges[i].highest)) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: %s is %g; it must be %g to %g", source, ranges[i].name, ranges[i].value,
-                             ranges[i].lowest, ranges[i].highest);
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: %s is %g; it must be %g to %g", source,
+                             ranges[i].name, ranges[i].value, ranges[i].lowest,
+                             ranges[i].highest);
         }
     }
     if (s->n * s->max_new_tokens > MOST_TOKENS) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: n %lld times max_new_tokens %lld is more than %d; ask for less at once", source,
-                         (long long)s->n, (long long)s->max_new_tokens, MOST_TOKENS);
+        return JUDO_FAIL(
+            JUDO_ERROR_ARGUMENT,
+            "%s: n %lld times max_new_tokens %lld is more than %d; ask for less at once",
+            source, (long long)s->n, (long long)s->max_new_tokens, MOST_TOKENS);
     }
     return JUDO_OK;
 }
 
-static judo_status read_settings(const draw_settings *defaults, const judo_json *request, const char *source, draw_settings *out)
+static judo_status read_settings(const draw_settings *defaults, const judo_json *request,
+                                 const char *source, draw_settings *out)
 {
     const struct {
         const char *key;
@@ -82,24 +101,31 @@ static judo_status read_settings(const draw_settings *defaults, const judo_json 
                     {"top_k", defaults->top_k, &out->top_k},
                     {"seed", defaults->seed, &out->seed},
                     {"n", defaults->n, &out->n}};
+
     const struct {
         const char *key;
         double fallback, *target;
-    } numbers[] = {{"temperature", defaults->temperature, &out->temperature},
-                   {"top_p", defaults->top_p, &out->top_p},
-                   {"min_p", defaults->min_p, &out->min_p},
-                   {"repetition_penalty", defaults->repetition_penalty, &out->repetition_penalty}};
+    } numbers[] = {
+        {"temperature", defaults->temperature, &out->temperature},
+        {"top_p", defaults->top_p, &out->top_p},
+        {"min_p", defaults->min_p, &out->min_p},
+        {"repetition_penalty", defaults->repetition_penalty, &out->repetition_penalty}};
+
     for (int i = 0; i < 4; i++) {
-        JUDO_TRY(judo_json_get_int_or(request, integers[i].key, source, integers[i].fallback, integers[i].target));
-        JUDO_TRY(judo_json_get_double_or(request, numbers[i].key, source, numbers[i].fallback, numbers[i].target));
+        JUDO_TRY(judo_json_get_int_or(request, integers[i].key, source, integers[i].fallback,
+                                      integers[i].target));
+        JUDO_TRY(judo_json_get_double_or(request, numbers[i].key, source, numbers[i].fallback,
+                                         numbers[i].target));
     }
     return check_settings(out, source);
 }
 
-static judo_status draw(generate *self, const judo_chat_prompt *prompt, const draw_settings *s, judo_generation *generation)
+static judo_status draw(generate *self, const judo_chat_prompt *prompt, const draw_settings *s,
+                        judo_generation *generation)
 {
     judo_chat_model *m = &self->model;
-    const uint64_t key = 0; /* the text depends on request and seed, not on the place in the file */
+    const uint64_t key =
+        0; /* the text depends on request and seed, not on the place in the file */
     int32_t stops[] = {m->specials.im_end, m->specials.endoftext};
     judo_batch batch;
     judo_generate_options options = {
@@ -118,17 +144,20 @@ static judo_status draw(generate *self, const judo_chat_prompt *prompt, const dr
     judo_batch_builder_reset(m->builder);
     JUDO_TRY(judo_batch_builder_add(m->builder, &prompt->view));
     JUDO_TRY(judo_batch_builder_batch(m->builder, &batch));
-    return judo_generate(m->local.model, judo_local_params_base(m->local.params), &batch, &key, (int32_t)s->n, &options, generation);
+    return judo_generate(m->local.model, judo_local_params_base(m->local.params), &batch, &key,
+                         (int32_t)s->n, &options, generation);
 }
 
-static judo_status put_completion(generate *self, const judo_generation *generation, int32_t row, judo_json_writer *answer)
+static judo_status put_completion(generate *self, const judo_generation *generation,
+                                  int32_t row, judo_json_writer *answer)
 {
     const int32_t *tokens = generation->tokens + (int64_t)row * generation->max_new_tokens;
     const float *logprobs = generation->logprobs + (int64_t)row * generation->max_new_tokens;
     int32_t length = generation->lengths[row];
     judo_text_clear(&self->text);
     JUDO_TRY(judo_tokenizer_decode(self->model.tokenizer, tokens, length, true, &self->text));
-    judo_json_put_bytes(answer, "text", self->text.bytes ? self->text.bytes : "", self->text.length);
+    judo_json_put_bytes(answer, "text", self->text.bytes ? self->text.bytes : "",
+                        self->text.length);
     judo_json_begin_array(answer, "tokens");
     for (int32_t i = 0; i < length; i++) {
         judo_json_put_int(answer, NULL, tokens[i]);
@@ -143,7 +172,8 @@ static judo_status put_completion(generate *self, const judo_generation *generat
     return JUDO_OK;
 }
 
-static judo_status put_answer(generate *self, const judo_generation *generation, judo_json_writer *answer)
+static judo_status put_answer(generate *self, const judo_generation *generation,
+                              judo_json_writer *answer)
 {
     if (generation->num_rows == 1) {
         return put_completion(self, generation, 0, answer);
@@ -158,7 +188,8 @@ static judo_status put_answer(generate *self, const judo_generation *generation,
     return JUDO_OK;
 }
 
-static judo_status answer_request(void *context, const judo_json *request, const char *source, judo_json_writer *answer)
+static judo_status answer_request(void *context, const judo_json *request, const char *source,
+                                  judo_json_writer *answer)
 {
     generate *self = context;
     draw_settings settings;
@@ -166,7 +197,8 @@ static judo_status answer_request(void *context, const judo_json *request, const
     judo_generation generation;
     JUDO_TRY(read_settings(&self->defaults, request, source, &settings));
     JUDO_TRY(judo_chat_prompt_read(&self->model, request, source, &prompt));
-    judo_status status = judo_generation_create((int32_t)settings.n, (int32_t)settings.max_new_tokens, &generation);
+    judo_status status = judo_generation_create((int32_t)settings.n,
+                                                (int32_t)settings.max_new_tokens, &generation);
     if (status == JUDO_OK) {
         judo_json_begin_object(answer, NULL);
         status = judo_chat_copy_id(request, source, answer);
@@ -187,7 +219,8 @@ static judo_status run(int argc, char **argv)
 {
     const char *folder, *input = NULL;
     int count;
-    generate self = {.defaults = {.max_new_tokens = 256, .n = 1, .top_p = 1, .repetition_penalty = 1}};
+    generate self = {
+        .defaults = {.max_new_tokens = 256, .n = 1, .top_p = 1, .repetition_penalty = 1}};
     draw_settings *s = &self.defaults;
     judo_chat_model_options model = {.root = ".", .max_tokens = 8192, .max_patches = 16384};
     const judo_option options[] = {
@@ -205,7 +238,8 @@ static judo_status run(int argc, char **argv)
         {"seed", JUDO_OPTION_INT, &s->seed},
         {"n", JUDO_OPTION_INT, &s->n},
     };
-    JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]), 1, 1, &folder, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]),
+                                1, 1, &folder, &count));
     JUDO_TRY(check_settings(s, "options"));
     JUDO_TRY(judo_chat_model_open(folder, &model, &self.model));
     judo_status status = judo_filter_run(input, answer_request, &self);

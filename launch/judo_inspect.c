@@ -1,4 +1,5 @@
-/* launch/judo_inspect.c: what a model directory, a dataset file or a checkpoint holds, and whether it can be read. */
+/* launch/judo_inspect.c: what a model directory, a dataset file or a checkpoint holds, and
+ * whether it can be read. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +11,15 @@
 #include "launch/tool.h"
 
 static const char help[] =
-    "judo inspect: what a model directory, a dataset file or a checkpoint holds, and whether it can be read\n\n"
+    "judo inspect: what a model directory, a dataset file or a checkpoint holds, and whether "
+    "it can be read\n\n"
     "usage: judo inspect MODEL_DIR [--tensors] [--check]\n"
     "       judo inspect DATASET.h5 [--check]\n"
     "       judo inspect RUN/checkpoints/step-000500 --model MODEL_DIR\n\n"
-    "Opening alone checks much: every size, shape and index of a dataset, every tensor's name and shape of a model. A\n"
-    "checkpoint is read whole and its checksums compared; --model names the model that the run began from.\n\n"
+    "Opening alone checks much: every size, shape and index of a dataset, every tensor's name "
+    "and shape of a model. A\n"
+    "checkpoint is read whole and its checksums compared; --model names the model that the run "
+    "began from.\n\n"
     "  --tensors   list every tensor with its shape\n"
     "  --check     also read every weight (are all finite?) or every picture and mask\n"
     "  --model F   the model of a checkpoint\n\n"
@@ -24,7 +28,8 @@ static const char help[] =
 static bool has_file(const char *folder, const char *name)
 {
     char path[4096];
-    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && access(path, F_OK) == 0;
+    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
+           access(path, F_OK) == 0;
 }
 
 static judo_status run(int argc, char **argv)
@@ -39,7 +44,10 @@ static judo_status run(int argc, char **argv)
     };
     JUDO_TRY(judo_options_parse(argc, argv, options, 3, 1, 1, &what.path, &count));
     if (stat(what.path, &facts) != 0) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: no such file or folder; give a model directory, a dataset or a checkpoint", what.path);
+        return JUDO_FAIL(
+            JUDO_ERROR_IO,
+            "%s: no such file or folder; give a model directory, a dataset or a checkpoint",
+            what.path);
     }
     if (!S_ISDIR(facts.st_mode)) {
         return judo_inspect_dataset(&what);
@@ -51,7 +59,8 @@ static judo_status run(int argc, char **argv)
         return judo_inspect_model(&what);
     }
     return JUDO_FAIL(JUDO_ERROR_FORMAT,
-                     "%s: neither a model directory (no config.json) nor a checkpoint (no manifest.json); a run's checkpoints are "
+                     "%s: neither a model directory (no config.json) nor a checkpoint (no "
+                     "manifest.json); a run's checkpoints are "
                      "RUN/checkpoints/step-*",
                      what.path);
 }

@@ -10,17 +10,21 @@ static const char help[] =
     "judo reward: the rewards of stage 3 for given completions\n\n"
     "usage: judo reward [--input FILE] [options]\n\n"
     "Reads JSON lines and answers each with one:\n"
-    "  {\"completion\": \"<think>..</think><answer>B</answer>\", \"answer\": \"B\", \"cells\": \"(3,7)-(3,8)\",\n"
+    "  {\"completion\": \"<think>..</think><answer>B</answer>\", \"answer\": \"B\", \"cells\": "
+    "\"(3,7)-(3,8)\",\n"
     "   \"rationale\": \"...\", \"cosine\": 0.7, \"id\": 1}\n"
-    "  -> {\"id\", \"rewards\": {\"choice\", \"format\", \"structure\", \"segmentation\", \"domain\"}, \"total\",\n"
+    "  -> {\"id\", \"rewards\": {\"choice\", \"format\", \"structure\", \"segmentation\", "
+    "\"domain\"}, \"total\",\n"
     "      \"predicted_answer\", \"think_answer\", \"cells\", \"cells_state\", \"cosine\"}\n"
-    "Only completion and answer are needed. Without cells the picture is a normal one. A reward that does not apply is\n"
+    "Only completion and answer are needed. Without cells the picture is a normal one. A "
+    "reward that does not apply is\n"
     "null: domain without a rationale, or without --minilm and a cosine.\n\n"
     "  --input FILE        instead of standard input\n"
     "  --minilm FOLDER     all-MiniLM-L6-v2, for the domain reward (launch/get-minilm)\n"
     "  --preset NAME       which rewards count: judo (default, all five), grpo or anomalyr1\n"
     "  --definition NAME   paper (default), or reference: as the public code computes them\n\n"
-    "example: echo '{\"completion\": \"<think>a</think><answer>A</answer>\", \"answer\": \"A\"}' | judo reward\n";
+    "example: echo '{\"completion\": \"<think>a</think><answer>A</answer>\", \"answer\": "
+    "\"A\"}' | judo reward\n";
 
 typedef struct reward {
     judo_reward_rules rules;
@@ -29,7 +33,8 @@ typedef struct reward {
 } reward;
 
 /* The position of `value` among `names` (judo_reward_recipe, judo_reward_definition). */
-static judo_status index_of(const char *option, const char *value, const char *const *names, int count, int *out)
+static judo_status index_of(const char *option, const char *value, const char *const *names,
+                            int count, int *out)
 {
     char list[128] = "";
     for (int i = 0; i < count; i++) {
@@ -43,17 +48,20 @@ static judo_status index_of(const char *option, const char *value, const char *c
     return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s '%s' is none of %s", option, value, list);
 }
 
-static judo_status answer_request(void *context, const judo_json *request, const char *source, judo_json_writer *answer)
+static judo_status answer_request(void *context, const judo_json *request, const char *source,
+                                  judo_json_writer *answer)
 {
     reward *self = context;
-    return judo_reward_filter_row(&self->rules, self->encoder ? &self->embedder : NULL, request, source, answer);
+    return judo_reward_filter_row(&self->rules, self->encoder ? &self->embedder : NULL, request,
+                                  source, answer);
 }
 
 static judo_status run(int argc, char **argv)
 {
     static const char *const presets[JUDO_NUM_RECIPES] = {"judo", "grpo", "anomalyr1"};
     static const char *const definitions[JUDO_NUM_DEFINITIONS] = {"paper", "reference"};
-    const char *input = NULL, *minilm = NULL, *preset = presets[0], *definition = definitions[0];
+    const char *input = NULL, *minilm = NULL, *preset = presets[0],
+               *definition = definitions[0];
     int count, recipe = 0, how = 0;
     reward self = {0};
     const judo_option options[] = {
@@ -65,7 +73,8 @@ static judo_status run(int argc, char **argv)
     JUDO_TRY(judo_options_parse(argc, argv, options, 4, 0, 0, NULL, &count));
     JUDO_TRY(index_of("preset", preset, presets, JUDO_NUM_RECIPES, &recipe));
     JUDO_TRY(index_of("definition", definition, definitions, JUDO_NUM_DEFINITIONS, &how));
-    judo_reward_config config = judo_reward_config_of((judo_reward_recipe)recipe, (judo_reward_definition)how);
+    judo_reward_config config =
+        judo_reward_config_of((judo_reward_recipe)recipe, (judo_reward_definition)how);
     JUDO_TRY(judo_reward_rules_resolve(&config, &self.rules));
     if (minilm) {
         JUDO_TRY(judo_text_embedder_open(minilm, judo_ops_cpu(), &self.encoder));
