@@ -1,6 +1,7 @@
-/* tests/stages/compare_metrics.c: do two metrics.jsonl tell the same? FIRST SECOND TOLERANCE KEY[:SCALE]..: both must hold the
- * same steps from 0 on, and each KEY's values must differ by at most TOLERANCE of the larger, or of SCALE where that is larger
- * still (for sums whose terms cancel); 0 asks for the same bits. */
+/* tests/stages/compare_metrics.c: do two metrics.jsonl tell the same? FIRST SECOND TOLERANCE
+ * KEY[:SCALE]..: both must hold the same steps from 0 on, and each KEY's values must differ by
+ * at most TOLERANCE of the larger, or of SCALE where that is larger still (for sums whose terms
+ * cancel); 0 asks for the same bits. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +28,8 @@ static judo_status add_row(void *context, const judo_json *row, int64_t line)
     int64_t step;
     JUDO_TRY(judo_json_get_int(row, "step", "metrics", &step));
     if (step != t->num_rows || step >= MOST_ROWS) {
-        return JUDO_FAIL(JUDO_ERROR_FORMAT, "line %lld: step %lld where %lld should be", (long long)line, (long long)step,
-                         (long long)t->num_rows);
+        return JUDO_FAIL(JUDO_ERROR_FORMAT, "line %lld: step %lld where %lld should be",
+                         (long long)line, (long long)step, (long long)t->num_rows);
     }
     for (int k = 0; k < num_keys; k++) {
         t->values[step][k] = NAN;
@@ -40,8 +41,8 @@ static judo_status add_row(void *context, const judo_json *row, int64_t line)
     return JUDO_OK;
 }
 
-/* The largest relative difference of one key; 0 only for equal bits. A row without the key must lack it in both; NaN if a row
- * of one table lacks it, or all do. */
+/* The largest relative difference of one key; 0 only for equal bits. A row without the key must
+ * lack it in both; NaN if a row of one table lacks it, or all do. */
 static double largest_difference(int key, int64_t *where)
 {
     double largest = 0;
@@ -52,7 +53,8 @@ static double largest_difference(int key, int64_t *where)
             continue;
         }
         count++;
-        double difference = a == b ? 0 : fabs(a - b) / fmax(scales[key], fmax(fabs(a), fabs(b)));
+        double difference =
+            a == b ? 0 : fabs(a - b) / fmax(scales[key], fmax(fabs(a), fabs(b)));
         if (!(difference <= largest)) {
             largest = difference;
             *where = step;
@@ -68,8 +70,8 @@ static int compare(double tolerance)
         int64_t where = 0;
         double difference = largest_difference(k, &where);
         bool good = difference <= tolerance;
-        printf("%-32s differs by at most %.3g (step %lld)%s\n", keys[k], difference, (long long)where,
-               good ? "" : ": too much");
+        printf("%-32s differs by at most %.3g (step %lld)%s\n", keys[k], difference,
+               (long long)where, good ? "" : ": too much");
         failures += !good;
     }
     return failures > 0;
@@ -79,7 +81,8 @@ static void read_keys(char *const *arguments, int count)
 {
     for (num_keys = 0; num_keys < count; num_keys++) {
         const char *colon = strchrnul(arguments[num_keys], ':');
-        (void)snprintf(keys[num_keys], sizeof keys[0], "%.*s", (int)(colon - arguments[num_keys]), arguments[num_keys]);
+        (void)snprintf(keys[num_keys], sizeof keys[0], "%.*s",
+                       (int)(colon - arguments[num_keys]), arguments[num_keys]);
         scales[num_keys] = *colon ? strtod(colon + 1, NULL) : 0;
     }
 }
@@ -98,7 +101,8 @@ int main(int argc, char **argv)
         }
     }
     if (tables[0].num_rows != tables[1].num_rows || tables[0].num_rows == 0) {
-        printf("%lld and %lld steps\n", (long long)tables[0].num_rows, (long long)tables[1].num_rows);
+        printf("%lld and %lld steps\n", (long long)tables[0].num_rows,
+               (long long)tables[1].num_rows);
         return 1;
     }
     return compare(strtod(argv[3], NULL));
