@@ -4,9 +4,10 @@
 
 #include "data/tokenizer.h"
 
-/* One byte per row of the vocabulary, 1 for vision and control tokens and for rows without a token; the two that end a
- * completion stay allowed. An image token inside a completion has no image behind it. The caller frees *out. */
-judo_status judo_banned_ids(const judo_tokenizer *tokenizer, const judo_special_ids *specials, int64_t vocab_size,
-                            uint8_t **out) JUDO_MUST_CHECK;
+/* One byte per row of the vocabulary, 1 for vision and control tokens and for rows without a
+ * token; the two that end a completion stay allowed. An image token inside a completion has no
+ * image behind it. The caller frees *out. */
+judo_status judo_banned_ids(const judo_tokenizer *tokenizer, const judo_special_ids *specials,
+                            int64_t vocab_size, uint8_t **out) JUDO_MUST_CHECK;
 
 #endif

@@ -45,12 +45,13 @@ static judo_status read_stage1(const judo_json *row, judo_pack_item *item)
                                    &sample->target);
 }
 
-/* The one picture of a domain question is a normal one; it stands as the query. Lessons of a base model may have none
- * (image null), or a normal one beside the query (normal_image). */
+/* The one picture of a domain question is a normal one; it stands as the query. Lessons of a
+ * base model may have none (image null), or a normal one beside the query (normal_image). */
 static judo_status read_stage2(const judo_json *row, judo_pack_item *item)
 {
     JUDO_TRY(judo_json_get_string_or(row, "image", item->place, NULL, &item->query));
-    JUDO_TRY(judo_json_get_string_or(row, "normal_image", item->place, NULL, &item->template_path));
+    JUDO_TRY(
+        judo_json_get_string_or(row, "normal_image", item->place, NULL, &item->template_path));
     JUDO_TRY(judo_json_get_string(row, "problem", item->place, &item->sample.question));
     item->sample.is_normal = true;
     return judo_json_get_string(row, "solution", item->place, &item->sample.target);

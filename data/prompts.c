@@ -167,22 +167,26 @@ static judo_status build_question(const judo_prompt_spec *spec, outline *o, cons
     return status;
 }
 
-/* What the words before the question say about the pictures: none, the usual normal one, or query and normal. */
+/* What the words before the question say about the pictures: none, the usual normal one, or
+ * query and normal. */
 static const char *domain_lead(bool compact, int32_t num_images)
 {
     if (num_images == 1) {
-        return compact ? "Normal."
-                       : "The image shows a typical object without defects. Answer the question "
-                         "about its domain; do not describe the image.";
+        return compact
+                   ? "Normal."
+                   : "The image shows a typical object without defects. Answer the question "
+                     "about its domain; do not describe the image.";
     }
     if (num_images == 2) {
-        return compact ? "Query, normal." : "First image = QUERY; Second image = NORMAL template. Answer the question.";
+        return compact ? "Query, normal."
+                       : "First image = QUERY; Second image = NORMAL template. Answer the "
+                         "question.";
     }
     return compact ? "" : "Answer the question about the domain.";
 }
 
-judo_status judo_prompt_domain_qa(const judo_prompt_spec *spec, int32_t num_images, const char *question,
-                                  judo_prompt *out)
+judo_status judo_prompt_domain_qa(const judo_prompt_spec *spec, int32_t num_images,
+                                  const char *question, judo_prompt *out)
 {
     bool compact = spec->style == JUDO_PROMPTS_COMPACT;
     outline o = {.system = compact_system, .num_images = num_images, .after = ""};

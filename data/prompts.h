@@ -44,10 +44,10 @@ typedef struct judo_prompt {
 /* Stage 1: images query, normal. Asks for the anomalous cells and their description. */
 judo_status judo_prompt_segmentation(const judo_prompt_spec *spec,
                                      judo_prompt *out) JUDO_MUST_CHECK;
-/* Stage 2: a question about the object's domain beside one normal image; also beside none, or beside a query
- * and a normal one (num_images 0 to 2). */
-judo_status judo_prompt_domain_qa(const judo_prompt_spec *spec, int32_t num_images, const char *question,
-                                  judo_prompt *out) JUDO_MUST_CHECK;
+/* Stage 2: a question about the object's domain beside one normal image; also beside none, or
+ * beside a query and a normal one (num_images 0 to 2). */
+judo_status judo_prompt_domain_qa(const judo_prompt_spec *spec, int32_t num_images,
+                                  const char *question, judo_prompt *out) JUDO_MUST_CHECK;
 /* Stage 3 and evaluation: images query, normal; a question with options, lettered from A.
  * num_options in [1, 26]; with 0 the question is taken as it is (options already inside). */
 judo_status judo_prompt_choice(const judo_prompt_spec *spec, const char *question,

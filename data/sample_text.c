@@ -5,8 +5,9 @@
 
 #include "data/chat_template.h"
 
-static judo_status read_images(const judo_sample_text *text, const judo_dataset *dataset, const judo_sample *sample,
-                               judo_sample_sequence *out, int32_t *image_tokens)
+static judo_status read_images(const judo_sample_text *text, const judo_dataset *dataset,
+                               const judo_sample *sample, judo_sample_sequence *out,
+                               int32_t *image_tokens)
 {
     int64_t wanted[JUDO_SAMPLE_IMAGES] = {sample->query_image, sample->template_image};
     for (int i = 0; i < JUDO_SAMPLE_IMAGES; i++) {
@@ -24,7 +25,8 @@ static judo_status read_images(const judo_sample_text *text, const judo_dataset 
     return JUDO_OK;
 }
 
-static judo_status make_prompt(const judo_sample_text *text, const judo_sample *sample, int32_t num_images, judo_prompt *out)
+static judo_status make_prompt(const judo_sample_text *text, const judo_sample *sample,
+                               int32_t num_images, judo_prompt *out)
 {
     judo_prompt_spec spec = {.style = text->style, .options = text->options};
     if (text->use_domain_text && sample->domain[0]) {
@@ -36,28 +38,35 @@ static judo_status make_prompt(const judo_sample_text *text, const judo_sample *
     case JUDO_SAMPLE_DOMAIN_QA:
         return judo_prompt_domain_qa(&spec, num_images, sample->question, out);
     case JUDO_SAMPLE_CHOICE:
-        return judo_prompt_choice(&spec, sample->question, sample->options, sample->num_options, out);
+        return judo_prompt_choice(&spec, sample->question, sample->options, sample->num_options,
+                                  out);
     }
-    return JUDO_FAIL(JUDO_ERROR_INTERNAL, "sample %lld is of no known kind", (long long)sample->index);
+    return JUDO_FAIL(JUDO_ERROR_INTERNAL, "sample %lld is of no known kind",
+                     (long long)sample->index);
 }
 
 /* The text to learn; stage 3 has none. */
-static judo_status make_target(const judo_sample_text *text, const judo_sample *sample, judo_text *out)
+static judo_status make_target(const judo_sample_text *text, const judo_sample *sample,
+                               judo_text *out)
 {
     if (sample->kind == JUDO_SAMPLE_DOMAIN_QA) {
         return judo_text_append_string(out, sample->target);
     }
     if (sample->kind != JUDO_SAMPLE_SEGMENTATION) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "sample %lld is of a kind without a text to learn", (long long)sample->index);
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                         "sample %lld is of a kind without a text to learn",
+                         (long long)sample->index);
     }
     char cells[8192];
     bool reference = text->targets == JUDO_TARGETS_REFERENCE;
-    (void)judo_cells_format(&sample->cells, reference ? " , " : ", ", reference ? "None" : "", cells, sizeof cells);
+    (void)judo_cells_format(&sample->cells, reference ? " , " : ", ", reference ? "None" : "",
+                            cells, sizeof cells);
     return judo_target_segmentation(text->targets, cells, sample->target, out);
 }
 
-/* The reference code's small differences between the stages (spec: labels), for prompts in its style: stage 1 names the
- * pictures, trains the newline behind the assistant's header and drops the last one. */
+/* The reference code's small differences between the stages (spec: labels), for prompts in its
+ * style: stage 1 names the pictures, trains the newline behind the assistant's header and drops
+ * the last one. */
 static judo_chat_options chat_options(const judo_sample_text *text, const judo_sample *sample)
 {
     bool as_judo = text->style == JUDO_PROMPTS_JUDO;
@@ -68,16 +77,18 @@ static judo_chat_options chat_options(const judo_sample_text *text, const judo_s
     };
 }
 
-static judo_status render(const judo_sample_text *text, const judo_sample *sample, const judo_prompt *prompt,
-                          bool generation_prompt, const int32_t *image_tokens, judo_sample_sequence *out)
+static judo_status render(const judo_sample_text *text, const judo_sample *sample,
+                          const judo_prompt *prompt, bool generation_prompt,
+                          const int32_t *image_tokens, judo_sample_sequence *out)
 {
     judo_ids starts = {0};
     judo_chat_options options = chat_options(text, sample);
     options.add_generation_prompt = generation_prompt;
     options.strip_end = options.strip_end && !generation_prompt;
     judo_ids_clear(&out->ids);
-    judo_status status = judo_chat_render(text->tokenizer, prompt->messages, prompt->num_messages, image_tokens,
-                                          out->view.num_images, &options, &out->ids, &starts);
+    judo_status status =
+        judo_chat_render(text->tokenizer, prompt->messages, prompt->num_messages, image_tokens,
+                         out->view.num_images, &options, &out->ids, &starts);
     for (int32_t i = 0; status == JUDO_OK && i < out->view.num_images; i++) {
         out->image_starts[i] = starts.ids[i];
     }
@@ -85,8 +96,9 @@ static judo_status render(const judo_sample_text *text, const judo_sample *sampl
     return status;
 }
 
-static judo_status add_target(const judo_sample_text *text, const judo_sample *sample, judo_prompt *prompt,
-                              const int32_t *image_tokens, judo_sample_sequence *out)
+static judo_status add_target(const judo_sample_text *text, const judo_sample *sample,
+                              judo_prompt *prompt, const int32_t *image_tokens,
+                              judo_sample_sequence *out)
 {
     judo_text target = {0};
     int32_t prompt_tokens = (int32_t)out->ids.count;
@@ -99,13 +111,14 @@ static judo_status add_target(const judo_sample_text *text, const judo_sample *s
     }
     judo_text_free(&target);
     JUDO_TRY(status);
-    bool trains_newline = text->style == JUDO_PROMPTS_JUDO && sample->kind == JUDO_SAMPLE_SEGMENTATION;
+    bool trains_newline =
+        text->style == JUDO_PROMPTS_JUDO && sample->kind == JUDO_SAMPLE_SEGMENTATION;
     out->view.first_target = prompt_tokens - (trains_newline ? 1 : 0);
     return JUDO_OK;
 }
 
-static judo_status build(const judo_sample_text *text, const judo_dataset *dataset, const judo_sample *sample,
-                         bool with_target, judo_sample_sequence *out)
+static judo_status build(const judo_sample_text *text, const judo_dataset *dataset,
+                         const judo_sample *sample, bool with_target, judo_sample_sequence *out)
 {
     judo_prompt prompt = {0};
     int32_t image_tokens[JUDO_SAMPLE_IMAGES];
@@ -125,7 +138,8 @@ static judo_status build(const judo_sample_text *text, const judo_dataset *datas
     return status;
 }
 
-judo_status judo_sample_sequence_build(const judo_sample_text *text, const judo_dataset *dataset, const judo_sample *sample,
+judo_status judo_sample_sequence_build(const judo_sample_text *text,
+                                       const judo_dataset *dataset, const judo_sample *sample,
                                        bool with_target, judo_sample_sequence *out)
 {
     *out = (judo_sample_sequence){0};

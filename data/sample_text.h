@@ -1,5 +1,5 @@
-/* data/sample_text.h: how a dataset sample becomes token ids: the one place where prompts of training, rollout and
- * evaluation are made. */
+/* data/sample_text.h: how a dataset sample becomes token ids: the one place where prompts of
+ * training, rollout and evaluation are made. */
 #ifndef JUDO_DATA_SAMPLE_TEXT_H
 #define JUDO_DATA_SAMPLE_TEXT_H
 
@@ -24,7 +24,8 @@ typedef struct judo_sample_text {
 
 enum { JUDO_SAMPLE_IMAGES = 2 };
 
-/* A sample as a sequence. Owns ids and images; `view` borrows them, so it must stay where it was built. */
+/* A sample as a sequence. Owns ids and images; `view` borrows them, so it must stay where it
+ * was built. */
 typedef struct judo_sample_sequence {
     judo_ids ids;
     judo_image images[JUDO_SAMPLE_IMAGES];
@@ -32,10 +33,12 @@ typedef struct judo_sample_sequence {
     judo_sequence view;
 } judo_sample_sequence;
 
-/* Reads the sample's images and renders its prompt; with `with_target` also the text to learn (view.first_target is
- * where it begins), else the prompt ends with the assistant's header. Thread safe. */
-judo_status judo_sample_sequence_build(const judo_sample_text *text, const judo_dataset *dataset,
-                                       const judo_sample *sample, bool with_target,
+/* Reads the sample's images and renders its prompt; with `with_target` also the text to learn
+ * (view.first_target is where it begins), else the prompt ends with the assistant's header.
+ * Thread safe. */
+judo_status judo_sample_sequence_build(const judo_sample_text *text,
+                                       const judo_dataset *dataset, const judo_sample *sample,
+                                       bool with_target,
                                        judo_sample_sequence *out) JUDO_MUST_CHECK;
 void judo_sample_sequence_free(judo_sample_sequence *sequence);
 

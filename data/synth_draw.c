@@ -96,8 +96,8 @@ static float plate_mark(const picture *p, float x, float y, float rgb[3])
     return 0;
 }
 
-/* The station's projector casts a coded dot pattern, as structured-light stations do: eight dots in each cell spell its row
- * and column in Gray code, lighter for 1 and darker for 0. */
+/* The station's projector casts a coded dot pattern, as structured-light stations do: eight
+ * dots in each cell spell its row and column in Gray code, lighter for 1 and darker for 0. */
 static float projected(float x, float y)
 {
     const float cell = (float)SIDE / 16.0f;

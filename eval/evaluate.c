@@ -20,17 +20,19 @@ static judo_status list_datasets(const judo_dataset *dataset, judo_eval_result *
         judo_sample sample;
         JUDO_TRY(judo_dataset_sample(dataset, i, &sample));
         int known = 0;
-        while (known < result->num_datasets && strcmp(result->datasets[known], sample.dataset) != 0) {
+        while (known < result->num_datasets &&
+               strcmp(result->datasets[known], sample.dataset) != 0) {
             known++;
         }
         if (known < result->num_datasets || sample.kind != JUDO_SAMPLE_CHOICE) {
             continue;
         }
         if (known == JUDO_MMAD_MAX_DATASETS) {
-            return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s: more than %d data sets", judo_dataset_path(dataset),
-                             JUDO_MMAD_MAX_DATASETS);
+            return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s: more than %d data sets",
+                             judo_dataset_path(dataset), JUDO_MMAD_MAX_DATASETS);
         }
-        (void)snprintf(result->datasets[known], sizeof result->datasets[known], "%s", sample.dataset);
+        (void)snprintf(result->datasets[known], sizeof result->datasets[known], "%s",
+                       sample.dataset);
         result->num_datasets++;
     }
     return JUDO_OK;
@@ -42,7 +44,8 @@ static judo_status choose(int64_t *indices, int64_t count, int64_t used)
     judo_sampler *sampler = NULL;
     int64_t *chosen = malloc(((size_t)used + 1) * sizeof *chosen);
     if (!chosen) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to choose %lld samples", (long long)used);
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to choose %lld samples",
+                         (long long)used);
     }
     judo_status status = judo_sampler_create(0, count, true, &sampler);
     for (int64_t i = 0; i < used && status == JUDO_OK; i++) {
@@ -69,8 +72,9 @@ static judo_status evaluate_kind(judo_evaluate_state *state, judo_sample_kind ki
         used = state->evaluation->limit;
     }
     if (status == JUDO_OK) {
-        status = kind == JUDO_SAMPLE_DOMAIN_QA ? judo_evaluate_domain_loss(state, indices, used)
-                                               : judo_evaluate_completions(state, kind, indices, used);
+        status = kind == JUDO_SAMPLE_DOMAIN_QA
+                     ? judo_evaluate_domain_loss(state, indices, used)
+                     : judo_evaluate_completions(state, kind, indices, used);
     }
     free(indices);
     return status;
@@ -81,7 +85,8 @@ static judo_status make_folder(const char *folder, const char *child)
     char path[1200];
     (void)snprintf(path, sizeof path, "%s%s%s", folder, child[0] ? "/" : "", child);
     if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path,
+                         strerror(errno));
     }
     return JUDO_OK;
 }
@@ -93,11 +98,13 @@ static judo_status run_local(judo_evaluate_state *state)
     JUDO_TRY(make_folder(evaluation->folder, ""));
     JUDO_TRY(make_folder(evaluation->folder, "overlays"));
     JUDO_TRY(list_datasets(evaluation->dataset, state->result));
-    JUDO_TRY(judo_dataset_select(evaluation->dataset, JUDO_SAMPLE_SEGMENTATION, &indices, &segmentation));
+    JUDO_TRY(judo_dataset_select(evaluation->dataset, JUDO_SAMPLE_SEGMENTATION, &indices,
+                                 &segmentation));
     free(indices);
     state->cells_from_choice = segmentation == 0;
     JUDO_TRY(judo_batch_builder_create(evaluation->text.processor, &state->builder));
-    JUDO_TRY(judo_generation_create((int32_t)evaluation->batch, (int32_t)evaluation->max_new_tokens, &state->generation));
+    JUDO_TRY(judo_generation_create((int32_t)evaluation->batch,
+                                    (int32_t)evaluation->max_new_tokens, &state->generation));
     JUDO_TRY(evaluate_kind(state, JUDO_SAMPLE_SEGMENTATION));
     JUDO_TRY(evaluate_kind(state, JUDO_SAMPLE_CHOICE));
     return evaluate_kind(state, JUDO_SAMPLE_DOMAIN_QA);
@@ -109,7 +116,8 @@ static judo_status write_samples(judo_evaluate_state *state)
     judo_comm *comm = state->evaluation->comm;
     char *all = NULL;
     int64_t *offsets = NULL;
-    JUDO_TRY(judo_comm_gather_bytes(comm, state->lines.bytes, (int64_t)state->lines.length, &all, &offsets));
+    JUDO_TRY(judo_comm_gather_bytes(comm, state->lines.bytes, (int64_t)state->lines.length,
+                                    &all, &offsets));
     judo_status status = JUDO_OK;
     if (comm->rank == 0) {
         char path[1200];
@@ -120,7 +128,8 @@ static judo_status write_samples(judo_evaluate_state *state)
         if (file && fclose(file) != 0) {
             ok = false;
         }
-        status = ok ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+        status = ok ? JUDO_OK
+                    : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
     }
     free(all);
     free(offsets);

@@ -1,5 +1,6 @@
-/* eval/evaluate.h: what a model makes of a packed dataset: completions of questions and segmentation requests, and the loss
- * on domain answers. Samples are dealt to the ranks in turn; the model is whole in each. */
+/* eval/evaluate.h: what a model makes of a packed dataset: completions of questions and
+ * segmentation requests, and the loss on domain answers. Samples are dealt to the ranks in
+ * turn; the model is whole in each. */
 #ifndef JUDO_EVAL_EVALUATE_H
 #define JUDO_EVAL_EVALUATE_H
 
@@ -21,15 +22,16 @@ typedef struct judo_evaluation {
     judo_reward_rules rules;
     const judo_embedder *embedder; /* NULL: no domain reward */
     judo_answer_mode answer_mode;
-    int64_t limit;          /* samples of each kind; 0: all */
-    int64_t batch;          /* prompts completed at once */
+    int64_t limit; /* samples of each kind; 0: all */
+    int64_t batch; /* prompts completed at once */
     int64_t max_new_tokens;
-    int64_t num_examples;   /* samples drawn as pictures, spread over the dataset */
-    const char *folder;     /* where samples.jsonl and overlays/ go */
+    int64_t num_examples; /* samples drawn as pictures, spread over the dataset */
+    const char *folder;   /* where samples.jsonl and overlays/ go */
 } judo_evaluation;
 
-/* Evaluates and fills the counts, rewards and losses of `result` with the sums over all ranks; rank 0 writes
- * samples.jsonl. Collective: all ranks return the same status. */
-judo_status judo_evaluate(judo_evaluation *evaluation, judo_eval_result *result) JUDO_MUST_CHECK;
+/* Evaluates and fills the counts, rewards and losses of `result` with the sums over all ranks;
+ * rank 0 writes samples.jsonl. Collective: all ranks return the same status. */
+judo_status judo_evaluate(judo_evaluation *evaluation,
+                          judo_eval_result *result) JUDO_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* eval/evaluate_completions.c: greedy completions of questions and segmentation requests, read and scored. */
+/* eval/evaluate_completions.c: greedy completions of questions and segmentation requests, read
+ * and scored. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,8 @@ static judo_status chunk_create(int64_t batch, chunk *c)
                  .keys = calloc(n, sizeof *c->keys)};
     if (!c->samples || !c->sequences || !c->texts || !c->facts || !c->values || !c->keys) {
         chunk_free(c, batch);
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld completions at once", (long long)batch);
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld completions at once",
+                         (long long)batch);
     }
     return JUDO_OK;
 }
@@ -67,13 +69,15 @@ static judo_status complete(judo_evaluate_state *state, chunk *c)
     judo_batch_builder_reset(state->builder);
     for (int32_t i = 0; i < c->count; i++) {
         judo_sample_sequence_free(&c->sequences[i]);
-        JUDO_TRY(judo_sample_sequence_build(&evaluation->text, evaluation->dataset, &c->samples[i], false, &c->sequences[i]));
+        JUDO_TRY(judo_sample_sequence_build(&evaluation->text, evaluation->dataset,
+                                            &c->samples[i], false, &c->sequences[i]));
         JUDO_TRY(judo_batch_builder_add(state->builder, &c->sequences[i].view));
         c->keys[i] = (uint64_t)c->samples[i].index;
     }
     JUDO_TRY(judo_batch_builder_batch(state->builder, &batch));
     state->generation.num_rows = c->count;
-    return judo_generate(evaluation->model, evaluation->params, &batch, c->keys, 1, &options, &state->generation);
+    return judo_generate(evaluation->model, evaluation->params, &batch, c->keys, 1, &options,
+                         &state->generation);
 }
 
 static judo_status read_texts(judo_evaluate_state *state, chunk *c)
@@ -82,9 +86,10 @@ static judo_status read_texts(judo_evaluate_state *state, chunk *c)
     for (int32_t i = 0; i < c->count; i++) {
         judo_text *text = &c->texts[i];
         judo_text_clear(text);
-        JUDO_TRY(judo_tokenizer_decode(state->evaluation->text.tokenizer,
-                                       generation->tokens + (int64_t)i * generation->max_new_tokens,
-                                       generation->lengths[i], true, text));
+        JUDO_TRY(
+            judo_tokenizer_decode(state->evaluation->text.tokenizer,
+                                  generation->tokens + (int64_t)i * generation->max_new_tokens,
+                                  generation->lengths[i], true, text));
         JUDO_TRY(judo_text_append(text, "", 1)); /* ends as a C string; not counted */
         text->length--;
         c->facts[i] = (judo_completion_facts){
@@ -98,7 +103,8 @@ static judo_status read_texts(judo_evaluate_state *state, chunk *c)
         };
         state->sums.tokens += generation->lengths[i];
     }
-    return judo_rewards_score(&state->evaluation->rules, c->facts, c->count, state->evaluation->embedder, c->values);
+    return judo_rewards_score(&state->evaluation->rules, c->facts, c->count,
+                              state->evaluation->embedder, c->values);
 }
 
 static int dataset_number(const judo_eval_result *result, const char *name)
@@ -110,15 +116,17 @@ static int dataset_number(const judo_eval_result *result, const char *name)
     return number;
 }
 
-static judo_status count_choice(judo_evaluate_state *state, const chunk *c, int32_t i, char *predicted)
+static judo_status count_choice(judo_evaluate_state *state, const chunk *c, int32_t i,
+                                char *predicted)
 {
     const judo_sample *sample = &c->samples[i];
     judo_mmad_subtask subtask;
     judo_span text = {.text = c->texts[i].bytes, .length = c->texts[i].length};
-    JUDO_TRY(judo_answer_read(state->evaluation->answer_mode, text, sample->options, sample->num_options, predicted));
+    JUDO_TRY(judo_answer_read(state->evaluation->answer_mode, text, sample->options,
+                              sample->num_options, predicted));
     JUDO_TRY(judo_mmad_subtask_of(sample->subtask, &subtask));
-    judo_mmad_add(&state->result->counts, dataset_number(state->result, sample->dataset), subtask, sample->is_normal,
-                  sample->answer, *predicted);
+    judo_mmad_add(&state->result->counts, dataset_number(state->result, sample->dataset),
+                  subtask, sample->is_normal, sample->answer, *predicted);
     for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
         if (!isnan(c->values[i].value[r])) {
             state->sums.rewards[r] += c->values[i].value[r];
@@ -129,7 +137,8 @@ static judo_status count_choice(judo_evaluate_state *state, const chunk *c, int3
     return JUDO_OK;
 }
 
-static judo_status count_chunk(judo_evaluate_state *state, judo_sample_kind kind, const chunk *c, const bool *pictures)
+static judo_status count_chunk(judo_evaluate_state *state, judo_sample_kind kind,
+                               const chunk *c, const bool *pictures)
 {
     for (int32_t i = 0; i < c->count; i++) {
         char predicted = 0;
@@ -138,7 +147,8 @@ static judo_status count_chunk(judo_evaluate_state *state, judo_sample_kind kind
             JUDO_TRY(count_choice(state, c, i, &predicted));
         }
         if (kind == JUDO_SAMPLE_SEGMENTATION || state->cells_from_choice) {
-            judo_mmad_add_cells(&state->result->counts, c->values[i].cells_state, &c->values[i].predicted, &c->samples[i].cells);
+            judo_mmad_add_cells(&state->result->counts, c->values[i].cells_state,
+                                &c->values[i].predicted, &c->samples[i].cells);
         }
         judo_evaluate_answer answer = {.sample = &c->samples[i],
                                        .completion = c->texts[i].bytes,
@@ -151,17 +161,22 @@ static judo_status count_chunk(judo_evaluate_state *state, judo_sample_kind kind
     return JUDO_OK;
 }
 
-static judo_status run_chunks(judo_evaluate_state *state, judo_sample_kind kind, const int64_t *indices, int64_t count,
-                              chunk *c, bool *pictures)
+static judo_status run_chunks(judo_evaluate_state *state, judo_sample_kind kind,
+                              const int64_t *indices, int64_t count, chunk *c, bool *pictures)
 {
     judo_evaluation *evaluation = state->evaluation;
     judo_progress progress;
-    int64_t spacing = evaluation->num_examples > 0 ? (count + evaluation->num_examples - 1) / evaluation->num_examples : 0;
-    judo_progress_begin(&progress, kind == JUDO_SAMPLE_CHOICE ? "questions" : "segmentation", "sample", count);
+    int64_t spacing = evaluation->num_examples > 0
+                          ? (count + evaluation->num_examples - 1) / evaluation->num_examples
+                          : 0;
+    judo_progress_begin(&progress, kind == JUDO_SAMPLE_CHOICE ? "questions" : "segmentation",
+                        "sample", count);
     for (int64_t next = evaluation->comm->rank; next < count;) {
-        for (c->count = 0; c->count < evaluation->batch && next < count; next += evaluation->comm->size) {
+        for (c->count = 0; c->count < evaluation->batch && next < count;
+             next += evaluation->comm->size) {
             pictures[c->count] = spacing > 0 && next % spacing == 0;
-            JUDO_TRY(judo_dataset_sample(evaluation->dataset, indices[next], &c->samples[c->count]));
+            JUDO_TRY(
+                judo_dataset_sample(evaluation->dataset, indices[next], &c->samples[c->count]));
             c->count++;
         }
         JUDO_TRY(complete(state, c));
@@ -173,7 +188,8 @@ static judo_status run_chunks(judo_evaluate_state *state, judo_sample_kind kind,
     return JUDO_OK;
 }
 
-judo_status judo_evaluate_completions(judo_evaluate_state *state, judo_sample_kind kind, const int64_t *indices, int64_t count)
+judo_status judo_evaluate_completions(judo_evaluate_state *state, judo_sample_kind kind,
+                                      const int64_t *indices, int64_t count)
 {
     chunk c;
     int64_t batch = state->evaluation->batch;

@@ -4,14 +4,16 @@
 #include "eval/evaluate_state.h"
 #include "eval/overlay.h"
 
-static judo_status draw(judo_evaluate_state *state, const judo_evaluate_answer *answer, const char *path)
+static judo_status draw(judo_evaluate_state *state, const judo_evaluate_answer *answer,
+                        const char *path)
 {
     const judo_dataset *dataset = state->evaluation->dataset;
     judo_image picture = {0}, mask = {0}, overlay = {0};
     JUDO_TRY(judo_dataset_image(dataset, answer->sample->query_image, &picture));
     judo_status status = judo_dataset_mask(dataset, answer->sample->query_image, &mask);
     if (status == JUDO_OK) {
-        status = judo_overlay_draw(&picture, mask.pixels ? &mask : NULL, &answer->values->predicted, &overlay);
+        status = judo_overlay_draw(&picture, mask.pixels ? &mask : NULL,
+                                   &answer->values->predicted, &overlay);
     }
     if (status == JUDO_OK) {
         status = judo_image_write_png(path, &overlay);
@@ -22,7 +24,8 @@ static judo_status draw(judo_evaluate_state *state, const judo_evaluate_answer *
     return status;
 }
 
-static judo_status draw_template(judo_evaluate_state *state, const judo_sample *sample, const char *path)
+static judo_status draw_template(judo_evaluate_state *state, const judo_sample *sample,
+                                 const char *path)
 {
     judo_image picture = {0};
     JUDO_TRY(judo_dataset_image(state->evaluation->dataset, sample->template_image, &picture));
@@ -36,12 +39,14 @@ judo_status judo_evaluate_record(judo_evaluate_state *state, const judo_evaluate
     const judo_sample *sample = answer->sample;
     char overlay[64] = "", normal[64] = "", path[1300], id[32];
     if (answer->with_picture && sample->query_image >= 0) {
-        (void)snprintf(overlay, sizeof overlay, "overlays/%06lld.png", (long long)sample->index);
+        (void)snprintf(overlay, sizeof overlay, "overlays/%06lld.png",
+                       (long long)sample->index);
         (void)snprintf(path, sizeof path, "%s/%s", state->evaluation->folder, overlay);
         JUDO_TRY(draw(state, answer, path));
     }
     if (answer->with_picture && sample->template_image >= 0) {
-        (void)snprintf(normal, sizeof normal, "overlays/%06lld_normal.png", (long long)sample->index);
+        (void)snprintf(normal, sizeof normal, "overlays/%06lld_normal.png",
+                       (long long)sample->index);
         (void)snprintf(path, sizeof path, "%s/%s", state->evaluation->folder, normal);
         JUDO_TRY(draw_template(state, sample, path));
     }

@@ -19,8 +19,9 @@ typedef struct judo_evaluate_state {
     judo_batch_builder *builder;
     judo_generation generation; /* of `batch` rows */
     judo_evaluate_sums sums;
-    judo_text lines;            /* this rank's part of samples.jsonl */
-    bool cells_from_choice;     /* the dataset has no segmentation samples: questions count for the cells */
+    judo_text lines;        /* this rank's part of samples.jsonl */
+    bool cells_from_choice; /* the dataset has no segmentation samples: questions count for the
+                               cells */
 } judo_evaluate_state;
 
 /* One completed sample. */
@@ -34,13 +35,15 @@ typedef struct judo_evaluate_answer {
 } judo_evaluate_answer;
 
 /* Appends the answer's line to the state's lines and draws its overlay. Not collective. */
-judo_status judo_evaluate_record(judo_evaluate_state *state, const judo_evaluate_answer *answer) JUDO_MUST_CHECK;
+judo_status judo_evaluate_record(judo_evaluate_state *state,
+                                 const judo_evaluate_answer *answer) JUDO_MUST_CHECK;
 
 /* Completes and scores one kind of samples (questions, segmentation). Not collective. */
-judo_status judo_evaluate_completions(judo_evaluate_state *state, judo_sample_kind kind, const int64_t *indices,
-                                      int64_t count) JUDO_MUST_CHECK;
+judo_status judo_evaluate_completions(judo_evaluate_state *state, judo_sample_kind kind,
+                                      const int64_t *indices, int64_t count) JUDO_MUST_CHECK;
 
 /* The loss of the domain answers. Not collective. */
-judo_status judo_evaluate_domain_loss(judo_evaluate_state *state, const int64_t *indices, int64_t count) JUDO_MUST_CHECK;
+judo_status judo_evaluate_domain_loss(judo_evaluate_state *state, const int64_t *indices,
+                                      int64_t count) JUDO_MUST_CHECK;
 
 #endif

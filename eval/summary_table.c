@@ -30,10 +30,12 @@ static void put(FILE *out, double value, int decimals)
 
 void judo_summary_table_print(FILE *out, const judo_eval_result *const *results, int count)
 {
-    (void)fprintf(out, "%-24s  %11s  %11s  %11s  %11s  %11s\n", "", "seg. F1", "domain loss", "reward", "choice %", "MMAD avg %");
+    (void)fprintf(out, "%-24s  %11s  %11s  %11s  %11s  %11s\n", "", "seg. F1", "domain loss",
+                  "reward", "choice %", "MMAD avg %");
     for (int i = 0; i < count; i++) {
         judo_mmad_table table;
-        judo_mmad_table_of(&results[i]->counts, results[i]->num_datasets, results[i]->official, &table);
+        judo_mmad_table_of(&results[i]->counts, results[i]->num_datasets, results[i]->official,
+                           &table);
         (void)fprintf(out, "%-24.24s", results[i]->title);
         put(out, judo_mmad_segmentation(&results[i]->counts).mean_f1, 3);
         put(out, results[i]->qa_loss, 3);

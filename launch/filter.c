@@ -11,7 +11,8 @@ static judo_status append_value(const judo_option *option, const char *value)
 {
     judo_option_list *list = option->target;
     if (list->count == JUDO_MAX_OPTION_VALUES) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s: given more than %d times", option->name, JUDO_MAX_OPTION_VALUES);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s: given more than %d times", option->name,
+                         JUDO_MAX_OPTION_VALUES);
     }
     list->values[list->count++] = value;
     return JUDO_OK;
@@ -39,12 +40,14 @@ static judo_status set_option(const judo_option *option, const char *value)
         }
     }
     if (!end || end == value || *end || errno) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s: '%s' is not a number", option->name, value);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s: '%s' is not a number", option->name,
+                         value);
     }
     return JUDO_OK;
 }
 
-static const judo_option *find_option(const judo_option *options, int num_options, const char *name)
+static const judo_option *find_option(const judo_option *options, int num_options,
+                                      const char *name)
 {
     for (int i = 0; i < num_options; i++) {
         if (strcmp(options[i].name, name) == 0) {
@@ -54,33 +57,38 @@ static const judo_option *find_option(const judo_option *options, int num_option
     return NULL;
 }
 
-judo_status judo_options_parse(int argc, char **argv, const judo_option *options, int num_options, int min_positional,
-                               int max_positional, const char **positional, int *num_positional)
+judo_status judo_options_parse(int argc, char **argv, const judo_option *options,
+                               int num_options, int min_positional, int max_positional,
+                               const char **positional, int *num_positional)
 {
     int count = 0;
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
             if (count == max_positional) {
-                return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "unexpected argument '%s'; see judo %s --help", argv[i], argv[0]);
+                return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                                 "unexpected argument '%s'; see judo %s --help", argv[i],
+                                 argv[0]);
             }
             positional[count++] = argv[i];
             continue;
         }
         const judo_option *option = find_option(options, num_options, argv[i] + 2);
         if (!option) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "unknown option '%s'; see judo %s --help", argv[i], argv[0]);
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "unknown option '%s'; see judo %s --help",
+                             argv[i], argv[0]);
         }
         if (option->type == JUDO_OPTION_FLAG) {
             *(bool *)option->target = true;
         } else if (i + 1 == argc) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s needs a value; see judo %s --help", option->name, argv[0]);
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s needs a value; see judo %s --help",
+                             option->name, argv[0]);
         } else {
             JUDO_TRY(set_option(option, argv[++i]));
         }
     }
     if (count < min_positional) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "needs %d argument%s; see judo %s --help", min_positional,
-                         min_positional == 1 ? "" : "s", argv[0]);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "needs %d argument%s; see judo %s --help",
+                         min_positional, min_positional == 1 ? "" : "s", argv[0]);
     }
     *num_positional = count;
     return JUDO_OK;
@@ -118,8 +126,8 @@ static judo_status answer_row(void *context, const judo_json *row, int64_t line)
         return name_place(status, place);
     }
     JUDO_TRY(judo_json_writer_check(&self->writer));
-    if (fwrite(self->writer.text, 1, self->writer.length, stdout) != self->writer.length || putchar('\n') == EOF ||
-        fflush(stdout) != 0) {
+    if (fwrite(self->writer.text, 1, self->writer.length, stdout) != self->writer.length ||
+        putchar('\n') == EOF || fflush(stdout) != 0) {
         return JUDO_FAIL(JUDO_ERROR_IO, "standard output: %s", strerror(errno));
     }
     return JUDO_OK;
@@ -128,9 +136,12 @@ static judo_status answer_row(void *context, const judo_json *row, int64_t line)
 judo_status judo_filter_run(const char *input_path, judo_filter_answer answer, void *context)
 {
     bool standard = !input_path || strcmp(input_path, "-") == 0;
-    filter self = {.answer = answer, .context = context, .source = standard ? "standard input" : input_path};
-    judo_status status = standard ? judo_json_each_line_of(stdin, self.source, answer_row, &self)
-                                  : judo_json_each_line(input_path, answer_row, &self);
+    filter self = {.answer = answer,
+                   .context = context,
+                   .source = standard ? "standard input" : input_path};
+    judo_status status = standard
+                             ? judo_json_each_line_of(stdin, self.source, answer_row, &self)
+                             : judo_json_each_line(input_path, answer_row, &self);
     judo_json_writer_free(&self.writer);
     return status;
 }

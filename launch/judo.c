@@ -6,19 +6,22 @@
 #include "runtime/log.h"
 
 static const judo_tool *const tools[] = {
-    &judo_tool_synth,    &judo_tool_init,  &judo_tool_pack,  &judo_tool_inspect, &judo_tool_tokenize, &judo_tool_score,
-    &judo_tool_generate, &judo_tool_embed, &judo_tool_cells, &judo_tool_reward,  &judo_tool_report,
+    &judo_tool_synth,    &judo_tool_init,   &judo_tool_pack,     &judo_tool_inspect,
+    &judo_tool_tokenize, &judo_tool_score,  &judo_tool_generate, &judo_tool_embed,
+    &judo_tool_cells,    &judo_tool_reward, &judo_tool_report,
 };
 
 enum { NUM_TOOLS = sizeof tools / sizeof tools[0] };
 
 static void print_overview(FILE *out)
 {
-    (void)fprintf(out, "judo: training for industrial anomaly question answering\n\nusage: judo COMMAND [ARGUMENTS]\n\n");
+    (void)fprintf(out, "judo: training for industrial anomaly question answering\n\nusage: "
+                       "judo COMMAND [ARGUMENTS]\n\n");
     for (int i = 0; i < NUM_TOOLS; i++) {
         (void)fprintf(out, "  %-9s %s\n", tools[i]->name, tools[i]->summary);
     }
-    (void)fprintf(out, "\n`judo COMMAND --help` explains each. Training: judo_stage1, judo_stage2, judo_stage3; evaluation: judo_eval.\n");
+    (void)fprintf(out, "\n`judo COMMAND --help` explains each. Training: judo_stage1, "
+                       "judo_stage2, judo_stage3; evaluation: judo_eval.\n");
 }
 
 static int run_tool(const judo_tool *tool, int argc, char **argv)
@@ -42,7 +45,8 @@ int main(int argc, char **argv)
         print_overview(stderr);
         return JUDO_ERROR_ARGUMENT;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_overview(stdout);
         return 0;
     }

@@ -8,11 +8,14 @@
 
 static const char help[] =
     "judo cells: a mask to the anomalous cells of the 16 x 16 grid and their text\n\n"
-    "usage: judo cells MASK.png [MASK.png ...] [--rule paper|reference|reward] [--separator TEXT]\n\n"
-    "Prints one JSON line per mask: {\"mask\", \"cells\": [[row, column], ..], \"text\": \"<seg>..</seg>\"}; rows and columns count from 1.\n\n"
+    "usage: judo cells MASK.png [MASK.png ...] [--rule paper|reference|reward] [--separator "
+    "TEXT]\n\n"
+    "Prints one JSON line per mask: {\"mask\", \"cells\": [[row, column], ..], \"text\": "
+    "\"<seg>..</seg>\"}; rows and columns count from 1.\n\n"
     "  --rule paper      any non-zero pixel makes a cell anomalous (default)\n"
     "  --rule reference  2% of the cell, else any pixel (the reference code's stage 1)\n"
-    "  --rule reward     2% after a nearest resize to 512 x 512 (the reference code's stage 3)\n"
+    "  --rule reward     2% after a nearest resize to 512 x 512 (the reference code's stage "
+    "3)\n"
     "  --separator TEXT  between cells, default \", \"\n";
 
 static judo_status rule_named(const char *name, judo_cells_rule *out)
@@ -24,7 +27,8 @@ static judo_status rule_named(const char *name, judo_cells_rule *out)
     } else if (strcmp(name, "reward") == 0) {
         *out = (judo_cells_rule){.coverage = 0.02, .resize_nearest = 512};
     } else {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--rule '%s' is none of paper, reference, reward", name);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--rule '%s' is none of paper, reference, reward",
+                         name);
     }
     return JUDO_OK;
 }
@@ -61,18 +65,21 @@ static judo_status print_cells(const char *path, const judo_cells *cells, const 
 static judo_status run(int argc, char **argv)
 {
     enum { MOST_MASKS = 4096 };
+
     static const char *masks[MOST_MASKS];
     const char *rule_name = "paper", *separator = ", ";
     int count;
     judo_cells_rule rule;
-    const judo_option options[] = {{"rule", JUDO_OPTION_STRING, &rule_name}, {"separator", JUDO_OPTION_STRING, &separator}};
+    const judo_option options[] = {{"rule", JUDO_OPTION_STRING, &rule_name},
+                                   {"separator", JUDO_OPTION_STRING, &separator}};
     JUDO_TRY(judo_options_parse(argc, argv, options, 2, 1, MOST_MASKS, masks, &count));
     JUDO_TRY(rule_named(rule_name, &rule));
     for (int i = 0; i < count; i++) {
         judo_image mask;
         judo_cells cells;
         JUDO_TRY(judo_image_read(masks[i], 1, &mask));
-        judo_status status = judo_cells_from_mask(mask.pixels, mask.width, mask.height, &rule, &cells);
+        judo_status status =
+            judo_cells_from_mask(mask.pixels, mask.width, mask.height, &rule, &cells);
         judo_image_free(&mask);
         JUDO_TRY(status);
         JUDO_TRY(print_cells(masks[i], &cells, separator));

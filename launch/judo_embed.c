@@ -4,14 +4,15 @@
 #include "launch/tool.h"
 #include "rewards/text_embedder.h"
 
-static const char help[] =
-    "judo embed: sentence embeddings by all-MiniLM-L6-v2\n\n"
-    "usage: judo embed MINILM_DIR [--input FILE]\n\n"
-    "Reads JSON lines {\"text\": \"...\"} and answers each with {\"embedding\": [384 numbers]}, of length 1.\n"
-    "launch/get-minilm brings the model.\n\n"
-    "  --input FILE   instead of standard input\n";
+static const char help[] = "judo embed: sentence embeddings by all-MiniLM-L6-v2\n\n"
+                           "usage: judo embed MINILM_DIR [--input FILE]\n\n"
+                           "Reads JSON lines {\"text\": \"...\"} and answers each with "
+                           "{\"embedding\": [384 numbers]}, of length 1.\n"
+                           "launch/get-minilm brings the model.\n\n"
+                           "  --input FILE   instead of standard input\n";
 
-static judo_status answer_request(void *context, const judo_json *request, const char *source, judo_json_writer *answer)
+static judo_status answer_request(void *context, const judo_json *request, const char *source,
+                                  judo_json_writer *answer)
 {
     const char *text;
     float embedding[JUDO_MINILM_WIDTH];

@@ -1,4 +1,5 @@
-/* launch/judo_init.c: a small Qwen2.5-VL from nothing: tokenizer, configuration, random weights. */
+/* launch/judo_init.c: a small Qwen2.5-VL from nothing: tokenizer, configuration, random
+ * weights. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,10 @@
 static const char help[] =
     "judo init: a small Qwen2.5-VL model directory from nothing\n\n"
     "usage: judo init MODEL_DIR TEXTS.jsonl [TEXTS.jsonl ...] [options]\n\n"
-    "Trains a byte-level BPE tokenizer with Qwen's special tokens on all strings of the JSON lines, writes the configuration in\n"
-    "the hub's layout, and random weights. Transformers loads the directory like any other Qwen2.5-VL.\n\n"
+    "Trains a byte-level BPE tokenizer with Qwen's special tokens on all strings of the JSON "
+    "lines, writes the configuration in\n"
+    "the hub's layout, and random weights. Transformers loads the directory like any other "
+    "Qwen2.5-VL.\n\n"
     "  --vocab N          tokens to learn beside the special ones, default 1000\n"
     "  --seed N           of the weights, default 1\n"
     "  --hidden N         decoder width, default 192       --vision-hidden N   default 128\n"
@@ -50,8 +53,8 @@ static judo_status add_row(void *context, const judo_json *row, int64_t line)
 }
 
 /* The prompts' own words are part of the language that the model reads. */
-static judo_status train_tokenizer(const char *folder, const char *const *texts, int num_texts, int64_t vocab,
-                                   int64_t *special_base)
+static judo_status train_tokenizer(const char *folder, const char *const *texts, int num_texts,
+                                   int64_t vocab, int64_t *special_base)
 {
     judo_bpe_trainer *trainer = NULL;
     judo_bpe_trained trained = {0};
@@ -105,8 +108,8 @@ static judo_status write_weights(const char *folder, uint64_t seed)
         status = judo_model_writer_end(writer);
     }
     if (status == JUDO_OK) {
-        JUDO_INFO("%s: %.2f million parameters, %lld vocabulary rows", folder, 1e-6 * (double)total,
-                  (long long)config.text.vocab_size);
+        JUDO_INFO("%s: %.2f million parameters, %lld vocabulary rows", folder,
+                  1e-6 * (double)total, (long long)config.text.vocab_size);
     }
     judo_model_writer_destroy(&writer);
     judo_qwen_layout_destroy(&layout);
@@ -115,12 +118,15 @@ static judo_status write_weights(const char *folder, uint64_t seed)
 
 static judo_status check_sizes(const judo_new_model *m, int64_t vocab)
 {
-    if (m->hidden < 8 || m->heads < 1 || m->hidden % m->heads != 0 || m->hidden / m->heads % 16 != 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--hidden %lld must be --heads %lld times a multiple of 16",
+    if (m->hidden < 8 || m->heads < 1 || m->hidden % m->heads != 0 ||
+        m->hidden / m->heads % 16 != 0) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "--hidden %lld must be --heads %lld times a multiple of 16",
                          (long long)m->hidden, (long long)m->heads);
     }
     if (vocab < 256 || vocab > 200000) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--vocab %lld must be 256 to 200000", (long long)vocab);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--vocab %lld must be 256 to 200000",
+                         (long long)vocab);
     }
     return JUDO_OK; /* the rest is checked when the written configuration is read */
 }
@@ -128,23 +134,38 @@ static judo_status check_sizes(const judo_new_model *m, int64_t vocab)
 static judo_status run(int argc, char **argv)
 {
     enum { MOST_FILES = 64 };
+
     const char *files[MOST_FILES];
     int count;
     int64_t vocab = 1000, seed = 1;
-    judo_new_model m = {.hidden = 192, .layers = 4, .heads = 4, .kv_heads = 2, .ffn = 512,
-                        .vision_hidden = 128, .vision_depth = 4, .vision_heads = 4, .vision_ffn = 344};
+    judo_new_model m = {.hidden = 192,
+                        .layers = 4,
+                        .heads = 4,
+                        .kv_heads = 2,
+                        .ffn = 512,
+                        .vision_hidden = 128,
+                        .vision_depth = 4,
+                        .vision_heads = 4,
+                        .vision_ffn = 344};
     const judo_option options[] = {
-        {"vocab", JUDO_OPTION_INT, &vocab},       {"seed", JUDO_OPTION_INT, &seed},
-        {"hidden", JUDO_OPTION_INT, &m.hidden},   {"layers", JUDO_OPTION_INT, &m.layers},
-        {"heads", JUDO_OPTION_INT, &m.heads},     {"kv-heads", JUDO_OPTION_INT, &m.kv_heads},
-        {"ffn", JUDO_OPTION_INT, &m.ffn},         {"vision-hidden", JUDO_OPTION_INT, &m.vision_hidden},
-        {"vision-depth", JUDO_OPTION_INT, &m.vision_depth}, {"vision-heads", JUDO_OPTION_INT, &m.vision_heads},
+        {"vocab", JUDO_OPTION_INT, &vocab},
+        {"seed", JUDO_OPTION_INT, &seed},
+        {"hidden", JUDO_OPTION_INT, &m.hidden},
+        {"layers", JUDO_OPTION_INT, &m.layers},
+        {"heads", JUDO_OPTION_INT, &m.heads},
+        {"kv-heads", JUDO_OPTION_INT, &m.kv_heads},
+        {"ffn", JUDO_OPTION_INT, &m.ffn},
+        {"vision-hidden", JUDO_OPTION_INT, &m.vision_hidden},
+        {"vision-depth", JUDO_OPTION_INT, &m.vision_depth},
+        {"vision-heads", JUDO_OPTION_INT, &m.vision_heads},
         {"vision-ffn", JUDO_OPTION_INT, &m.vision_ffn},
     };
-    JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]), 2, MOST_FILES, files, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]),
+                                2, MOST_FILES, files, &count));
     JUDO_TRY(check_sizes(&m, vocab));
     if (mkdir(files[0], 0777) != 0 && errno != EEXIST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", files[0], strerror(errno));
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", files[0],
+                         strerror(errno));
     }
     JUDO_TRY(train_tokenizer(files[0], files + 1, count - 1, vocab, &m.special_base));
     m.vocab = (m.special_base + JUDO_QWEN_ADDED_TOKENS + 15) / 16 * 16;

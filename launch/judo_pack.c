@@ -9,21 +9,28 @@
 static const char help[] =
     "judo pack: pictures, masks and texts to one dataset file\n\n"
     "usage: judo pack OUTPUT.h5 --model MODEL_DIR [sources] [options]\n\n"
-    "Pictures are resized once for the model's image processor; a dataset packed for another processor is refused when opened.\n\n"
+    "Pictures are resized once for the model's image processor; a dataset packed for another "
+    "processor is refused when opened.\n\n"
     "sources, any of:\n"
-    "  --stage1 FILE    JSON lines of stage 1: item_type, image_path, mask_path, normal_image_path, gt\n"
+    "  --stage1 FILE    JSON lines of stage 1: item_type, image_path, mask_path, "
+    "normal_image_path, gt\n"
     "  --stage2 FILE    JSON lines of stage 2: image, problem, solution\n"
-    "  --stage3 FILE    JSON lines of stage 3: image, template_image, mask_path, problem, solution, gt, domain_gt\n"
+    "  --stage3 FILE    JSON lines of stage 3: image, template_image, mask_path, problem, "
+    "solution, gt, domain_gt\n"
     "  --mmad FILE      mmad.json: questions with options, for evaluation\n"
     "  --domain FILE    domain_knowledge.json, for the questions of --mmad\n"
-    "  --root FOLDER    what paths in these files are relative to; default: the current folder\n\n"
+    "  --root FOLDER    what paths in these files are relative to; default: the current "
+    "folder\n\n"
     "options:\n"
-    "  --cells RULE     paper: any pixel marks a cell (default); reference: the public code's 2% rules\n"
-    "  --template HOW   first (default) or random: which normal picture of mmad.json goes with a query\n"
+    "  --cells RULE     paper: any pixel marks a cell (default); reference: the public code's "
+    "2% rules\n"
+    "  --template HOW   first (default) or random: which normal picture of mmad.json goes with "
+    "a query\n"
     "  --pre-resize N   first to N x N by Lanczos (the public code: 512)\n"
     "  --minilm FOLDER  also store embeddings of the rationales (launch/get-minilm)\n"
     "  --limit N        at most N samples of each source\n"
-    "  --skip-missing   leave out and count rows whose pictures are missing or damaged, instead of an error\n"
+    "  --skip-missing   leave out and count rows whose pictures are missing or damaged, "
+    "instead of an error\n"
     "  --seed N         for --template random\n";
 
 typedef struct pack_arguments {
@@ -31,16 +38,19 @@ typedef struct pack_arguments {
     int64_t pre_resize, seed;
 } pack_arguments;
 
-static judo_status embed_rationale(void *context, const char *text, float out[JUDO_RATIONALE_VALUES])
+static judo_status embed_rationale(void *context, const char *text,
+                                   float out[JUDO_RATIONALE_VALUES])
 {
     size_t length = strlen(text);
     return judo_text_embedder_embed(context, &text, &length, 1, out);
 }
 
-static judo_status pick(const char *option, const char *value, const char *first, const char *second, int *out)
+static judo_status pick(const char *option, const char *value, const char *first,
+                        const char *second, int *out)
 {
     if (strcmp(value, first) != 0 && strcmp(value, second) != 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s '%s' is neither %s nor %s", option, value, first, second);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--%s '%s' is neither %s nor %s", option, value,
+                         first, second);
     }
     *out = strcmp(value, second) == 0;
     return JUDO_OK;
@@ -54,7 +64,9 @@ static judo_status pack_with(const judo_pack_options *asked, const pack_argument
     judo_image_processor processor;
     judo_text_embedder *embedder = NULL;
     if (!arguments->model) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--model names the model whose image processor the pictures are resized for");
+        return JUDO_FAIL(
+            JUDO_ERROR_ARGUMENT,
+            "--model names the model whose image processor the pictures are resized for");
     }
     JUDO_TRY(pick("cells", arguments->cells, "paper", "reference", &cells));
     JUDO_TRY(pick("template", arguments->template_choice, "first", "random", &choice));
@@ -95,9 +107,11 @@ static judo_status run(int argc, char **argv)
         {"seed", JUDO_OPTION_INT, &arguments.seed},
     };
     int count;
-    JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]), 1, 1, &pack.output, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]),
+                                1, 1, &pack.output, &count));
     if (!pack.stage1 && !pack.stage2 && !pack.stage3 && !pack.mmad_json) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "nothing to pack; give --stage1, --stage2, --stage3 or --mmad");
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "nothing to pack; give --stage1, --stage2, --stage3 or --mmad");
     }
     return pack_with(&pack, &arguments);
 }

@@ -22,7 +22,8 @@ typedef struct tokenize {
     bool plain;
 } tokenize;
 
-static judo_status decode(tokenize *self, const judo_json *tokens, const char *source, judo_json_writer *answer)
+static judo_status decode(tokenize *self, const judo_json *tokens, const char *source,
+                          judo_json_writer *answer)
 {
     judo_ids_clear(&self->ids);
     judo_text_clear(&self->text);
@@ -30,18 +31,22 @@ static judo_status decode(tokenize *self, const judo_json *tokens, const char *s
         int64_t id;
         JUDO_TRY(judo_json_as_int(item, source, &id));
         if (id < 0 || id >= judo_tokenizer_size(self->tokenizer)) {
-            return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: token id %lld is not in the vocabulary", source, (long long)id);
+            return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: token id %lld is not in the vocabulary",
+                             source, (long long)id);
         }
         JUDO_TRY(judo_ids_append(&self->ids, (int32_t)id));
     }
-    JUDO_TRY(judo_tokenizer_decode(self->tokenizer, self->ids.ids, self->ids.count, false, &self->text));
+    JUDO_TRY(judo_tokenizer_decode(self->tokenizer, self->ids.ids, self->ids.count, false,
+                                   &self->text));
     judo_json_begin_object(answer, NULL);
-    judo_json_put_bytes(answer, "text", self->text.bytes ? self->text.bytes : "", self->text.length);
+    judo_json_put_bytes(answer, "text", self->text.bytes ? self->text.bytes : "",
+                        self->text.length);
     judo_json_end_object(answer);
     return JUDO_OK;
 }
 
-static judo_status answer_request(void *context, const judo_json *request, const char *source, judo_json_writer *answer)
+static judo_status answer_request(void *context, const judo_json *request, const char *source,
+                                  judo_json_writer *answer)
 {
     tokenize *self = context;
     const judo_json *tokens = judo_json_get(request, "tokens");
@@ -54,7 +59,8 @@ static judo_status answer_request(void *context, const judo_json *request, const
     const char *text;
     JUDO_TRY(judo_json_get_string(request, "text", source, &text));
     judo_ids_clear(&self->ids);
-    JUDO_TRY(judo_tokenizer_encode(self->tokenizer, text, strlen(text), !self->plain, &self->ids));
+    JUDO_TRY(
+        judo_tokenizer_encode(self->tokenizer, text, strlen(text), !self->plain, &self->ids));
     judo_json_begin_object(answer, NULL);
     judo_json_begin_array(answer, "tokens");
     for (int64_t i = 0; i < self->ids.count; i++) {
@@ -70,7 +76,8 @@ static judo_status run(int argc, char **argv)
     const char *folder, *input = NULL;
     int count;
     tokenize self = {0};
-    const judo_option options[] = {{"input", JUDO_OPTION_STRING, &input}, {"plain", JUDO_OPTION_FLAG, &self.plain}};
+    const judo_option options[] = {{"input", JUDO_OPTION_STRING, &input},
+                                   {"plain", JUDO_OPTION_FLAG, &self.plain}};
     JUDO_TRY(judo_options_parse(argc, argv, options, 2, 1, 1, &folder, &count));
     JUDO_TRY(judo_tokenizer_open(folder, &self.tokenizer));
     judo_status status = judo_filter_run(input, answer_request, &self);

@@ -8,7 +8,15 @@
 #include "runtime/json.h"
 
 /* Offsets of Qwen2.5's special tokens from the first one, <|endoftext|>. */
-enum { ENDOFTEXT = 0, IM_END = 2, VISION_START = 9, VISION_END = 10, VISION_PAD = 11, IMAGE_PAD = 12, VIDEO_PAD = 13 };
+enum {
+    ENDOFTEXT = 0,
+    IM_END = 2,
+    VISION_START = 9,
+    VISION_END = 10,
+    VISION_PAD = 11,
+    IMAGE_PAD = 12,
+    VIDEO_PAD = 13
+};
 
 static judo_status write_file(const char *folder, const char *name, judo_json_writer *w)
 {
@@ -16,12 +24,14 @@ static judo_status write_file(const char *folder, const char *name, judo_json_wr
     JUDO_TRY(judo_json_writer_check(w));
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
-    bool ok = file && fwrite(w->text, 1, w->length, file) == w->length && fputc('\n', file) != EOF;
+    bool ok =
+        file && fwrite(w->text, 1, w->length, file) == w->length && fputc('\n', file) != EOF;
     if (file && fclose(file) != 0) {
         ok = false;
     }
     judo_json_writer_clear(w);
-    return ok ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    return ok ? JUDO_OK
+              : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
 static void put_strings(judo_json_writer *w, const char *key, const char *only)
@@ -94,7 +104,8 @@ static void put_config(judo_json_writer *w, const judo_new_model *m)
     judo_json_put_int(w, "num_hidden_layers", m->layers);
     judo_json_put_int(w, "num_key_value_heads", m->kv_heads);
     judo_json_put_double(w, "rms_norm_eps", 1e-6);
-    /* Prompts are short: a small base lets the slowest frequency still tell neighbours apart. */
+    /* Prompts are short: a small base lets the slowest frequency still tell neighbours apart.
+     */
     judo_json_put_double(w, "rope_theta", 10.0);
     judo_json_put_int(w, "sliding_window", 32768);
     judo_json_put_bool(w, "use_sliding_window", false);

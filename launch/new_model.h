@@ -9,11 +9,12 @@
 typedef struct judo_new_model {
     int64_t hidden, layers, heads, kv_heads, ffn;
     int64_t vision_hidden, vision_depth, vision_heads, vision_ffn;
-    int64_t vocab; /* rows of the embedding: tokenizer size rounded up to 16 */
+    int64_t vocab;        /* rows of the embedding: tokenizer size rounded up to 16 */
     int64_t special_base; /* id of the first of Qwen's special tokens */
 } judo_new_model;
 
 /* Writes config.json, preprocessor_config.json and generation_config.json into `folder`. */
-judo_status judo_new_model_write_configs(const char *folder, const judo_new_model *model) JUDO_MUST_CHECK;
+judo_status judo_new_model_write_configs(const char *folder,
+                                         const judo_new_model *model) JUDO_MUST_CHECK;
 
 #endif

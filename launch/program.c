@@ -17,7 +17,8 @@ typedef struct command_line {
     bool help, print_config, version;
 } command_line;
 
-/* PROGRAM [options] config.yaml [key=value ...]; `argv` is reordered so that overrides are one run. */
+/* PROGRAM [options] config.yaml [key=value ...]; `argv` is reordered so that overrides are one
+ * run. */
 static judo_status parse_command_line(int argc, char **argv, command_line *out)
 {
     int kept = 0;
@@ -36,7 +37,9 @@ static judo_status parse_command_line(int argc, char **argv, command_line *out)
         } else if (!out->yaml) {
             out->yaml = argument;
         } else {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "'%s': one configuration file is enough ('%s' was given); settings are key=value",
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                             "'%s': one configuration file is enough ('%s' was given); "
+                             "settings are key=value",
                              argument, out->yaml);
         }
     }
@@ -49,7 +52,8 @@ static void print_help(const char *name, const char *summary, const judo_config_
 {
     printf("%s: %s\n\n"
            "usage: mpirun -np RANKS %s config.yaml [key=value ...]\n"
-           "       %s --print-config config.yaml [key=value ...]   the resolved configuration, then end\n\n"
+           "       %s --print-config config.yaml [key=value ...]   the resolved configuration, "
+           "then end\n\n"
            "Settings come from the file, then from key=value. Unknown keys are errors.\n\n",
            name, summary, name, name);
     judo_config_print_help(stdout, table);
@@ -58,7 +62,8 @@ static void print_help(const char *name, const char *summary, const judo_config_
 /* Before MPI starts only the launcher's environment tells the ranks apart. */
 static bool is_first_rank(void)
 {
-    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"};
+    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
+                                            "SLURM_PROCID"};
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         const char *rank = getenv(variables[i]);
         if (rank) {
@@ -68,19 +73,23 @@ static bool is_first_rank(void)
     return true;
 }
 
-/* Rank 0 reads; the others receive the bytes, so that one line explains a mistake and all ranks see the same. */
-static judo_status load_config(judo_comm *comm, const command_line *line, const judo_config_table *table, void *target,
+/* Rank 0 reads; the others receive the bytes, so that one line explains a mistake and all ranks
+ * see the same. */
+static judo_status load_config(judo_comm *comm, const command_line *line,
+                               const judo_config_table *table, void *target,
                                size_t target_bytes)
 {
     judo_status status = JUDO_OK;
     if (comm->rank == 0) {
-        status = judo_config_load(target, table, line->yaml, line->overrides, line->num_overrides);
+        status =
+            judo_config_load(target, table, line->yaml, line->overrides, line->num_overrides);
     }
     JUDO_TRY(judo_agree(comm, status));
     return judo_comm_broadcast(comm, target, (int64_t)target_bytes, 0);
 }
 
-static judo_status run_program(judo_comm *comm, const command_line *line, const judo_config_table *table, void *target,
+static judo_status run_program(judo_comm *comm, const command_line *line,
+                               const judo_config_table *table, void *target,
                                size_t target_bytes, judo_program_work work, int threads)
 {
     JUDO_TRY(load_config(comm, line, table, target, target_bytes));
@@ -90,8 +99,9 @@ static judo_status run_program(judo_comm *comm, const command_line *line, const 
     return work(comm, target, threads);
 }
 
-int judo_program_run(const char *name, const char *summary, const judo_config_table *table, void *target,
-                     size_t target_bytes, judo_program_work work, int argc, char **argv)
+int judo_program_run(const char *name, const char *summary, const judo_config_table *table,
+                     void *target, size_t target_bytes, judo_program_work work, int argc,
+                     char **argv)
 {
     command_line line = {0};
     judo_status parsed = parse_command_line(argc, argv, &line);
@@ -111,11 +121,14 @@ int judo_program_run(const char *name, const char *summary, const judo_config_ta
     judo_ops_cpu_set_threads(process.topology.threads);
     status = parsed;
     if (status == JUDO_OK && !line.yaml && line.num_overrides == 0) {
-        status = JUDO_FAIL(JUDO_ERROR_ARGUMENT, "needs a configuration file: %s config.yaml [key=value ...]; see --help", name);
+        status = JUDO_FAIL(
+            JUDO_ERROR_ARGUMENT,
+            "needs a configuration file: %s config.yaml [key=value ...]; see --help", name);
     }
     status = judo_agree(process.comm, status);
     if (status == JUDO_OK) {
-        status = run_program(process.comm, &line, table, target, target_bytes, work, process.topology.threads);
+        status = run_program(process.comm, &line, table, target, target_bytes, work,
+                             process.topology.threads);
     }
     return judo_process_end(&process, status);
 }
@@ -137,7 +150,8 @@ int judo_program_train(const judo_stage *stage, int argc, char **argv)
     current_stage = stage;
     judo_config_table table = judo_train_config_table(stage->for_grpo);
     const char *name = strrchr(argv[0], '/');
-    int code = judo_program_run(name ? name + 1 : argv[0], stage->summary, &table, config, sizeof *config, train, argc, argv);
+    int code = judo_program_run(name ? name + 1 : argv[0], stage->summary, &table, config,
+                                sizeof *config, train, argc, argv);
     free(config);
     return code;
 }

@@ -1,4 +1,5 @@
-/* launch/tool.h: the subcommands of `judo`. Each takes its own argument vector (argv[0] is its name) and prints its own --help. */
+/* launch/tool.h: the subcommands of `judo`. Each takes its own argument vector (argv[0] is its
+ * name) and prints its own --help. */
 #ifndef JUDO_LAUNCH_TOOL_H
 #define JUDO_LAUNCH_TOOL_H
 
@@ -15,12 +16,19 @@ typedef struct judo_tool {
     judo_status (*run)(int argc, char **argv);
 } judo_tool;
 
-extern const judo_tool judo_tool_synth, judo_tool_init, judo_tool_pack, judo_tool_tokenize, judo_tool_score,
-    judo_tool_generate, judo_tool_embed, judo_tool_reward, judo_tool_cells, judo_tool_report,
-    judo_tool_inspect;
+extern const judo_tool judo_tool_synth, judo_tool_init, judo_tool_pack, judo_tool_tokenize,
+    judo_tool_score, judo_tool_generate, judo_tool_embed, judo_tool_reward, judo_tool_cells,
+    judo_tool_report, judo_tool_inspect;
 
-/* Options of a subcommand: `--name value` pairs described by a table, positional arguments in between. */
-typedef enum judo_option_type { JUDO_OPTION_FLAG, JUDO_OPTION_STRING, JUDO_OPTION_INT, JUDO_OPTION_FLOAT, JUDO_OPTION_LIST } judo_option_type;
+/* Options of a subcommand: `--name value` pairs described by a table, positional arguments in
+ * between. */
+typedef enum judo_option_type {
+    JUDO_OPTION_FLAG,
+    JUDO_OPTION_STRING,
+    JUDO_OPTION_INT,
+    JUDO_OPTION_FLOAT,
+    JUDO_OPTION_LIST
+} judo_option_type;
 
 enum { JUDO_MAX_OPTION_VALUES = 64 };
 
@@ -36,14 +44,19 @@ typedef struct judo_option {
     void *target; /* bool, const char *, int64_t, double or judo_option_list */
 } judo_option;
 
-/* Sets the options' targets and compacts the positional arguments to positional[0 .. *num_positional). JUDO_ERROR_ARGUMENT
- * names an unknown option, a missing or malformed value, or a wrong number of positional arguments. */
-judo_status judo_options_parse(int argc, char **argv, const judo_option *options, int num_options, int min_positional,
-                               int max_positional, const char **positional, int *num_positional) JUDO_MUST_CHECK;
+/* Sets the options' targets and compacts the positional arguments to positional[0 ..
+ * *num_positional). JUDO_ERROR_ARGUMENT names an unknown option, a missing or malformed value,
+ * or a wrong number of positional arguments. */
+judo_status judo_options_parse(int argc, char **argv, const judo_option *options,
+                               int num_options, int min_positional, int max_positional,
+                               const char **positional, int *num_positional) JUDO_MUST_CHECK;
 
-/* Runs `answer` over every JSON line of `input_path` (NULL or "-": standard input) and prints one JSON line for each to
- * standard output: the object that `answer` writes. A row that fails ends the run with an error that names its line. */
-typedef judo_status (*judo_filter_answer)(void *context, const judo_json *request, const char *source, judo_json_writer *answer);
-judo_status judo_filter_run(const char *input_path, judo_filter_answer answer, void *context) JUDO_MUST_CHECK;
+/* Runs `answer` over every JSON line of `input_path` (NULL or "-": standard input) and prints
+ * one JSON line for each to standard output: the object that `answer` writes. A row that fails
+ * ends the run with an error that names its line. */
+typedef judo_status (*judo_filter_answer)(void *context, const judo_json *request,
+                                          const char *source, judo_json_writer *answer);
+judo_status judo_filter_run(const char *input_path, judo_filter_answer answer,
+                            void *context) JUDO_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* models/positions.h: where patches stand: their order in windows and the attention spans of the
- * vision tower. */
+/* models/positions.h: where patches stand: their order in windows and the attention spans of
+ * the vision tower. */
 #ifndef JUDO_MODELS_POSITIONS_H
 #define JUDO_MODELS_POSITIONS_H
 

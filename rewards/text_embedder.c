@@ -14,7 +14,8 @@ struct judo_text_embedder {
     int32_t capacity;
 };
 
-judo_status judo_text_embedder_open(const char *folder, const judo_ops *ops, judo_text_embedder **out)
+judo_status judo_text_embedder_open(const char *folder, const judo_ops *ops,
+                                    judo_text_embedder **out)
 {
     judo_text_embedder *self = calloc(1, sizeof *self);
     if (!self) {
@@ -45,8 +46,8 @@ void judo_text_embedder_close(judo_text_embedder **embedder)
     }
 }
 
-judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const *texts, const size_t *lengths,
-                                     int32_t count, float *embeddings)
+judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const *texts,
+                                     const size_t *lengths, int32_t count, float *embeddings)
 {
     if (count > self->capacity) {
         int32_t *grown = realloc(self->offsets, ((size_t)count + 1) * sizeof *grown);
@@ -59,7 +60,8 @@ judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const
     judo_ids_clear(&self->ids);
     for (int32_t i = 0; i < count; i++) {
         self->offsets[i] = (int32_t)self->ids.count;
-        JUDO_TRY(judo_wordpiece_encode(self->wordpiece, texts[i], lengths[i], JUDO_MINILM_MAX_TOKENS, &self->ids));
+        JUDO_TRY(judo_wordpiece_encode(self->wordpiece, texts[i], lengths[i],
+                                       JUDO_MINILM_MAX_TOKENS, &self->ids));
     }
     if (count == 0) {
         return JUDO_OK;
@@ -68,12 +70,14 @@ judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const
     return judo_minilm_embed(self->minilm, self->ids.ids, self->offsets, count, embeddings);
 }
 
-static judo_status embed_spans(void *context, const judo_span *texts, int64_t count, float *rows)
+static judo_status embed_spans(void *context, const judo_span *texts, int64_t count,
+                               float *rows)
 {
     judo_text_embedder *self = context;
     const char **starts = calloc((size_t)count + 1, sizeof *starts);
     size_t *lengths = calloc((size_t)count + 1, sizeof *lengths);
-    judo_status status = starts && lengths ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to embed texts");
+    judo_status status =
+        starts && lengths ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to embed texts");
     for (int64_t i = 0; i < count && status == JUDO_OK; i++) {
         starts[i] = texts[i].text;
         lengths[i] = texts[i].length;

@@ -9,12 +9,14 @@
 typedef struct judo_text_embedder judo_text_embedder;
 
 /* Opens vocab.txt, config.json and model.safetensors of `folder`. */
-judo_status judo_text_embedder_open(const char *folder, const judo_ops *ops, judo_text_embedder **out) JUDO_MUST_CHECK;
+judo_status judo_text_embedder_open(const char *folder, const judo_ops *ops,
+                                    judo_text_embedder **out) JUDO_MUST_CHECK;
 void judo_text_embedder_close(judo_text_embedder **embedder);
 
 /* embeddings[count, 384], L2-normalised, of UTF-8 texts (cut to 256 word pieces). */
-judo_status judo_text_embedder_embed(judo_text_embedder *embedder, const char *const *texts, const size_t *lengths,
-                                     int32_t count, float *embeddings) JUDO_MUST_CHECK;
+judo_status judo_text_embedder_embed(judo_text_embedder *embedder, const char *const *texts,
+                                     const size_t *lengths, int32_t count,
+                                     float *embeddings) JUDO_MUST_CHECK;
 
 /* As the callback that scoring takes; borrows the embedder. */
 judo_embedder judo_text_embedder_base(judo_text_embedder *embedder);

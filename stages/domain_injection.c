@@ -1,4 +1,5 @@
-/* stages/domain_injection.c: stage 2. A normal image and a question of the domain in; the answer out. */
+/* stages/domain_injection.c: stage 2. A normal image and a question of the domain in; the
+ * answer out. */
 #include "stages/sft.h"
 
 const judo_stage judo_stage_domain_injection = {

@@ -1,6 +1,7 @@
-/* stages/grpo.c: stage 3. Draw a group of completions per prompt, score them, and raise the likelihood of what did better than its
- * group (Shao et al. 2024). Departures from the reference code: prompt and images are computed once per group, so an image
- * cannot meet another prompt's completion, and one denominator normalises a whole step. */
+/* stages/grpo.c: stage 3. Draw a group of completions per prompt, score them, and raise the
+ * likelihood of what did better than its group (Shao et al. 2024). Departures from the
+ * reference code: prompt and images are computed once per group, so an image cannot meet
+ * another prompt's completion, and one denominator normalises a whole step. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,8 @@ typedef struct judo_grpo {
     judo_reward_rules rules;
     judo_text_embedder *encoder; /* NULL without MiniLM */
     judo_embedder embedder;
-    judo_zero3 *reference;        /* NULL when kl_beta is 0 */
-    uint8_t *banned;              /* [vocabulary] */
+    judo_zero3 *reference; /* NULL when kl_beta is 0 */
+    uint8_t *banned;       /* [vocabulary] */
     bool has_rollout;
 } judo_grpo;
 
@@ -37,14 +38,16 @@ static int32_t own_prompts(const judo_job *job)
     return (int32_t)((prompts - job->comm->rank + job->comm->size - 1) / job->comm->size);
 }
 
-/* The frozen reference: the weights that the stage started from, sharded like the policy. Collective. */
+/* The frozen reference: the weights that the stage started from, sharded like the policy.
+ * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
     judo_zero3_options options = {.frozen = true};
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
     JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
-    JUDO_TRY(judo_agree(job->comm, judo_model_source_open(job->config->model.path, layout, &source)));
+    JUDO_TRY(judo_agree(job->comm,
+                        judo_model_source_open(job->config->model.path, layout, &source)));
     judo_status status = judo_zero3_load(*out, &source);
     judo_model_source_close(&source);
     return status;
@@ -57,7 +60,8 @@ static judo_status resolve_rewards(const judo_train_config *config, judo_reward_
     if (!config->minilm_path[0]) {
         rewards.weights[JUDO_REWARD_DOMAIN] = 0;
         if (judo_log_is_chief()) {
-            JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm brings the model)");
+            JUDO_WARNING("no rewards.minilm: the domain reward is off (launch/get-minilm "
+                         "brings the model)");
         }
     }
     return judo_reward_rules_resolve(&rewards, out);
@@ -70,7 +74,8 @@ static judo_status open_parts(judo_job *job, judo_grpo *self)
     JUDO_TRY(judo_batch_builder_create(job->processor, &self->prompt_builder));
     JUDO_TRY(judo_policy_pass_create(job, &self->pass));
     JUDO_TRY(resolve_rewards(config, &self->rules));
-    JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials, judo_model_config(job->model)->text.vocab_size, &self->banned));
+    JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials,
+                             judo_model_config(job->model)->text.vocab_size, &self->banned));
     judo_model_set_banned(job->model, self->banned);
     if (config->minilm_path[0]) {
         JUDO_TRY(judo_text_embedder_open(config->minilm_path, job->ops, &self->encoder));
@@ -129,21 +134,24 @@ static judo_status advantages_of(judo_job *job, judo_rollout *rollout)
     double deviation;
     JUDO_TRY(batch_deviation(job, rollout, &deviation));
     return judo_group_advantages(rollout->rewards, rollout->num_prompts, rollout->group_size,
-                                 (judo_advantage_scale)job->config->grpo.advantage_scale, JUDO_ADVANTAGE_EPSILON, deviation,
-                                 rollout->advantages, NULL);
+                                 (judo_advantage_scale)job->config->grpo.advantage_scale,
+                                 JUDO_ADVANTAGE_EPSILON, deviation, rollout->advantages, NULL);
 }
 
 /* Local work of a rollout: everything between the gather of the weights and the policy pass. */
-static judo_status draw_and_score(judo_job *job, judo_grpo *self, judo_params *weights, int64_t index)
+static judo_status draw_and_score(judo_job *job, judo_grpo *self, judo_params *weights,
+                                  int64_t index)
 {
     judo_rollout *rollout = &self->rollout;
     int64_t prompts = job->config->grpo.prompts_per_step;
     for (int32_t i = 0; i < rollout->num_prompts; i++) {
-        rollout->positions[i] = index * prompts + (int64_t)i * job->comm->size + job->comm->rank;
+        rollout->positions[i] =
+            index * prompts + (int64_t)i * job->comm->size + job->comm->rank;
     }
     JUDO_TRY(judo_rollout_read_prompts(job, rollout));
     JUDO_TRY(judo_rollout_generate(job, weights, self->prompt_builder, self->banned, rollout));
-    return judo_rollout_score(job, &self->rules, self->encoder ? &self->embedder : NULL, rollout);
+    return judo_rollout_score(job, &self->rules, self->encoder ? &self->embedder : NULL,
+                              rollout);
 }
 
 static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_t index)
@@ -181,7 +189,8 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
 
 const judo_stage judo_stage_grpo = {
     .name = "grpo",
-    .summary = "stage 3: group-relative policy optimisation with domain, segmentation, choice, format and structure rewards",
+    .summary = "stage 3: group-relative policy optimisation with domain, segmentation, choice, "
+               "format and structure rewards",
     .kind = JUDO_SAMPLE_CHOICE,
     .for_grpo = true,
     .samples_per_step = samples_per_step,

@@ -1,4 +1,5 @@
-/* stages/job.c: tokenizer, dataset, model and shards, opened in an order in which each mistake is found early. */
+/* stages/job.c: tokenizer, dataset, model and shards, opened in an order in which each mistake
+ * is found early. */
 #include "stages/job.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@ static judo_status open_processor(judo_job *job)
     if (!job->processor) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the image processor");
     }
-    return judo_image_processor_load(path, (int32_t)job->config->data.pre_resize, job->processor);
+    return judo_image_processor_load(path, (int32_t)job->config->data.pre_resize,
+                                     job->processor);
 }
 
 static judo_status open_data(judo_job *job)
@@ -27,20 +29,23 @@ static judo_status open_data(judo_job *job)
     JUDO_TRY(judo_tokenizer_specials(job->tokenizer, &job->specials));
     JUDO_TRY(open_processor(job));
     JUDO_TRY(judo_dataset_open(config->data.path, job->processor->fingerprint, &job->dataset));
-    JUDO_TRY(judo_dataset_select(job->dataset, job->stage->kind, &job->indices, &job->num_samples));
+    JUDO_TRY(
+        judo_dataset_select(job->dataset, job->stage->kind, &job->indices, &job->num_samples));
     if (config->data.limit > 0 && config->data.limit < job->num_samples) {
         job->num_samples = config->data.limit;
     }
     if (job->num_samples == 0) {
-        return JUDO_FAIL(JUDO_ERROR_MISMATCH, "%s: holds no sample for %s; pack it with this stage's data", config->data.path,
-                         job->stage->name);
+        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                         "%s: holds no sample for %s; pack it with this stage's data",
+                         config->data.path, job->stage->name);
     }
     job->text = (judo_sample_text){.tokenizer = job->tokenizer, .processor = job->processor};
     job->text.style = (judo_prompt_style)config->data.prompts;
     job->text.options = (judo_option_layout)config->data.options;
     job->text.targets = (judo_target_style)config->data.targets;
     job->text.use_domain_text = config->data.use_domain_text;
-    return judo_sampler_create((uint64_t)config->run.seed, job->num_samples, true, &job->sampler);
+    return judo_sampler_create((uint64_t)config->run.seed, job->num_samples, true,
+                               &job->sampler);
 }
 
 static judo_status open_model(judo_job *job)
@@ -49,12 +54,17 @@ static judo_status open_model(judo_job *job)
     judo_qwen_config qwen;
     JUDO_TRY(judo_qwen_config_load(config->model.path, &qwen));
     if (judo_tokenizer_size(job->tokenizer) > qwen.text.vocab_size) {
-        return JUDO_FAIL(JUDO_ERROR_MISMATCH, "%s: the tokenizer has %d ids but the model's vocabulary has %lld rows",
-                         config->model.path, judo_tokenizer_size(job->tokenizer), (long long)qwen.text.vocab_size);
+        return JUDO_FAIL(
+            JUDO_ERROR_MISMATCH,
+            "%s: the tokenizer has %d ids but the model's vocabulary has %lld rows",
+            config->model.path, judo_tokenizer_size(job->tokenizer),
+            (long long)qwen.text.vocab_size);
     }
     if (qwen.image_token_id != job->specials.image_pad) {
-        return JUDO_FAIL(JUDO_ERROR_MISMATCH, "%s: config.json says image_token_id %lld, the tokenizer says %d",
-                         config->model.path, (long long)qwen.image_token_id, job->specials.image_pad);
+        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                         "%s: config.json says image_token_id %lld, the tokenizer says %d",
+                         config->model.path, (long long)qwen.image_token_id,
+                         job->specials.image_pad);
     }
     judo_model_options options = {
         .checkpoint_activations = config->model.activation_checkpointing == 1,
@@ -77,19 +87,26 @@ static void print_plan(const judo_job *job)
         count += layout->params[i].count;
     }
     judo_zero3_bytes bytes = judo_zero3_allocated(job->zero);
-    JUDO_INFO("model      %s: %.2f million parameters in %d units", job->config->model.path, 1e-6 * (double)count, layout->num_units);
-    JUDO_INFO("data       %s: %lld samples for %s", job->config->data.path, (long long)job->num_samples, job->stage->name);
-    JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads, job->threads == 1 ? "" : "s");
-    JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit buffers %.1f, activations %.1f",
-              1e-6 * (double)(bytes.total + judo_model_activation_bytes(job->model)), 1e-6 * (double)bytes.weights,
-              1e-6 * (double)bytes.gradients, 1e-6 * (double)bytes.moments, 1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
+    JUDO_INFO("model      %s: %.2f million parameters in %d units", job->config->model.path,
+              1e-6 * (double)count, layout->num_units);
+    JUDO_INFO("data       %s: %lld samples for %s", job->config->data.path,
+              (long long)job->num_samples, job->stage->name);
+    JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
+              job->threads == 1 ? "" : "s");
+    JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit "
+              "buffers %.1f, activations %.1f",
+              1e-6 * (double)(bytes.total + judo_model_activation_bytes(job->model)),
+              1e-6 * (double)bytes.weights, 1e-6 * (double)bytes.gradients,
+              1e-6 * (double)bytes.moments,
+              1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
               1e-6 * (double)judo_model_activation_bytes(job->model));
 }
 
 static judo_status open_shards(judo_job *job)
 {
     judo_zero3_options options = {0};
-    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options, &job->zero));
+    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
+                               &job->zero));
     job->params = judo_zero3_params(job->zero);
     return JUDO_OK;
 }
@@ -99,15 +116,20 @@ static void count_steps(judo_job *job)
     const judo_train_config *config = job->config;
     job->total_steps = config->train.max_steps;
     if (job->total_steps == 0) {
-        double steps = config->train.epochs * (double)job->num_samples / job->stage->samples_per_step(config);
+        double steps = config->train.epochs * (double)job->num_samples /
+                       job->stage->samples_per_step(config);
         job->total_steps = (int64_t)steps + (steps > (double)(int64_t)steps);
     }
 }
 
-judo_status judo_job_open(judo_comm *comm, const judo_stage *stage, const judo_train_config *config, int threads,
-                          judo_job *out)
+judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
+                          const judo_train_config *config, int threads, judo_job *out)
 {
-    *out = (judo_job){.config = config, .stage = stage, .comm = comm, .ops = judo_ops_cpu(), .threads = threads};
+    *out = (judo_job){.config = config,
+                      .stage = stage,
+                      .comm = comm,
+                      .ops = judo_ops_cpu(),
+                      .threads = threads};
     judo_status status = judo_agree(comm, open_data(out));
     if (status == JUDO_OK) {
         status = judo_agree(comm, open_model(out));
@@ -140,13 +162,15 @@ judo_status judo_job_load_model(judo_job *job)
 {
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
-    JUDO_TRY(judo_agree(job->comm, judo_model_source_open(job->config->model.path, layout, &source)));
+    JUDO_TRY(judo_agree(job->comm,
+                        judo_model_source_open(job->config->model.path, layout, &source)));
     judo_status status = judo_zero3_load(job->zero, &source);
     judo_model_source_close(&source);
     return status;
 }
 
-static judo_status write_range(void *context, int param_index, int64_t first, int64_t count, const float *values)
+static judo_status write_range(void *context, int param_index, int64_t first, int64_t count,
+                               const float *values)
 {
     return judo_model_writer_write(context, param_index, first, count, values);
 }
@@ -175,7 +199,9 @@ judo_status judo_job_save_model(judo_job *job, const char *folder)
 {
     judo_model_writer *writer = NULL;
     judo_dtype dtype = job->config->model.save_dtype == 1 ? JUDO_BF16 : JUDO_F32;
-    JUDO_TRY(judo_agree(job->comm, judo_model_writer_create(folder, judo_model_layout(job->model), dtype, 0, &writer)));
+    JUDO_TRY(
+        judo_agree(job->comm, judo_model_writer_create(folder, judo_model_layout(job->model),
+                                                       dtype, 0, &writer)));
     judo_status status = write_model(job, writer, folder);
     judo_model_writer_destroy(&writer);
     return status;

@@ -4,16 +4,18 @@
 
 #include "stages/stage.h"
 
-/* Opens tokenizer, processor, dataset, model and sharded parameters, and checks that they fit each other. The weights are not
- * loaded yet. Collective: all ranks return the same status. */
-judo_status judo_job_open(judo_comm *comm, const judo_stage *stage, const judo_train_config *config, int threads,
+/* Opens tokenizer, processor, dataset, model and sharded parameters, and checks that they fit
+ * each other. The weights are not loaded yet. Collective: all ranks return the same status. */
+judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
+                          const judo_train_config *config, int threads,
                           judo_job *out) JUDO_MUST_CHECK;
 void judo_job_close(judo_job *job);
 
 /* Loads the weights of config->model.path into the shards. Collective. */
 judo_status judo_job_load_model(judo_job *job) JUDO_MUST_CHECK;
 
-/* Writes the weights as a Hugging Face directory, all ranks their own ranges in parallel. Collective. */
+/* Writes the weights as a Hugging Face directory, all ranks their own ranges in parallel.
+ * Collective. */
 judo_status judo_job_save_model(judo_job *job, const char *folder) JUDO_MUST_CHECK;
 
 #endif

@@ -9,17 +9,19 @@
 
 typedef struct group_targets {
     int32_t count, capacity;
-    float *advantages, *old_logprobs, *ref_logprobs, *drawn_logprobs, *logprobs, *entropies; /* [capacity] */
+    float *advantages, *old_logprobs, *ref_logprobs, *drawn_logprobs, *logprobs,
+        *entropies; /* [capacity] */
 } group_targets;
 
 struct judo_policy_pass {
     judo_job *job;
-    int32_t num_micro;               /* groups per rank, the same on all ranks; a rank without a group runs it empty */
-    judo_batch_builder **builders;   /* [num_micro] */
-    group_targets *targets;          /* [num_micro] */
-    judo_completion *completions;    /* [group_size] scratch */
+    int32_t num_micro; /* groups per rank, the same on all ranks; a rank without a group runs it
+                          empty */
+    judo_batch_builder **builders; /* [num_micro] */
+    group_targets *targets;        /* [num_micro] */
+    judo_completion *completions;  /* [group_size] scratch */
     double denominator;
-    double num_tokens;               /* target tokens of the step, over all ranks */
+    double num_tokens; /* target tokens of the step, over all ranks */
 };
 
 static judo_status reserve_targets(group_targets *targets, int32_t count)
@@ -28,8 +30,9 @@ static judo_status reserve_targets(group_targets *targets, int32_t count)
     if (count <= targets->capacity) {
         return JUDO_OK;
     }
-    float **arrays[] = {&targets->advantages, &targets->old_logprobs, &targets->ref_logprobs,
-                        &targets->drawn_logprobs, &targets->logprobs, &targets->entropies};
+    float **arrays[] = {&targets->advantages,   &targets->old_logprobs,
+                        &targets->ref_logprobs, &targets->drawn_logprobs,
+                        &targets->logprobs,     &targets->entropies};
     for (size_t a = 0; a < sizeof arrays / sizeof arrays[0]; a++) {
         float *grown = realloc(*arrays[a], (size_t)count * sizeof(float));
         if (!grown) {
@@ -90,7 +93,8 @@ void judo_policy_pass_destroy(judo_policy_pass **pass)
     *pass = NULL;
 }
 
-static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollout, int32_t group)
+static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollout,
+                              int32_t group)
 {
     const judo_generation *generation = &rollout->generation;
     group_targets *targets = &self->targets[group];
@@ -100,21 +104,23 @@ static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollou
     for (int32_t k = 0; k < rollout->group_size; k++) {
         int32_t length = generation->lengths[first_row + k];
         self->completions[k] = (judo_completion){
-            .tokens = generation->tokens + (int64_t)(first_row + k) * generation->max_new_tokens,
+            .tokens =
+                generation->tokens + (int64_t)(first_row + k) * generation->max_new_tokens,
             .num_tokens = length,
             .weight = by_completion && length > 0 ? 1.0f / (float)length : 1.0f,
         };
         total += length;
     }
-    JUDO_TRY(judo_batch_builder_add_group(self->builders[group], &rollout->prompts[group].view, self->completions,
-                                          rollout->group_size));
+    JUDO_TRY(judo_batch_builder_add_group(self->builders[group], &rollout->prompts[group].view,
+                                          self->completions, rollout->group_size));
     JUDO_TRY(reserve_targets(targets, total));
     int32_t at = 0;
     for (int32_t k = 0; k < rollout->group_size; k++) {
         int64_t row = first_row + k;
         for (int32_t t = 0; t < generation->lengths[row]; t++, at++) {
             targets->advantages[at] = rollout->advantages[row];
-            targets->drawn_logprobs[at] = generation->logprobs[row * generation->max_new_tokens + t];
+            targets->drawn_logprobs[at] =
+                generation->logprobs[row * generation->max_new_tokens + t];
         }
     }
     return JUDO_OK;
@@ -141,7 +147,8 @@ judo_status judo_policy_pass_reference(judo_policy_pass *self, judo_params *refe
     for (int32_t m = 0; m < self->num_micro; m++) {
         judo_batch batch;
         JUDO_TRY(judo_batch_builder_batch(self->builders[m], &batch));
-        judo_token_loss loss = {.kind = JUDO_LOSS_NONE, .scale = 1.0, .temperature = temperature};
+        judo_token_loss loss = {
+            .kind = JUDO_LOSS_NONE, .scale = 1.0, .temperature = temperature};
         judo_token_result result = {.logprobs = self->targets[m].ref_logprobs};
         JUDO_TRY(judo_model_run(self->job->model, reference, &batch, &loss, false, &result));
     }
@@ -174,21 +181,28 @@ static judo_status agree_denominator(judo_policy_pass *self)
     return JUDO_OK;
 }
 
-/* How far the log-probabilities recorded while drawing are from the training pass's: sum and largest. */
+/* How far the log-probabilities recorded while drawing are from the training pass's: sum and
+ * largest. */
 static void measure_drift(const group_targets *targets, double *sum, double *largest)
 {
     for (int32_t i = 0; i < targets->count; i++) {
-        double difference = fabs((double)targets->logprobs[i] - (double)targets->drawn_logprobs[i]);
+        double difference =
+            fabs((double)targets->logprobs[i] - (double)targets->drawn_logprobs[i]);
         *sum += difference;
         *largest = fmax(*largest, difference);
     }
 }
 
-static judo_status put_metrics(judo_policy_pass *self, const judo_token_result *result, double drift, double largest)
+static judo_status put_metrics(judo_policy_pass *self, const judo_token_result *result,
+                               double drift, double largest)
 {
     judo_metrics *metrics = self->job->metrics;
-    double sums[6] = {result->loss, result->kl, result->entropy, (double)result->num_clipped_low,
-                      (double)result->num_clipped_high, drift};
+    double sums[6] = {result->loss,
+                      result->kl,
+                      result->entropy,
+                      (double)result->num_clipped_low,
+                      (double)result->num_clipped_high,
+                      drift};
     JUDO_TRY(judo_comm_sum_f64(self->job->comm, sums, 6));
     JUDO_TRY(judo_comm_max_f64(self->job->comm, &largest, 1));
     judo_metrics_put(metrics, "loss", sums[0]);
@@ -198,7 +212,8 @@ static judo_status put_metrics(judo_policy_pass *self, const judo_token_result *
     judo_metrics_put(metrics, "entropy", sums[2] / self->num_tokens);
     judo_metrics_put(metrics, "clip_ratio/low_mean", sums[3] / self->num_tokens);
     judo_metrics_put(metrics, "clip_ratio/high_mean", sums[4] / self->num_tokens);
-    judo_metrics_put(metrics, "sampling/sampling_logp_difference/mean", sums[5] / self->num_tokens);
+    judo_metrics_put(metrics, "sampling/sampling_logp_difference/mean",
+                     sums[5] / self->num_tokens);
     judo_metrics_put(metrics, "sampling/sampling_logp_difference/max", largest);
     judo_metrics_put(metrics, "num_tokens", self->num_tokens);
     return JUDO_OK;
@@ -228,7 +243,8 @@ judo_status judo_policy_pass_update(judo_policy_pass *self, bool first_update)
         };
         sums.logprobs = targets->logprobs;
         sums.entropies = targets->entropies;
-        JUDO_TRY(judo_model_run(self->job->model, self->job->params, &batch, &loss, true, &sums));
+        JUDO_TRY(
+            judo_model_run(self->job->model, self->job->params, &batch, &loss, true, &sums));
         if (first_update) {
             measure_drift(targets, &drift, &largest);
             float *swap = targets->old_logprobs;

@@ -6,7 +6,8 @@
 
 #include "data/batch_builder.h"
 
-judo_status judo_rollout_create(const judo_train_config *config, int32_t num_prompts, judo_rollout *out)
+judo_status judo_rollout_create(const judo_train_config *config, int32_t num_prompts,
+                                judo_rollout *out)
 {
     int32_t group_size = (int32_t)config->grpo.group_size;
     size_t prompts = (size_t)num_prompts;
@@ -19,12 +20,13 @@ judo_status judo_rollout_create(const judo_train_config *config, int32_t num_pro
     out->values = calloc(rows + 1, sizeof *out->values);
     out->rewards = calloc(rows + 1, sizeof *out->rewards);
     out->advantages = calloc(rows + 1, sizeof *out->advantages);
-    if (!out->positions || !out->samples || !out->prompts || !out->texts || !out->values || !out->rewards ||
-        !out->advantages) {
+    if (!out->positions || !out->samples || !out->prompts || !out->texts || !out->values ||
+        !out->rewards || !out->advantages) {
         judo_rollout_free(out);
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a rollout of %zu completions", rows);
     }
-    return judo_generation_create((int32_t)rows, (int32_t)config->grpo.max_new_tokens, &out->generation);
+    return judo_generation_create((int32_t)rows, (int32_t)config->grpo.max_new_tokens,
+                                  &out->generation);
 }
 
 void judo_rollout_free(judo_rollout *rollout)
@@ -32,7 +34,8 @@ void judo_rollout_free(judo_rollout *rollout)
     for (int32_t i = 0; rollout->prompts && i < rollout->num_prompts; i++) {
         judo_sample_sequence_free(&rollout->prompts[i]);
     }
-    for (int32_t row = 0; rollout->texts && row < rollout->num_prompts * rollout->group_size; row++) {
+    for (int32_t row = 0; rollout->texts && row < rollout->num_prompts * rollout->group_size;
+         row++) {
         judo_text_free(&rollout->texts[row]);
     }
     free(rollout->positions);
@@ -53,13 +56,15 @@ judo_status judo_rollout_read_prompts(judo_job *job, judo_rollout *rollout)
         JUDO_TRY(judo_sampler_index(job->sampler, rollout->positions[i], &place));
         judo_sample_sequence_free(&rollout->prompts[i]);
         JUDO_TRY(judo_dataset_sample(job->dataset, job->indices[place], &rollout->samples[i]));
-        JUDO_TRY(judo_sample_sequence_build(&job->text, job->dataset, &rollout->samples[i], false, &rollout->prompts[i]));
+        JUDO_TRY(judo_sample_sequence_build(&job->text, job->dataset, &rollout->samples[i],
+                                            false, &rollout->prompts[i]));
     }
     return JUDO_OK;
 }
 
-judo_status judo_rollout_generate(judo_job *job, judo_params *weights, judo_batch_builder *builder,
-                                  const uint8_t *banned, judo_rollout *rollout)
+judo_status judo_rollout_generate(judo_job *job, judo_params *weights,
+                                  judo_batch_builder *builder, const uint8_t *banned,
+                                  judo_rollout *rollout)
 {
     const judo_train_config *config = job->config;
     int32_t stops[] = {job->specials.im_end, job->specials.endoftext};
@@ -95,7 +100,8 @@ judo_status judo_rollout_generate(judo_job *job, judo_params *weights, judo_batc
         status = judo_batch_builder_batch(builder, &batch);
     }
     if (status == JUDO_OK) {
-        status = judo_generate(job->model, weights, &batch, keys, rollout->group_size, &options, &rollout->generation);
+        status = judo_generate(job->model, weights, &batch, keys, rollout->group_size, &options,
+                               &rollout->generation);
     }
     free(keys);
     return status;
@@ -114,8 +120,8 @@ static judo_completion_facts facts_of(const judo_sample *sample, const judo_text
     };
 }
 
-judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules, const judo_embedder *embedder,
-                               judo_rollout *rollout)
+judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules,
+                               const judo_embedder *embedder, judo_rollout *rollout)
 {
     int32_t rows = rollout->num_prompts * rollout->group_size;
     judo_completion_facts *facts = calloc((size_t)rows + 1, sizeof *facts);
@@ -127,8 +133,9 @@ judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules, co
     for (int32_t row = 0; row < rows && status == JUDO_OK; row++) {
         judo_text *text = &rollout->texts[row];
         text->length = 0;
-        status = judo_tokenizer_decode(job->tokenizer, generation->tokens + (int64_t)row * generation->max_new_tokens,
-                                       generation->lengths[row], true, text);
+        status = judo_tokenizer_decode(
+            job->tokenizer, generation->tokens + (int64_t)row * generation->max_new_tokens,
+            generation->lengths[row], true, text);
         facts[row] = facts_of(&rollout->samples[row / rollout->group_size], text);
     }
     if (status == JUDO_OK) {
@@ -148,7 +155,8 @@ judo_status judo_rollout_describe(const judo_rollout *rollout, int64_t step, jud
 {
     judo_json_writer w = {0};
     judo_status status = JUDO_OK;
-    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size && status == JUDO_OK; row++) {
+    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size && status == JUDO_OK;
+         row++) {
         int32_t prompt = row / rollout->group_size;
         const judo_sample *sample = &rollout->samples[prompt];
         judo_json_writer_clear(&w);
@@ -161,7 +169,8 @@ judo_status judo_rollout_describe(const judo_rollout *rollout, int64_t step, jud
         judo_json_put_string(&w, "question", sample->question);
         char answer[2] = {sample->answer, '\0'};
         judo_json_put_string(&w, "answer", answer);
-        judo_json_put_bytes(&w, "completion", rollout->texts[row].bytes, rollout->texts[row].length);
+        judo_json_put_bytes(&w, "completion", rollout->texts[row].bytes,
+                            rollout->texts[row].length);
         judo_json_put_int(&w, "length", rollout->generation.lengths[row]);
         judo_json_put_bool(&w, "stopped", rollout->generation.stopped[row]);
         judo_reward_values_write(&rollout->values[row], &w);

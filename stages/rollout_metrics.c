@@ -1,4 +1,5 @@
-/* stages/rollout_metrics.c: sums and counts over all ranks, then ratios: never a mean of means. */
+/* stages/rollout_metrics.c: sums and counts over all ranks, then ratios: never a mean of means.
+ */
 #include "stages/rollout_metrics.h"
 
 #include <math.h>
@@ -96,13 +97,16 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
             (void)snprintf(name, sizeof name, "rewards/%s/mean", judo_rewards[r].name);
             judo_metrics_put(m, name, t.sums[REWARD + r] / t.sums[SCORED + r]);
             (void)snprintf(name, sizeof name, "rewards/%s/std", judo_rewards[r].name);
-            judo_metrics_put(m, name, deviation_of(t.sums[REWARD + r], t.sums[SQUARES + r], t.sums[SCORED + r]));
+            judo_metrics_put(
+                m, name,
+                deviation_of(t.sums[REWARD + r], t.sums[SQUARES + r], t.sums[SCORED + r]));
         }
     }
     judo_metrics_put(m, "completions/mean_length", t.sums[LENGTH] / rows);
     judo_metrics_put(m, "completions/max_length", (double)t.extremes[0]);
     judo_metrics_put(m, "completions/min_length", -(double)t.extremes[1]);
     judo_metrics_put(m, "completions/clipped_ratio", 1 - t.sums[STOPPED] / rows);
-    judo_metrics_put(m, "completions/mean_terminated_length", t.sums[STOPPED_LENGTH] / fmax(1, t.sums[STOPPED]));
+    judo_metrics_put(m, "completions/mean_terminated_length",
+                     t.sums[STOPPED_LENGTH] / fmax(1, t.sums[STOPPED]));
     return JUDO_OK;
 }

@@ -1,4 +1,5 @@
-/* stages/rollout_metrics.h: what a rollout looks like in numbers; names and definitions as TRL's GRPO trainer. */
+/* stages/rollout_metrics.h: what a rollout looks like in numbers; names and definitions as
+ * TRL's GRPO trainer. */
 #ifndef JUDO_STAGES_ROLLOUT_METRICS_H
 #define JUDO_STAGES_ROLLOUT_METRICS_H
 

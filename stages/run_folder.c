@@ -25,25 +25,30 @@ static judo_status write_config(const judo_stage *stage, const judo_train_config
     return status;
 }
 
-judo_status judo_run_folder_prepare(judo_comm *comm, const judo_stage *stage, const judo_train_config *config)
+judo_status judo_run_folder_prepare(judo_comm *comm, const judo_stage *stage,
+                                    const judo_train_config *config)
 {
     return judo_agree(comm, comm->rank == 0 ? write_config(stage, config) : JUDO_OK);
 }
 
 void judo_run_state_write(const judo_job *job, int64_t next_step, char *out, size_t bytes)
 {
-    (void)snprintf(out, bytes, "{\"stage\": \"%s\", \"next_step\": %" PRId64 ", \"seed\": %" PRId64 ", \"num_samples\": %" PRId64 "}",
+    (void)snprintf(out, bytes,
+                   "{\"stage\": \"%s\", \"next_step\": %" PRId64 ", \"seed\": %" PRId64
+                   ", \"num_samples\": %" PRId64 "}",
                    job->stage->name, next_step, job->config->run.seed, job->num_samples);
 }
 
-static judo_status check_number(const judo_job *job, const judo_json *state, const char *key, int64_t expected)
+static judo_status check_number(const judo_job *job, const judo_json *state, const char *key,
+                                int64_t expected)
 {
     int64_t value;
     const char *folder = job->config->run.folder;
     JUDO_TRY(judo_json_get_int(state, key, folder, &value));
     if (value != expected) {
         return JUDO_FAIL(JUDO_ERROR_MISMATCH,
-                         "%s: its checkpoint was made with %s %" PRId64 ", this run has %" PRId64
+                         "%s: its checkpoint was made with %s %" PRId64
+                         ", this run has %" PRId64
                          "; use another run.folder, or run.resume=never to start over",
                          folder, key, value, expected);
     }
@@ -57,8 +62,10 @@ judo_status judo_run_state_check(const judo_job *job, const char *text)
     JUDO_TRY(judo_json_parse(text, strlen(text), folder, &state));
     judo_status status = judo_json_get_string(state, "stage", folder, &stage);
     if (status == JUDO_OK && strcmp(stage, job->stage->name) != 0) {
-        status = JUDO_FAIL(JUDO_ERROR_MISMATCH, "%s: its checkpoint is of stage %s, this program runs %s; use another run.folder",
-                           folder, stage, job->stage->name);
+        status = JUDO_FAIL(
+            JUDO_ERROR_MISMATCH,
+            "%s: its checkpoint is of stage %s, this program runs %s; use another run.folder",
+            folder, stage, job->stage->name);
     }
     if (status == JUDO_OK) {
         status = check_number(job, state, "seed", job->config->run.seed);

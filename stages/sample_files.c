@@ -14,7 +14,8 @@ static judo_status write_file(const char *run, int64_t step, const char *bytes, 
     char path[JUDO_CONFIG_STRING_BYTES + 64];
     (void)snprintf(path, sizeof path, "%s/samples", run);
     if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path, strerror(errno));
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path,
+                         strerror(errno));
     }
     (void)snprintf(path, sizeof path, "%s/samples/step-%06lld.jsonl", run, (long long)step);
     FILE *file = fopen(path, "w");
@@ -22,7 +23,8 @@ static judo_status write_file(const char *run, int64_t step, const char *bytes, 
     if (file && fclose(file) != 0) {
         ok = false;
     }
-    return ok ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    return ok ? JUDO_OK
+              : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
 judo_status judo_sample_files_write(judo_job *job, const judo_rollout *rollout, int64_t step)
@@ -32,12 +34,14 @@ judo_status judo_sample_files_write(judo_job *job, const judo_rollout *rollout, 
     int64_t *offsets = NULL;
     judo_status status = judo_agree(job->comm, judo_rollout_describe(rollout, step, &lines));
     if (status == JUDO_OK) {
-        status = judo_comm_gather_bytes(job->comm, lines.bytes, (int64_t)lines.length, &all, &offsets);
+        status = judo_comm_gather_bytes(job->comm, lines.bytes, (int64_t)lines.length, &all,
+                                        &offsets);
     }
     judo_text_free(&lines);
     JUDO_TRY(status);
     if (job->comm->rank == 0) {
-        status = write_file(job->config->run.folder, step, all, (size_t)offsets[job->comm->size]);
+        status =
+            write_file(job->config->run.folder, step, all, (size_t)offsets[job->comm->size]);
     }
     free(all);
     free(offsets);

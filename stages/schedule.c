@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-double judo_schedule_factor(judo_schedule_kind kind, int64_t step, int64_t warmup, int64_t total, double minimum)
+double judo_schedule_factor(judo_schedule_kind kind, int64_t step, int64_t warmup,
+                            int64_t total, double minimum)
 {
     static const double pi = 3.14159265358979323846;
     if (step < warmup) {

@@ -1,5 +1,6 @@
-/* stages/sft.c: supervised fine-tuning. The samples of a step are positions [step * B, (step + 1) * B) of the sampler's
- * order, dealt to the ranks in turn, so that a step's gradient does not depend on the number of ranks. */
+/* stages/sft.c: supervised fine-tuning. The samples of a step are positions [step * B, (step +
+ * 1) * B) of the sampler's order, dealt to the ranks in turn, so that a step's gradient does
+ * not depend on the number of ranks. */
 #include "stages/sft.h"
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 typedef struct judo_sft {
     judo_job *job;
     judo_loader *loader;
-    int64_t micro_steps; /* per optimizer step, the same on all ranks */
+    int64_t micro_steps;        /* per optimizer step, the same on all ranks */
     judo_batch_builder **micro; /* [micro_steps]: the step's batches, held by the loader */
 } judo_sft;
 
@@ -28,7 +29,8 @@ static judo_status add_sample(judo_job *job, int64_t position, judo_batch_builde
     int64_t place;
     JUDO_TRY(judo_sampler_index(job->sampler, position, &place));
     JUDO_TRY(judo_dataset_sample(job->dataset, job->indices[place], &sample));
-    judo_status status = judo_sample_sequence_build(&job->text, job->dataset, &sample, true, &sequence);
+    judo_status status =
+        judo_sample_sequence_build(&job->text, job->dataset, &sample, true, &sequence);
     if (status == JUDO_OK) {
         bool by_sample = job->config->train.normalization == JUDO_NORMALIZE_SAMPLE;
         int32_t targets = sequence.view.num_tokens - sequence.view.first_target;
@@ -69,7 +71,8 @@ judo_status judo_sft_open(judo_job *job, void **state)
     int64_t per_rank = (config->train.batch_size + job->comm->size - 1) / job->comm->size;
     self->micro_steps = (per_rank + config->train.micro_batch - 1) / config->train.micro_batch;
     self->micro = calloc((size_t)self->micro_steps, sizeof(judo_batch_builder *));
-    judo_status status = self->micro ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
+    judo_status status =
+        self->micro ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
     if (status == JUDO_OK) {
         judo_loader_options options = {
             .processor = job->processor,

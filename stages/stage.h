@@ -1,6 +1,7 @@
-/* stages/stage.h: what a training stage is: a table of functions that the one training loop calls. A stage leaves each
- * step's gradient in the parameter shards; the loop clips, updates, logs and checkpoints. A stage can also come from a
- * shared object that exports `judo_stage_module` and is named by `run.stage_module`. */
+/* stages/stage.h: what a training stage is: a table of functions that the one training loop
+ * calls. A stage leaves each step's gradient in the parameter shards; the loop clips, updates,
+ * logs and checkpoints. A stage can also come from a shared object that exports
+ * `judo_stage_module` and is named by `run.stage_module`. */
 #ifndef JUDO_STAGES_STAGE_H
 #define JUDO_STAGES_STAGE_H
 
@@ -39,8 +40,8 @@ typedef struct judo_job {
     judo_sampler *sampler;
     judo_model *model;
     judo_zero3 *zero;
-    judo_params *params;    /* the sharded parameters */
-    judo_metrics *metrics;  /* NULL on ranks other than 0 */
+    judo_params *params;             /* the sharded parameters */
+    judo_metrics *metrics;           /* NULL on ranks other than 0 */
     int64_t first_step, total_steps; /* of this launch: resumed at first_step */
 } judo_job;
 
@@ -49,11 +50,13 @@ struct judo_stage {
     const char *summary; /* one line for --help */
     judo_sample_kind kind;
     bool for_grpo; /* takes the fields of stage 3 */
-    /* Samples that one optimizer step consumes (over all ranks), for turning epochs into steps. */
+    /* Samples that one optimizer step consumes (over all ranks), for turning epochs into steps.
+     */
     double (*samples_per_step)(const judo_train_config *config);
     /* Collective. */
     judo_status (*open)(judo_job *job, void **state);
-    /* Forward and backward of optimizer step `step`; puts its metrics into job->metrics. Collective. */
+    /* Forward and backward of optimizer step `step`; puts its metrics into job->metrics.
+     * Collective. */
     judo_status (*accumulate)(judo_job *job, void *state, int64_t step);
     void (*close)(judo_job *job, void **state);
 };

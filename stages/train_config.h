@@ -1,4 +1,5 @@
-/* stages/train_config.h: everything that a training job can be told, and the table that documents it. */
+/* stages/train_config.h: everything that a training job can be told, and the table that
+ * documents it. */
 #ifndef JUDO_STAGES_TRAIN_CONFIG_H
 #define JUDO_STAGES_TRAIN_CONFIG_H
 
@@ -9,8 +10,18 @@
 #include "runtime/config.h"
 
 typedef enum judo_resume { JUDO_RESUME_AUTO, JUDO_RESUME_NEVER, JUDO_RESUME_MUST } judo_resume;
-typedef enum judo_normalization { JUDO_NORMALIZE_TOKEN, JUDO_NORMALIZE_SAMPLE } judo_normalization;
-typedef enum judo_policy_loss { JUDO_POLICY_GRPO, JUDO_POLICY_BNPO, JUDO_POLICY_DR_GRPO, JUDO_POLICY_DAPO } judo_policy_loss;
+
+typedef enum judo_normalization {
+    JUDO_NORMALIZE_TOKEN,
+    JUDO_NORMALIZE_SAMPLE
+} judo_normalization;
+
+typedef enum judo_policy_loss {
+    JUDO_POLICY_GRPO,
+    JUDO_POLICY_BNPO,
+    JUDO_POLICY_DR_GRPO,
+    JUDO_POLICY_DAPO
+} judo_policy_loss;
 
 typedef struct judo_train_config {
     struct {
@@ -21,12 +32,14 @@ typedef struct judo_train_config {
         bool tensorboard;
         double deadline_seconds;
     } run;
+
     struct {
         char path[JUDO_CONFIG_STRING_BYTES];
         bool freeze_vision, freeze_merger, freeze_text;
         int activation_checkpointing;
         int save_dtype;
     } model;
+
     struct {
         char path[JUDO_CONFIG_STRING_BYTES];
         int prompts, options, targets;
@@ -35,6 +48,7 @@ typedef struct judo_train_config {
         bool use_domain_text;
         int64_t pre_resize;
     } data;
+
     struct {
         int64_t max_steps;
         double epochs;
@@ -44,12 +58,14 @@ typedef struct judo_train_config {
         int64_t max_tokens;
         int64_t max_patches;
     } train;
+
     struct {
         double learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm;
         int schedule;
         int64_t warmup_steps;
         double warmup_ratio, minimum_ratio;
     } optimizer;
+
     struct {
         int64_t prompts_per_step, group_size, max_new_tokens, updates_per_rollout;
         double temperature, top_p, min_p, repetition_penalty, logprob_temperature;
@@ -58,6 +74,7 @@ typedef struct judo_train_config {
         int loss, advantage_scale;
         bool keep_samples;
     } grpo;
+
     char minilm_path[JUDO_CONFIG_STRING_BYTES];
     judo_reward_config rewards;
 } judo_train_config;

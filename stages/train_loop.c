@@ -19,8 +19,8 @@ static judo_adamw update_options(const judo_train_config *config, int64_t step, 
     if (warmup == 0) {
         warmup = (int64_t)ceil(config->optimizer.warmup_ratio * (double)total);
     }
-    double factor = judo_schedule_factor((judo_schedule_kind)config->optimizer.schedule, step, warmup, total,
-                                         config->optimizer.minimum_ratio);
+    double factor = judo_schedule_factor((judo_schedule_kind)config->optimizer.schedule, step,
+                                         warmup, total, config->optimizer.minimum_ratio);
     return (judo_adamw){
         .learning_rate = config->optimizer.learning_rate * factor,
         .beta1 = config->optimizer.beta1,
@@ -41,7 +41,8 @@ static judo_status update(judo_job *job, int64_t step)
     judo_metrics_put(job->metrics, "grad_norm", done.gradient_norm);
     judo_metrics_put(job->metrics, "learning_rate", options.learning_rate);
     if (!done.applied) {
-        JUDO_WARNING("step %lld: the gradient norm is not finite; the step changes nothing", (long long)step);
+        JUDO_WARNING("step %lld: the gradient norm is not finite; the step changes nothing",
+                     (long long)step);
         judo_metrics_put(job->metrics, "skipped", 1);
     }
     return JUDO_OK;
@@ -55,7 +56,8 @@ static judo_status one_step(judo_job *job, void *state, int64_t step)
     JUDO_TRY(job->stage->accumulate(job, state, step));
     JUDO_TRY(update(job, step));
     judo_metrics_put(job->metrics, "epoch",
-                     (double)(step + 1) * job->stage->samples_per_step(job->config) / (double)job->num_samples);
+                     (double)(step + 1) * job->stage->samples_per_step(job->config) /
+                         (double)job->num_samples);
     judo_metrics_put(job->metrics, "step_time", judo_clock() - begin);
     return judo_agree(job->comm, judo_metrics_end(job->metrics));
 }
@@ -66,16 +68,17 @@ static judo_status save_checkpoint(judo_job *job, int64_t next_step)
     char folder[JUDO_CONFIG_STRING_BYTES + 16];
     judo_run_state_write(job, next_step, state, sizeof state);
     judo_run_checkpoint_folder(job->config, folder, sizeof folder);
-    return judo_checkpoint_save(job->comm, job->zero, folder, next_step, state, (int)job->config->run.keep_last);
+    return judo_checkpoint_save(job->comm, job->zero, folder, next_step, state,
+                                (int)job->config->run.keep_last);
 }
 
-/* A checkpoint is due at the requested interval, or at the first boundary behind it: never inside a rollout that later updates
- * still use. */
+/* A checkpoint is due at the requested interval, or at the first boundary behind it: never
+ * inside a rollout that later updates still use. */
 static bool is_checkpoint_due(const judo_job *job, int64_t next_step, int64_t rollout)
 {
     int64_t every = job->config->run.save_every;
-    return every > 0 && next_step % rollout == 0 && next_step / every > (next_step - rollout) / every &&
-           next_step < job->total_steps;
+    return every > 0 && next_step % rollout == 0 &&
+           next_step / every > (next_step - rollout) / every && next_step < job->total_steps;
 }
 
 static judo_status run_steps(judo_job *job, void *state)
@@ -94,7 +97,9 @@ static judo_status run_steps(judo_job *job, void *state)
         }
         judo_progress_update(&progress, step + 1, NULL);
         if (stop && at_boundary) {
-            JUDO_INFO("stopped on a signal after step %lld; start the same command again to go on", (long long)step);
+            JUDO_INFO(
+                "stopped on a signal after step %lld; start the same command again to go on",
+                (long long)step);
             status = JUDO_EXIT_REQUEUE;
         }
     }
@@ -115,7 +120,8 @@ static judo_status restore(judo_job *job)
     }
     job->first_step = 0;
     if (!found && config->run.resume == JUDO_RESUME_MUST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: run.resume is 'must' but there is no checkpoint", folder);
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: run.resume is 'must' but there is no checkpoint",
+                         folder);
     }
     if (!found) {
         return judo_job_load_model(job);
@@ -125,13 +131,15 @@ static judo_status restore(judo_job *job)
     judo_status status = judo_agree(job->comm, judo_run_state_check(job, info.state));
     job->first_step = info.step;
     if (status == JUDO_OK) {
-        JUDO_INFO("resuming %s at step %lld of %lld", config->run.folder, (long long)info.step, (long long)job->total_steps);
+        JUDO_INFO("resuming %s at step %lld of %lld", config->run.folder, (long long)info.step,
+                  (long long)job->total_steps);
     }
     judo_checkpoint_info_free(&info);
     return status;
 }
 
-/* A fresh start begins a fresh table; a resumed one drops the rows behind its checkpoint. Rank 0. */
+/* A fresh start begins a fresh table; a resumed one drops the rows behind its checkpoint. Rank
+ * 0. */
 static judo_status open_metrics(judo_job *job)
 {
     const judo_train_config *config = job->config;
@@ -140,7 +148,8 @@ static judo_status open_metrics(judo_job *job)
         (void)snprintf(path, sizeof path, "%s/metrics.jsonl", config->run.folder);
         (void)remove(path);
     }
-    JUDO_TRY(judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard, &job->metrics));
+    JUDO_TRY(judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard,
+                               &job->metrics));
     judo_metrics_set_console_every(job->metrics, (int)config->run.log_every);
     return JUDO_OK;
 }
@@ -174,7 +183,8 @@ static judo_status train_open_job(judo_job *job)
     return status;
 }
 
-judo_status judo_train(judo_comm *comm, const judo_stage *stage, const judo_train_config *config, int threads)
+judo_status judo_train(judo_comm *comm, const judo_stage *stage,
+                       const judo_train_config *config, int threads)
 {
     judo_run_lock *lock = NULL;
     judo_job job;

@@ -66,7 +66,8 @@ static int32_t add_text(built_batch *b, const judo_qwen_config *config, const se
     int32_t merge = (int32_t)config->vision.spatial_merge_size;
     int32_t next;
     for (int i = 0; i < s->num_images; i++) {
-        places[i] = (judo_mrope_image){s->starts[i], s->grids[i].h / merge, s->grids[i].w / merge};
+        places[i] =
+            (judo_mrope_image){s->starts[i], s->grids[i].h / merge, s->grids[i].w / merge};
     }
     int32_t *positions = b->positions + first;
     assert_ok(judo_mrope_positions(s->num_tokens, places, s->num_images, 0, positions,

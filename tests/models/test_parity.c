@@ -22,10 +22,11 @@ static void check_positions(const fixture *f, const built_batch *b)
     judo_mrope_image places[8];
     int32_t merge = (int32_t)f->config.vision.spatial_merge_size;
     for (int i = 0; i < s->num_images; i++) {
-        places[i] = (judo_mrope_image){s->starts[i], s->grids[i].h / merge, s->grids[i].w / merge};
+        places[i] =
+            (judo_mrope_image){s->starts[i], s->grids[i].h / merge, s->grids[i].w / merge};
     }
-    assert_ok(judo_mrope_positions(s->num_tokens, places, s->num_images, 0, unused[0], unused[1],
-                                   unused[2], &ours));
+    assert_ok(judo_mrope_positions(s->num_tokens, places, s->num_images, 0, unused[0],
+                                   unused[1], unused[2], &ours));
     ours -= s->num_tokens;
     assert_int_equal(ours, (int32_t)delta[0]);
     free(delta);
