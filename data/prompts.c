@@ -199,7 +199,8 @@ judo_status judo_prompt_choice(const judo_prompt_spec *spec, const char *questio
                                judo_prompt *out)
 {
     bool compact = spec->style == JUDO_PROMPTS_COMPACT;
-    outline o = {.system = compact_system, .num_images = 2, .after = ""};
+    outline o = {.system = compact_system, .num_images = 2};
+    o.after = compact ? "\nMark the anomaly, think, answer." : "";
     o.before =
         compact ? "Query, normal." : "\nFirst image = QUERY; Second image = NORMAL template.";
     return build_question(spec, &o, "\nQuestion: ", question, options, num_options,

@@ -1,5 +1,5 @@
 /* data/synth_pretrain.c: rows that teach a small model what JUDO's base model knows before its
- * first stage: reading a picture, naming and comparing, coarse grounding (rows and columns in
+ * first stage: reading a picture, naming and comparing, coarse grounding (inside the same tags, but rows and columns in
  * another notation than stage 1's), choosing letters, reading a note. The true domain knowledge
  * is kept out: notes here state made-up facts. Rows with one picture, for half the cost, stand
  * in a file of their own: where to look is learned first. */
@@ -39,7 +39,7 @@ static judo_status put_single(judo_synth_run *run, judo_synth_random *random,
     judo_synth_rows(&view->cells, rows);
     if (view->object == JUDO_SYNTH_PLATE) {
         judo_synth_say(text.problem, sizeof text.problem, "List the mark rows.");
-        judo_synth_say(text.solution, sizeof text.solution, "<rows> %s </rows>", rows);
+        judo_synth_say(text.solution, sizeof text.solution, "<seg> %s </seg>", rows);
         return put(run, JUDO_SYNTH_LOOK, &text);
     }
     const char *object = judo_synth_object_table[view->object].name;
@@ -49,11 +49,11 @@ static judo_status put_single(judo_synth_run *run, judo_synth_random *random,
     if (judo_synth_below(random, 2)) {
         judo_synth_say(text.problem, sizeof text.problem, "Name the object and list the rows.");
         judo_synth_say(text.solution, sizeof text.solution,
-                       "The %s with %s%s%s. <rows> %s </rows>", object, kind, joint, zone,
+                       "The %s with %s%s%s. <seg> %s </seg>", object, kind, joint, zone,
                        rows);
     } else {
         judo_synth_say(text.problem, sizeof text.problem, "List the defect rows.");
-        judo_synth_say(text.solution, sizeof text.solution, "<rows> %s </rows>", rows);
+        judo_synth_say(text.solution, sizeof text.solution, "<seg> %s </seg>", rows);
     }
     return put(run, JUDO_SYNTH_LOOK, &text);
 }
@@ -76,7 +76,7 @@ static judo_status put_comparison(judo_synth_run *run, judo_synth_random *random
         judo_synth_say(text.problem, sizeof text.problem,
                        "List the defect rows, then compare the query with the normal image.");
         judo_synth_say(text.solution, sizeof text.solution,
-                       "<rows> %s </rows>\n<think> %s </think>", rows, think);
+                       "<seg> %s </seg>\n<think> %s </think>", rows, think);
     }
     return put(run, JUDO_SYNTH_PRETRAIN, &text);
 }
@@ -112,12 +112,12 @@ static judo_status put_question(judo_synth_run *run, judo_synth_random *random,
     bool direct = judo_synth_below(random, 4) == 0;
     judo_synth_say(text.problem, sizeof text.problem, "%s%s%sQuestion: %s\n%s",
                    said ? "Note: " : "", note, said ? "\n" : "", problem,
-                   direct ? "Answer with the letter." : "List the rows, think, answer.");
+                   direct ? "Answer with the letter." : "Mark the anomaly, think, answer.");
     if (direct) {
         judo_synth_say(text.solution, sizeof text.solution, "<answer>%c</answer>", letter);
     } else {
         judo_synth_say(text.solution, sizeof text.solution,
-                       "<rows> %s </rows>\n<think> %s </think>\n<answer>%c</answer>", rows,
+                       "<seg> %s </seg>\n<think> %s </think>\n<answer>%c</answer>", rows,
                        think, letter);
     }
     return put(run, JUDO_SYNTH_PRETRAIN, &text);

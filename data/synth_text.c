@@ -178,7 +178,7 @@ void judo_synth_qa(int object, judo_synth_kind kind, int fact, int phrasing, con
 void judo_synth_rows(const judo_cells *cells, char out[JUDO_SYNTH_TEXT])
 {
     size_t used = 0;
-    judo_synth_say(out, JUDO_SYNTH_TEXT, "none");
+    judo_synth_say(out, JUDO_SYNTH_TEXT, "clean");
     for (int row = 0; row < JUDO_GRID; row++) {
         const char *before = used ? "; " : "";
         bool open = false;
