@@ -1,8 +1,8 @@
 /* data/synth_pretrain.c: rows that teach a small model what JUDO's base model knows before its
- * first stage: reading a picture, naming and comparing, coarse grounding (inside the same tags, but rows and columns in
- * another notation than stage 1's), choosing letters, reading a note. The true domain knowledge
- * is kept out: notes here state made-up facts. Rows with one picture, for half the cost, stand
- * in a file of their own: where to look is learned first. */
+ * first stage: reading a picture, naming and comparing, coarse grounding (inside the same tags,
+ * but rows and columns in another notation than stage 1's), choosing letters, reading a note.
+ * The true domain knowledge is kept out: notes here state made-up facts. Rows with one picture,
+ * for half the cost, stand in a file of their own: where to look is learned first. */
 #include "data/synth_files.h"
 
 enum { USE_PRETRAIN = 32, SCENES_AT = 1 << 30 };
@@ -49,8 +49,7 @@ static judo_status put_single(judo_synth_run *run, judo_synth_random *random,
     if (judo_synth_below(random, 2)) {
         judo_synth_say(text.problem, sizeof text.problem, "Name the object and list the rows.");
         judo_synth_say(text.solution, sizeof text.solution,
-                       "The %s with %s%s%s. <seg> %s </seg>", object, kind, joint, zone,
-                       rows);
+                       "The %s with %s%s%s. <seg> %s </seg>", object, kind, joint, zone, rows);
     } else {
         judo_synth_say(text.problem, sizeof text.problem, "List the defect rows.");
         judo_synth_say(text.solution, sizeof text.solution, "<seg> %s </seg>", rows);
@@ -117,8 +116,8 @@ static judo_status put_question(judo_synth_run *run, judo_synth_random *random,
         judo_synth_say(text.solution, sizeof text.solution, "<answer>%c</answer>", letter);
     } else {
         judo_synth_say(text.solution, sizeof text.solution,
-                       "<seg> %s </seg>\n<think> %s </think>\n<answer>%c</answer>", rows,
-                       think, letter);
+                       "<seg> %s </seg>\n<think> %s </think>\n<answer>%c</answer>", rows, think,
+                       letter);
     }
     return put(run, JUDO_SYNTH_PRETRAIN, &text);
 }
