@@ -108,7 +108,7 @@ static void test_prompts__compact_and_domain_text(void **state)
     assert_shape(&prompt, 2);
     assert_string_equal(prompt.messages[0].parts[0].text, "Inspect.");
     assert_string_equal(user_text(&prompt), "Query, normal. Tiles are grey. Any? \n Choice: \n "
-                                            "{'A': 'Yes.'}");
+                                            "{'A': 'Yes.'}\nMark the anomaly, think, answer.");
     assert_int_equal(judo_prompt_reply(&prompt, "B"), JUDO_OK);
     assert_int_equal(prompt.num_messages, 3);
     assert_string_equal(prompt.messages[2].role, "assistant");
