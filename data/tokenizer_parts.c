@@ -65,8 +65,8 @@ judo_status judo_tokenizer_read_vocabulary(judo_bpe *bpe, const judo_json *vocab
     judo_status status = sort_vocabulary(vocab, count, source, contents);
     for (int id = 0; id < count && status == JUDO_OK; id++) {
         judo_text_clear(&raw);
-        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `count` ids below it, none
-         * twice. */
+        /* `count` ids below it, none twice: each has a content.
+         * NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
         status = judo_byte_alphabet_read(contents[id], strlen(contents[id]), &raw);
         if (status == JUDO_OK) {
             status = judo_bpe_add_token(bpe, raw.bytes, raw.length, source);

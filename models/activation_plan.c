@@ -60,8 +60,8 @@ static void take_tables(judo_activation_arena *arena, const judo_qwen_config *co
     int64_t id = (int64_t)sizeof(int32_t);
     int64_t span = (int64_t)sizeof(judo_attention_span);
     out->text_cos = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the arrays in `out` are freed with its plan.
-     */
+    /* The arrays in `out` are freed with its plan.
+     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     out->text_sin = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
     out->vision_cos = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
     out->vision_sin = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
