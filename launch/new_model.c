@@ -1,10 +1,9 @@
 /* launch/new_model.c: config files in the hub's shape. */
 #include "launch/new_model.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "runtime/file.h"
 #include "runtime/json.h"
 
 /* Offsets of Qwen2.5's special tokens from the first one, <|endoftext|>. */
@@ -23,15 +22,9 @@ static judo_status write_file(const char *folder, const char *name, judo_json_wr
     char path[1200];
     JUDO_TRY(judo_json_writer_check(w));
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    bool ok =
-        file && fwrite(w->text, 1, w->length, file) == w->length && fputc('\n', file) != EOF;
-    if (file && fclose(file) != 0) {
-        ok = false;
-    }
+    judo_status status = judo_file_replace(path, w->text, w->length);
     judo_json_writer_clear(w);
-    return ok ? JUDO_OK
-              : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    return status;
 }
 
 static void put_strings(judo_json_writer *w, const char *key, const char *only)

@@ -1,30 +1,19 @@
 /* stages/sample_files.c: one JSON-lines file per rollout. */
 #include "stages/sample_files.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "parallel/agree.h"
+#include "runtime/file.h"
 
 static judo_status write_file(const char *run, int64_t step, const char *bytes, size_t count)
 {
     char path[JUDO_CONFIG_STRING_BYTES + 64];
     (void)snprintf(path, sizeof path, "%s/samples", run);
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path,
-                         strerror(errno));
-    }
+    JUDO_TRY(judo_file_make_folder(path));
     (void)snprintf(path, sizeof path, "%s/samples/step-%06lld.jsonl", run, (long long)step);
-    FILE *file = fopen(path, "w");
-    bool ok = file && fwrite(bytes, 1, count, file) == count;
-    if (file && fclose(file) != 0) {
-        ok = false;
-    }
-    return ok ? JUDO_OK
-              : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    return judo_file_replace(path, bytes, count);
 }
 
 judo_status judo_sample_files_write(judo_job *job, const judo_rollout *rollout, int64_t step)
