@@ -2,39 +2,62 @@
 #include "runtime/ops/cpu.h"
 #include "runtime/ops/vector_math.h"
 
-/* The order of torch.optim.AdamW's single-tensor form: scalars in fp64, elements in fp32. */
+/* The numbers of one step, in fp32 as torch's kernels take them. */
+typedef struct adamw_step {
+    float scale, mix1, keep2, mix2, root2, epsilon, decay, step_size;
+} adamw_step;
+
+/* Scalars in fp64, as in torch.optim.AdamW's single-tensor form. */
+static adamw_step step_of(const judo_adamw *options)
+{
+    double correction1 = 1.0 - pow(options->beta1, (double)options->step);
+    double correction2 = 1.0 - pow(options->beta2, (double)options->step);
+    return (adamw_step){
+        .scale = options->gradient_scale,
+        .mix1 = (float)(1.0 - options->beta1),
+        .keep2 = (float)options->beta2,
+        .mix2 = (float)(1.0 - options->beta2),
+        .root2 = (float)sqrt(correction2),
+        .epsilon = (float)options->epsilon,
+        .decay = (float)(1.0 - options->learning_rate * options->weight_decay),
+        .step_size = (float)(options->learning_rate / correction1),
+    };
+}
+
+static void update_chunk(float *weights, float *first_moment, float *second_moment,
+                         const float *gradient, int64_t n, adamw_step step)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float g = gradient[i] * step.scale;
+        float first = fmaf(step.mix1, g - first_moment[i], first_moment[i]);
+        float second = second_moment[i] * step.keep2 + step.mix2 * g * g;
+        float denominator = sqrtf(second) / step.root2 + step.epsilon;
+        first_moment[i] = first;
+        second_moment[i] = second;
+        weights[i] = weights[i] * step.decay - step.step_size * first / denominator;
+    }
+}
+
 judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_moment,
                            uint16_t *bf16_copy, const float *gradient, int64_t n,
                            const judo_adamw *options)
 {
+    enum { CHUNK = 1024 }; /* the copy is made while the weights are in the first cache */
+
     if (options->step < 1) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
                          (long long)options->step);
     }
-    double beta1 = options->beta1;
-    double beta2 = options->beta2;
-    double correction1 = 1.0 - pow(beta1, (double)options->step);
-    double correction2 = 1.0 - pow(beta2, (double)options->step);
-    float decay = (float)(1.0 - options->learning_rate * options->weight_decay);
-    float step_size = (float)(options->learning_rate / correction1);
-    float root2 = (float)sqrt(correction2);
-    float mix1 = (float)(1.0 - beta1);
-    float keep2 = (float)beta2;
-    float mix2 = (float)(1.0 - beta2);
-    float epsilon = (float)options->epsilon;
-    float scale = options->gradient_scale;
-#pragma omp parallel for simd schedule(static) num_threads(judo_cpu_threads_for(n))
-    for (int64_t i = 0; i < n; i++) {
-        float g = gradient[i] * scale;
-        float first = fmaf(mix1, g - first_moment[i], first_moment[i]);
-        float second = second_moment[i] * keep2 + mix2 * g * g;
-        float denominator = sqrtf(second) / root2 + epsilon;
-        first_moment[i] = first;
-        second_moment[i] = second;
-        weights[i] = weights[i] * decay - step_size * first / denominator;
-    }
-    if (bf16_copy) {
-        judo_vector_convert(bf16_copy, JUDO_BF16, weights, JUDO_F32, n);
+    adamw_step step = step_of(options);
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        int64_t count = n - i < CHUNK ? n - i : CHUNK;
+        update_chunk(weights + i, first_moment + i, second_moment + i, gradient + i, count,
+                     step);
+        if (bf16_copy) {
+            judo_vector_convert(bf16_copy + i, JUDO_BF16, weights + i, JUDO_F32, count);
+        }
     }
     return JUDO_OK;
 }
