@@ -24,18 +24,32 @@ static adamw_step step_of(const judo_adamw *options)
     };
 }
 
-static void update_chunk(float *weights, float *first_moment, float *second_moment,
-                         const float *gradient, int64_t n, adamw_step step)
+/* What an update works on. */
+typedef struct adamw_arrays {
+    float *weights, *first_moment, *second_moment;
+    uint16_t *bf16_copy; /* or NULL */
+    const float *gradient;
+} adamw_arrays;
+
+/* Elements [i, i + min(left, 16)). */
+JUDO_INLINE void update_vector(const adamw_arrays *x, int64_t i, int64_t left,
+                               const adamw_step *step)
 {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float g = gradient[i] * step.scale;
-        float first = fmaf(step.mix1, g - first_moment[i], first_moment[i]);
-        float second = second_moment[i] * step.keep2 + step.mix2 * g * g;
-        float denominator = sqrtf(second) / step.root2 + step.epsilon;
-        first_moment[i] = first;
-        second_moment[i] = second;
-        weights[i] = weights[i] * step.decay - step.step_size * first / denominator;
+    judo_vector g = judo_vector_load(x->gradient + i, left) * judo_vector_all(step->scale);
+    judo_vector first = judo_vector_load(x->first_moment + i, left);
+    judo_vector second = judo_vector_load(x->second_moment + i, left);
+    judo_vector weight = judo_vector_load(x->weights + i, left);
+    first = judo_vector_fma(judo_vector_all(step->mix1), g - first, first);
+    second = second * judo_vector_all(step->keep2) + judo_vector_all(step->mix2) * g * g;
+    judo_vector denominator = judo_vector_sqrt(second) / judo_vector_all(step->root2) +
+                              judo_vector_all(step->epsilon);
+    weight = weight * judo_vector_all(step->decay) -
+             judo_vector_all(step->step_size) * first / denominator;
+    judo_vector_store(x->first_moment + i, first, left);
+    judo_vector_store(x->second_moment + i, second, left);
+    judo_vector_store(x->weights + i, weight, left);
+    if (x->bf16_copy) {
+        judo_vector_store_bf16(x->bf16_copy + i, weight, left);
     }
 }
 
@@ -43,21 +57,15 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
                            uint16_t *bf16_copy, const float *gradient, int64_t n,
                            const judo_adamw *options)
 {
-    enum { CHUNK = 1024 }; /* the copy is made while the weights are in the first cache */
-
     if (options->step < 1) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
                          (long long)options->step);
     }
-    adamw_step step = step_of(options);
+    const adamw_step step = step_of(options);
+    const adamw_arrays x = {weights, first_moment, second_moment, bf16_copy, gradient};
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))
-    for (int64_t i = 0; i < n; i += CHUNK) {
-        int64_t count = n - i < CHUNK ? n - i : CHUNK;
-        update_chunk(weights + i, first_moment + i, second_moment + i, gradient + i, count,
-                     step);
-        if (bf16_copy) {
-            judo_vector_convert(bf16_copy + i, JUDO_BF16, weights + i, JUDO_F32, count);
-        }
+    for (int64_t i = 0; i < n; i += JUDO_LANES) {
+        update_vector(&x, i, n - i, &step);
     }
     return JUDO_OK;
 }

@@ -236,6 +236,18 @@ JUDO_INLINE judo_vector judo_vector_min(judo_vector a, judo_vector b)
 #endif
 }
 
+JUDO_INLINE judo_vector judo_vector_sqrt(judo_vector x)
+{
+#ifdef __AVX512F__
+    return (judo_vector)_mm512_sqrt_ps((__m512)x);
+#else
+    for (int i = 0; i < JUDO_LANES; i++) {
+        x[i] = sqrtf(x[i]);
+    }
+    return x;
+#endif
+}
+
 /* The sum and the maximum of all lanes: halves are folded onto each other. */
 JUDO_INLINE float judo_vector_sum(judo_vector v)
 {
