@@ -179,6 +179,28 @@ JUDO_INLINE void judo_vector_store_bf16(uint16_t *x, judo_vector v, int64_t coun
 #endif
 }
 
+/* Words of two bf16 each, the first in the lower half: lane i of `first` and of `second`,
+ * rounded. */
+JUDO_INLINE judo_vector judo_vector_pairs(judo_vector first, judo_vector second)
+{
+    return (judo_vector)((judo_vector_bf16_words(first) >> 16) |
+                         (judo_vector_bf16_words(second) & 0xffff0000u));
+}
+
+/* sum + a b over both halves of each word of such pairs. How often the sum is rounded is the
+ * machine's choice. */
+JUDO_INLINE judo_vector judo_vector_dot_pairs(judo_vector a, judo_vector b, judo_vector sum)
+{
+#ifdef __AVX512BF16__
+    return (judo_vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+    judo_vector_words x = (judo_vector_words)a;
+    judo_vector_words y = (judo_vector_words)b;
+    sum = judo_vector_fma((judo_vector)(x & 0xffff0000u), (judo_vector)(y & 0xffff0000u), sum);
+    return judo_vector_fma((judo_vector)(x << 16), (judo_vector)(y << 16), sum);
+#endif
+}
+
 /* Elements [first, first + min(count, 16)) of an array of F32 or BF16. A kernel is an inlined
  * body that takes `dtype` last; JUDO_FOR_DTYPE compiles it for both. */
 JUDO_INLINE judo_vector judo_vector_read(const void *x, judo_dtype dtype, int64_t first,
@@ -215,6 +237,13 @@ JUDO_INLINE void judo_vector_convert(void *out, judo_dtype out_dtype, const void
         judo_vector_write(out, out_dtype, i, judo_vector_read(in, in_dtype, i, count - i),
                           count - i);
     }
+}
+
+/* v with 0 in the lanes from `count` on. */
+JUDO_INLINE judo_vector judo_vector_first(judo_vector v, int64_t count)
+{
+    const judo_vector_bits lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return (judo_vector)((judo_vector_bits)v & (lanes < (int32_t)count));
 }
 
 /* The larger and the smaller; b where one is not a number. */
