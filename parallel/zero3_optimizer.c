@@ -58,7 +58,7 @@ static judo_status update_owned(judo_zero3 *zero3, const judo_adamw *options)
         judo_adamw adamw = *options;
         adamw.weight_decay = zero3->map.layout->params[p].decay ? options->weight_decay : 0;
         JUDO_TRY(zero3->ops->adamw(zero3->weights + range.position, zero3->first_moment + at,
-                                   zero3->second_moment + at, zero3->gradients + at,
+                                   zero3->second_moment + at, NULL, zero3->gradients + at,
                                    range.count, &adamw));
     }
     return JUDO_OK;

@@ -1,11 +1,11 @@
 /* runtime/ops/adamw_cpu.c: the optimizer's update and the sum of squares of a gradient. */
 #include "runtime/ops/cpu.h"
-
-#include <math.h>
+#include "runtime/ops/vector_math.h"
 
 /* The order of torch.optim.AdamW's single-tensor form: scalars in fp64, elements in fp32. */
 judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_moment,
-                           const float *gradient, int64_t n, const judo_adamw *options)
+                           uint16_t *bf16_copy, const float *gradient, int64_t n,
+                           const judo_adamw *options)
 {
     if (options->step < 1) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
@@ -32,6 +32,9 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
         first_moment[i] = first;
         second_moment[i] = second;
         weights[i] = weights[i] * decay - step_size * first / denominator;
+    }
+    if (bf16_copy) {
+        judo_vector_convert(bf16_copy, JUDO_BF16, weights, JUDO_F32, n);
     }
     return JUDO_OK;
 }

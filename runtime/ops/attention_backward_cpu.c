@@ -12,23 +12,29 @@
 enum { KEYS = JUDO_ATTENTION_KEYS, QUERIES = JUDO_ATTENTION_ROWS };
 
 typedef struct backward_arguments {
-    float *dq, *dk, *dv;
-    const float *dout, *q, *k, *v, *lse;
-    const float *delta; /* [tokens, query heads]: sum of dout out */
+    float *dq, *dk, *dv; /* sums: the outputs themselves, or scratch for BF16 */
+    const void *dout, *q, *k, *v;
+    const float *lse;
+    float *delta;       /* [tokens, query heads]: sum of dout out */
+    int32_t *component; /* [tokens + 1] */
+    float *tiles;       /* one per thread */
+    judo_dtype dtype;
     judo_attention_shape shape;
     float scale;
 } backward_arguments;
 
 /* One thread's memory. */
 typedef struct backward_tile {
-    float *keys, *values; /* [dim, KEYS], transposed */
-    float *weights;       /* [QUERIES, KEYS]: probabilities */
-    float *slopes;        /* [QUERIES, KEYS]: their gradients, then those of the scores */
+    float *keys, *values;          /* [dim, KEYS], transposed */
+    float *weights;                /* [QUERIES, KEYS]: probabilities */
+    float *slopes;                 /* [QUERIES, KEYS]: their gradients, then the scores' */
+    float *query_rows, *dout_rows; /* [QUERIES, dim] of q and dout, for BF16 */
+    float *key_rows;               /* [KEYS, dim], for BF16 */
 } backward_tile;
 
 static int64_t tile_floats(int dim)
 {
-    return (int64_t)2 * dim * KEYS + 2 * QUERIES * KEYS;
+    return (int64_t)dim * (3 * KEYS + 2 * QUERIES) + 2 * QUERIES * KEYS;
 }
 
 static backward_tile tile_at(float *memory, int dim)
@@ -37,6 +43,9 @@ static backward_tile tile_at(float *memory, int dim)
     tile.values = tile.keys + (int64_t)dim * KEYS;
     tile.weights = tile.values + (int64_t)dim * KEYS;
     tile.slopes = tile.weights + QUERIES * KEYS;
+    tile.query_rows = tile.slopes + QUERIES * KEYS;
+    tile.dout_rows = tile.query_rows + (int64_t)QUERIES * dim;
+    tile.key_rows = tile.dout_rows + (int64_t)QUERIES * dim;
     return tile;
 }
 
@@ -60,11 +69,11 @@ static void row_gradient(float *weights, float *slopes, int64_t seen, float lse,
     }
 }
 
-/* Queries [first, first + count) of one head against `present` keys from token `key`; own keys
- * of a causal span are seen up to the query. */
+/* Queries [first, first + count) of one head against `present` keys from token `key`, whose
+ * rows are `keys`; own keys of a causal span are seen up to the query. */
 static void backward_block(const backward_arguments *args, const backward_tile *tile,
-                           int64_t first, int count, int64_t head, int64_t key, int present,
-                           bool causal)
+                           const float *keys, int64_t keys_apart, int64_t first, int count,
+                           int64_t head, int64_t key, int present, bool causal)
 {
     const judo_attention_shape *shape = &args->shape;
     int dim = shape->dim;
@@ -72,11 +81,17 @@ static void backward_block(const backward_arguments *args, const backward_tile *
     int64_t key_stride = (int64_t)shape->key_heads * dim;
     int64_t query_offset = first * query_stride + head * dim;
     int64_t key_offset = key * key_stride + head / shape->group * dim;
-    const float *q = args->q + query_offset;
-    const float *dout = args->dout + query_offset;
-    judo_cpu_small_gemm(tile->weights, KEYS, q, query_stride, 1, tile->keys, KEYS, count, KEYS,
-                        dim, false);
-    judo_cpu_small_gemm(tile->slopes, KEYS, dout, query_stride, 1, tile->values, KEYS, count,
+    int64_t q_apart = query_stride;
+    int64_t dout_apart = query_stride;
+    const float *q =
+        judo_attention_rows(tile->query_rows, judo_cpu_at(args->q, args->dtype, query_offset),
+                            args->dtype, &q_apart, count, dim);
+    const float *dout =
+        judo_attention_rows(tile->dout_rows, judo_cpu_at(args->dout, args->dtype, query_offset),
+                            args->dtype, &dout_apart, count, dim);
+    judo_cpu_small_gemm(tile->weights, KEYS, q, q_apart, 1, tile->keys, KEYS, count, KEYS, dim,
+                        false);
+    judo_cpu_small_gemm(tile->slopes, KEYS, dout, dout_apart, 1, tile->values, KEYS, count,
                         KEYS, dim, false);
     for (int i = 0; i < count; i++) {
         int64_t seen = causal ? first + i + 1 - key : present;
@@ -86,11 +101,11 @@ static void backward_block(const backward_arguments *args, const backward_tile *
                      args->scale);
     }
     judo_cpu_small_gemm(args->dv + key_offset, key_stride, tile->weights, 1, KEYS, dout,
-                        query_stride, present, dim, count, true);
-    judo_cpu_small_gemm(args->dk + key_offset, key_stride, tile->slopes, 1, KEYS, q,
-                        query_stride, present, dim, count, true);
-    judo_cpu_small_gemm(args->dq + query_offset, query_stride, tile->slopes, KEYS, 1,
-                        args->k + key_offset, key_stride, count, dim, present, true);
+                        dout_apart, present, dim, count, true);
+    judo_cpu_small_gemm(args->dk + key_offset, key_stride, tile->slopes, 1, KEYS, q, q_apart,
+                        present, dim, count, true);
+    judo_cpu_small_gemm(args->dq + query_offset, query_stride, tile->slopes, KEYS, 1, keys,
+                        keys_apart, count, dim, present, true);
 }
 
 /* The queries of a span against the run of keys [begin, end). */
@@ -103,30 +118,44 @@ static void backward_run(const backward_arguments *args, const backward_tile *ti
     for (int64_t key = begin; key < end; key += KEYS) {
         int present = (int)(end - key < KEYS ? end - key : KEYS);
         int64_t offset = key * stride + (int64_t)key_head * shape->dim;
-        judo_attention_transpose(tile->keys, args->k + offset, stride, present, shape->dim);
-        judo_attention_transpose(tile->values, args->v + offset, stride, present, shape->dim);
+        const void *k = judo_cpu_at(args->k, args->dtype, offset);
+        const void *v = judo_cpu_at(args->v, args->dtype, offset);
+        judo_attention_transpose(tile->keys, k, args->dtype, stride, present, shape->dim);
+        judo_attention_transpose(tile->values, v, args->dtype, stride, present, shape->dim);
+        int64_t keys_apart = stride;
+        const float *keys = judo_attention_rows(tile->key_rows, k, args->dtype, &keys_apart,
+                                                present, shape->dim);
         for (int64_t first = causal ? key : span->begin; first < span->end; first += QUERIES) {
             int64_t left = span->end - first;
             for (int g = 0; g < shape->group; g++) {
-                backward_block(args, tile, first, (int)(left < QUERIES ? left : QUERIES),
+                backward_block(args, tile, keys, keys_apart, first,
+                               (int)(left < QUERIES ? left : QUERIES),
                                (int64_t)key_head * shape->group + g, key, present, causal);
             }
         }
     }
 }
 
-/* delta[i] = sum of dout out of head i. */
-static void fill_delta(float *delta, const float *dout, const float *out, int64_t heads,
-                       int dim)
+/* The sum of a[i] b[i] in 16 lanes. */
+JUDO_INLINE void dot(float *sum, const void *a, const void *b, int dim, judo_dtype dtype)
 {
+    judo_vector lanes = {0};
+    for (int d = 0; d < dim; d += JUDO_LANES) {
+        lanes = judo_vector_fma(judo_vector_read(a, dtype, d, dim - d),
+                                judo_vector_read(b, dtype, d, dim - d), lanes);
+    }
+    *sum = judo_vector_sum(lanes);
+}
+
+/* delta[i] = sum of dout out of head i. */
+static void fill_delta(float *delta, const judo_tensor *dout, const judo_tensor *out,
+                       int64_t heads, int dim)
+{
+    judo_dtype dtype = out->dtype;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(heads *dim))
     for (int64_t i = 0; i < heads; i++) {
-        judo_vector lanes = {0};
-        for (int d = 0; d < dim; d += JUDO_LANES) {
-            lanes = judo_vector_fma(judo_vector_load(dout + i * dim + d, dim - d),
-                                    judo_vector_load(out + i * dim + d, dim - d), lanes);
-        }
-        delta[i] = judo_vector_sum(lanes);
+        JUDO_FOR_DTYPE(dtype, dot, delta + i, judo_cpu_at(dout->data, dtype, i * dim),
+                       judo_cpu_at(out->data, dtype, i * dim), dim);
     }
 }
 
@@ -185,14 +214,65 @@ static judo_status check_gradients(const judo_attention_shape *shape, const judo
     JUDO_TRY(judo_cpu_expect_like(op, "dv", dv, k));
     JUDO_TRY(judo_cpu_expect_like(op, "dout", dout, q));
     JUDO_TRY(judo_cpu_expect_like(op, "out", out, q));
-    return judo_cpu_expect_2d(op, "lse", lse, shape->tokens, shape->query_heads);
+    return judo_cpu_expect_2d(op, "lse", lse, JUDO_F32, shape->tokens, shape->query_heads);
 }
 
-static void clear(judo_tensor *tensor)
+static int64_t aligned(int64_t bytes)
 {
-    if (tensor->data) {
-        memset(tensor->data, 0, (size_t)judo_tensor_count(tensor) * sizeof(float));
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Sums start at 0, in the outputs or, for BF16, in `memory`; returns what is left of it. */
+static char *start_sums(backward_arguments *args, judo_tensor *const outputs[3], char *memory)
+{
+    float **const sums[3] = {&args->dq, &args->dk, &args->dv};
+    for (int i = 0; i < 3; i++) {
+        int64_t bytes = judo_tensor_count(outputs[i]) * (int64_t)sizeof(float);
+        *sums[i] = args->dtype == JUDO_F32 ? outputs[i]->data : (float *)memory;
+        memory += args->dtype == JUDO_F32 ? 0 : aligned(bytes);
+        if (bytes > 0) {
+            memset(*sums[i], 0, (size_t)bytes);
+        }
     }
+    return memory;
+}
+
+/* The sums rounded, where they are not the outputs already. */
+static void store_sums(const backward_arguments *args, judo_tensor *const outputs[3])
+{
+    enum { CHUNK = 4096 };
+
+    const float *const sums[3] = {args->dq, args->dk, args->dv};
+    for (int i = 0; i < 3 && args->dtype == JUDO_BF16; i++) {
+        int64_t count = judo_tensor_count(outputs[i]);
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
+        for (int64_t first = 0; first < count; first += CHUNK) {
+            judo_vector_convert((uint16_t *)outputs[i]->data + first, JUDO_BF16,
+                                sums[i] + first, JUDO_F32,
+                                count - first < CHUNK ? count - first : CHUNK);
+        }
+    }
+}
+
+static judo_status prepare(backward_arguments *args, judo_tensor *const outputs[3], int threads)
+{
+    const judo_attention_shape *shape = &args->shape;
+    int64_t heads = shape->tokens * shape->query_heads;
+    int64_t delta_bytes = aligned(heads * (int64_t)sizeof(float));
+    int64_t component_bytes = aligned((shape->tokens + 1) * (int64_t)sizeof(int32_t));
+    int64_t tile_bytes = threads * tile_floats(shape->dim) * (int64_t)sizeof(float);
+    int64_t sum_bytes = 0;
+    for (int i = 0; i < 3 && args->dtype == JUDO_BF16; i++) {
+        sum_bytes += aligned(judo_tensor_count(outputs[i]) * (int64_t)sizeof(float));
+    }
+    void *memory = NULL;
+    JUDO_TRY(judo_cpu_scratch(&memory, JUDO_SCRATCH_OP,
+                              sum_bytes + delta_bytes + component_bytes + tile_bytes));
+    char *rest = start_sums(args, outputs, memory);
+    args->delta = (float *)rest;
+    args->component = (int32_t *)(rest + delta_bytes);
+    args->tiles = (float *)(rest + delta_bytes + component_bytes);
+    return JUDO_OK;
 }
 
 judo_status judo_cpu_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
@@ -202,42 +282,31 @@ judo_status judo_cpu_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_t
                                         const judo_attention_span *spans, int num_spans,
                                         float scale)
 {
-    backward_arguments args = {.scale = scale};
+    backward_arguments args = {.dout = dout->data,
+                               .q = q->data,
+                               .k = k->data,
+                               .v = v->data,
+                               .lse = lse->data,
+                               .dtype = q->dtype,
+                               .scale = scale};
     JUDO_TRY(
         judo_attention_check(&args.shape, "attention_backward", q, k, v, spans, num_spans));
     judo_attention_shape shape = args.shape;
     JUDO_TRY(check_gradients(&shape, dq, dk, dv, dout, q, k, out, lse));
-    clear(dq);
-    clear(dk);
-    clear(dv);
+    judo_tensor *const outputs[3] = {dq, dk, dv};
     int64_t heads = shape.tokens * shape.query_heads;
     int threads = judo_cpu_threads_for(heads * shape.dim);
-    int64_t delta_bytes = (heads * (int64_t)sizeof(float) + 63) / 64 * 64;
-    int64_t component_bytes = ((shape.tokens + 1) * (int64_t)sizeof(int32_t) + 63) / 64 * 64;
-    int64_t floats = tile_floats(shape.dim);
-    void *memory = NULL;
-    JUDO_TRY(judo_cpu_scratch(&memory, delta_bytes + component_bytes +
-                                           threads * floats * (int64_t)sizeof(float)));
-    float *delta = memory;
-    int32_t *component = (int32_t *)((char *)memory + delta_bytes);
-    float *tiles = (float *)((char *)memory + delta_bytes + component_bytes);
-    fill_delta(delta, dout->data, out->data, heads, shape.dim);
-    args.dq = dq->data;
-    args.dk = dk->data;
-    args.dv = dv->data;
-    args.dout = dout->data;
-    args.q = q->data;
-    args.k = k->data;
-    args.v = v->data;
-    args.lse = lse->data;
-    args.delta = delta;
-    int64_t items =
-        (int64_t)find_components(component, shape.tokens, spans, num_spans) * shape.key_heads;
+    JUDO_TRY(prepare(&args, outputs, threads));
+    fill_delta(args.delta, dout, out, heads, shape.dim);
+    int64_t items = (int64_t)find_components(args.component, shape.tokens, spans, num_spans) *
+                    shape.key_heads;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (int64_t i = 0; i < items; i++) {
-        backward_tile tile = tile_at(tiles + omp_get_thread_num() * floats, shape.dim);
-        backward_component(&args, &tile, component, (int32_t)(i / shape.key_heads), spans,
+        backward_tile tile =
+            tile_at(args.tiles + omp_get_thread_num() * tile_floats(shape.dim), shape.dim);
+        backward_component(&args, &tile, args.component, (int32_t)(i / shape.key_heads), spans,
                            num_spans, (int)(i % shape.key_heads));
     }
+    store_sums(&args, outputs);
     return JUDO_OK;
 }

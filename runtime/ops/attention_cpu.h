@@ -14,9 +14,11 @@ enum {
 
 /* One thread's state of a pass: `rows` queries of one key head. */
 typedef struct judo_attention_tile {
+    judo_dtype dtype; /* of queries, keys, values and output in memory; the rest is fp32 */
     int dim;
     float *queries;   /* [ROWS, dim], scaled */
     float *keys;      /* [dim, KEYS], a block, transposed */
+    float *values;    /* [KEYS, dim], a block; for BF16 */
     float *scores;    /* [ROWS, KEYS] */
     float *out;       /* [ROWS, dim], not yet divided by sum */
     float *max, *sum; /* [ROWS] */
@@ -30,25 +32,28 @@ typedef struct judo_attention_shape {
 
 /* Floats of memory that a tile needs, a multiple of 16; and the tile in that memory. */
 int64_t judo_attention_tile_floats(int dim);
-judo_attention_tile judo_attention_tile_at(float *memory, int dim);
+judo_attention_tile judo_attention_tile_at(float *memory, judo_dtype dtype, int dim);
 
 /* Makes row `row` the query at `query`, with nothing seen. */
-void judo_attention_tile_load(judo_attention_tile *tile, int row, const float *query,
+void judo_attention_tile_load(judo_attention_tile *tile, int row, const void *query,
                               float scale);
 /* Rows [first, last) see the keys of a run: row r the first visible[r] of them (not falling
- * with r), or all `count` where `visible` is NULL. Keys and values are `stride` floats apart.
+ * with r), or all `count` where `visible` is NULL. Keys and values are `stride` elements apart.
  */
-void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const float *keys,
-                             const float *values, int64_t stride, int64_t count,
+void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const void *keys,
+                             const void *values, int64_t stride, int64_t count,
                              const int64_t *visible);
 /* out[dim] and the log of the sum of exponentials (not stored where `lse` is NULL). A row that
  * saw nothing is 0 and minus infinity. */
-void judo_attention_tile_store(const judo_attention_tile *tile, int row, float *out,
-                               float *lse);
+void judo_attention_tile_store(const judo_attention_tile *tile, int row, void *out, float *lse);
 
 /* out[dim][KEYS] = the first `count` <= KEYS rows of `rows`, transposed, then zeros. */
-void judo_attention_transpose(float *out, const float *rows, int64_t stride, int count,
-                              int dim);
+void judo_attention_transpose(float *out, const void *rows, judo_dtype dtype, int64_t stride,
+                              int count, int dim);
+/* The first `count` of `rows` as fp32, `*stride` elements apart: where they lie, or, for BF16,
+ * densely in `buffer` [count, dim]. */
+const float *judo_attention_rows(float *buffer, const void *rows, judo_dtype dtype,
+                                 int64_t *stride, int count, int dim);
 
 /* Checks shapes and spans of q, k, v; fills `shape`. Every token must lie in one span. Uses
  * the scratch memory. */

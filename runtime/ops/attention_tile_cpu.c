@@ -12,14 +12,15 @@ static int64_t rounded(int64_t count)
 
 int64_t judo_attention_tile_floats(int dim)
 {
-    return 2 * rounded((int64_t)ROWS * dim) + (int64_t)KEYS * dim + ROWS * KEYS + 2 * ROWS;
+    return 2 * rounded((int64_t)ROWS * dim) + (int64_t)2 * KEYS * dim + ROWS * KEYS + 2 * ROWS;
 }
 
-judo_attention_tile judo_attention_tile_at(float *memory, int dim)
+judo_attention_tile judo_attention_tile_at(float *memory, judo_dtype dtype, int dim)
 {
-    judo_attention_tile tile = {.dim = dim};
+    judo_attention_tile tile = {.dtype = dtype, .dim = dim};
     tile.keys = memory;
-    tile.scores = tile.keys + (int64_t)KEYS * dim;
+    tile.values = tile.keys + (int64_t)KEYS * dim;
+    tile.scores = tile.values + (int64_t)KEYS * dim;
     tile.max = tile.scores + ROWS * KEYS;
     tile.sum = tile.max + ROWS;
     tile.queries = tile.sum + ROWS;
@@ -27,14 +28,21 @@ judo_attention_tile judo_attention_tile_at(float *memory, int dim)
     return tile;
 }
 
-void judo_attention_tile_load(judo_attention_tile *tile, int row, const float *query,
+JUDO_INLINE void load_query(float *out, const void *query, float scale, int dim,
+                            judo_dtype dtype)
+{
+    for (int d = 0; d < dim; d += JUDO_LANES) {
+        judo_vector v = judo_vector_read(query, dtype, d, dim - d) * judo_vector_all(scale);
+        judo_vector_store(out + d, v, dim - d);
+    }
+}
+
+void judo_attention_tile_load(judo_attention_tile *tile, int row, const void *query,
                               float scale)
 {
     int64_t first = (int64_t)row * tile->dim;
-    for (int d = 0; d < tile->dim; d++) {
-        tile->queries[first + d] = query[d] * scale;
-        tile->out[first + d] = 0.0f;
-    }
+    JUDO_FOR_DTYPE(tile->dtype, load_query, tile->queries + first, query, scale, tile->dim);
+    memset(tile->out + first, 0, (size_t)tile->dim * sizeof *tile->out);
     tile->max[row] = -INFINITY;
     tile->sum[row] = 0.0f;
 }
@@ -58,12 +66,14 @@ void judo_attention_tile_load(judo_attention_tile *tile, int row, const float *q
 #define LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
 
-static void transpose_16(float *out, const float *rows, int64_t stride, int count)
+/* Rows of 16 elements from element `first` of `rows`. */
+JUDO_INLINE void transpose_16(float *out, const void *rows, int64_t first, int64_t stride,
+                              int count, judo_dtype dtype)
 {
     judo_vector block[JUDO_LANES];
     for (int i = 0; i < JUDO_LANES; i++) {
-        block[i] =
-            i < count ? judo_vector_load(rows + i * stride, JUDO_LANES) : judo_vector_all(0.0f);
+        block[i] = i < count ? judo_vector_read(rows, dtype, first + i * stride, JUDO_LANES)
+                             : judo_vector_all(0.0f);
     }
 #pragma GCC unroll 16
     EXCHANGE(1, LOW1, HIGH1)
@@ -78,22 +88,44 @@ static void transpose_16(float *out, const float *rows, int64_t stride, int coun
     }
 }
 
-void judo_attention_transpose(float *out, const float *rows, int64_t stride, int count, int dim)
+JUDO_INLINE void transpose_rows(float *out, const void *rows, int64_t stride, int count,
+                                int dim, judo_dtype dtype)
 {
     for (int first = 0; first < KEYS; first += JUDO_LANES) {
         int present = count - first;
         int d = 0;
         for (; d + JUDO_LANES <= dim; d += JUDO_LANES) {
-            transpose_16(out + (int64_t)d * KEYS + first, rows + first * stride + d, stride,
-                         present);
+            transpose_16(out + (int64_t)d * KEYS + first, rows, first * stride + d, stride,
+                         present, dtype);
         }
         for (; d < dim; d++) {
             for (int i = 0; i < JUDO_LANES; i++) {
-                out[(int64_t)d * KEYS + first + i] =
-                    i < present ? rows[(first + i) * stride + d] : 0.0f;
+                float *to = out + (int64_t)d * KEYS + first + i;
+                int64_t from = (first + i) * stride + d;
+                *to = i < present ? judo_vector_read(rows, dtype, from, 1)[0] : 0.0f;
             }
         }
     }
+}
+
+void judo_attention_transpose(float *out, const void *rows, judo_dtype dtype, int64_t stride,
+                              int count, int dim)
+{
+    JUDO_FOR_DTYPE(dtype, transpose_rows, out, rows, stride, count, dim);
+}
+
+const float *judo_attention_rows(float *buffer, const void *rows, judo_dtype dtype,
+                                 int64_t *stride, int count, int dim)
+{
+    if (dtype == JUDO_F32) {
+        return rows;
+    }
+    for (int i = 0; i < count; i++) {
+        judo_vector_convert(buffer + (int64_t)i * dim, JUDO_F32,
+                            (const uint16_t *)rows + i * *stride, JUDO_BF16, dim);
+    }
+    *stride = dim;
+    return buffer;
 }
 
 /* Turns `count` scores of a row into weights and rescales what the row has gathered so far. */
@@ -158,8 +190,8 @@ static void add_values(judo_attention_tile *tile, int first, int last, const flo
     }
 }
 
-void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const float *keys,
-                             const float *values, int64_t stride, int64_t count,
+void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const void *keys,
+                             const void *values, int64_t stride, int64_t count,
                              const int64_t *visible)
 {
     int counts[ROWS];
@@ -172,7 +204,8 @@ void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, con
         while (first < last && counts[first] == 0) {
             first++; /* this row and the ones before have seen all their keys */
         }
-        judo_attention_transpose(tile->keys, keys + start * stride, stride, present, tile->dim);
+        judo_attention_transpose(tile->keys, judo_cpu_at(keys, tile->dtype, start * stride),
+                                 tile->dtype, stride, present, tile->dim);
         judo_cpu_small_gemm(tile->scores + (int64_t)first * KEYS, KEYS,
                             tile->queries + (int64_t)first * tile->dim, tile->dim, 1,
                             tile->keys, KEYS, last - first, (int)rounded(present), tile->dim,
@@ -180,17 +213,29 @@ void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, con
         for (int row = first; row < last; row++) {
             row_softmax(tile, row, counts[row]);
         }
-        add_values(tile, first, last, values + start * stride, stride, counts);
+        int64_t apart = stride;
+        const float *block =
+            judo_attention_rows(tile->values, judo_cpu_at(values, tile->dtype, start * stride),
+                                tile->dtype, &apart, present, tile->dim);
+        add_values(tile, first, last, block, apart, counts);
     }
 }
 
-void judo_attention_tile_store(const judo_attention_tile *tile, int row, float *out, float *lse)
+JUDO_INLINE void store_out(void *out, const float *sums, float factor, int dim,
+                           judo_dtype dtype)
+{
+    for (int d = 0; d < dim; d += JUDO_LANES) {
+        judo_vector v = judo_vector_load(sums + d, dim - d) * judo_vector_all(factor);
+        judo_vector_write(out, dtype, d, v, dim - d);
+    }
+}
+
+void judo_attention_tile_store(const judo_attention_tile *tile, int row, void *out, float *lse)
 {
     float sum = tile->sum[row];
     float factor = sum == 0.0f ? 0.0f : 1.0f / sum;
-    for (int d = 0; d < tile->dim; d++) {
-        out[d] = tile->out[(int64_t)row * tile->dim + d] * factor;
-    }
+    JUDO_FOR_DTYPE(tile->dtype, store_out, out, tile->out + (int64_t)row * tile->dim, factor,
+                   tile->dim);
     if (lse) {
         *lse = tile->max[row] + logf(sum);
     }

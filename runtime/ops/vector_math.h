@@ -11,12 +11,16 @@
 #include <immintrin.h>
 #endif
 
+#include "runtime/tensor.h"
+
 #define JUDO_INLINE static inline __attribute__((always_inline))
 
 enum { JUDO_LANES = 16 };
 
 typedef float judo_vector __attribute__((vector_size(64)));
 typedef int32_t judo_vector_bits __attribute__((vector_size(64)));
+typedef uint32_t judo_vector_words __attribute__((vector_size(64)));
+typedef uint16_t judo_vector_halves __attribute__((vector_size(32)));
 
 /* Narrower machines would pass such vectors in memory; here every function is inlined. */
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -76,6 +80,86 @@ JUDO_INLINE judo_vector judo_vector_select(judo_vector_bits condition, judo_vect
 {
     return (judo_vector)(((judo_vector_bits)yes & condition) |
                          ((judo_vector_bits)no & ~condition));
+}
+
+/* --- bf16: the upper half of an fp32 --- */
+
+/* The first min(count, 16) elements of x as fp32, then zeros. */
+JUDO_INLINE judo_vector judo_vector_load_bf16(const uint16_t *x, int64_t count)
+{
+    judo_vector_halves halves = {0};
+    if (count >= JUDO_LANES) {
+        memcpy(&halves, x, sizeof halves);
+    } else if (count > 0) {
+        memcpy(&halves, x, (size_t)count * sizeof *x);
+    }
+    return (judo_vector)(__builtin_convertvector(halves, judo_vector_words) << 16);
+}
+
+/* Words whose upper halves are v in bf16, to nearest even; a NaN stays one. Not the machine's
+ * own conversion, which takes subnormal numbers for 0. */
+JUDO_INLINE judo_vector_words judo_vector_bf16_words(judo_vector v)
+{
+    judo_vector_words words = (judo_vector_words)v;
+    judo_vector_words rounded = words + 0x7fffu + ((words >> 16) & 1u);
+    judo_vector_words number = (judo_vector_words)(v == v);
+    return (rounded & number) | ((words | 0x400000u) & ~number);
+}
+
+/* v rounded to bf16, as fp32. */
+JUDO_INLINE judo_vector judo_vector_round_bf16(judo_vector v)
+{
+    return (judo_vector)(judo_vector_bf16_words(v) & 0xffff0000u);
+}
+
+/* Stores the first min(count, 16) lanes as bf16. */
+JUDO_INLINE void judo_vector_store_bf16(uint16_t *x, judo_vector v, int64_t count)
+{
+    judo_vector_halves halves =
+        __builtin_convertvector(judo_vector_bf16_words(v) >> 16, judo_vector_halves);
+    if (count >= JUDO_LANES) {
+        memcpy(x, &halves, sizeof halves);
+    } else if (count > 0) {
+        memcpy(x, &halves, (size_t)count * sizeof *x);
+    }
+}
+
+/* Elements [first, first + min(count, 16)) of an array of F32 or BF16. A kernel is an inlined
+ * body that takes `dtype` last; JUDO_FOR_DTYPE compiles it for both. */
+JUDO_INLINE judo_vector judo_vector_read(const void *x, judo_dtype dtype, int64_t first,
+                                         int64_t count)
+{
+    return dtype == JUDO_BF16 ? judo_vector_load_bf16((const uint16_t *)x + first, count)
+                              : judo_vector_load((const float *)x + first, count);
+}
+
+JUDO_INLINE void judo_vector_write(void *x, judo_dtype dtype, int64_t first, judo_vector v,
+                                   int64_t count)
+{
+    if (dtype == JUDO_BF16) {
+        judo_vector_store_bf16((uint16_t *)x + first, v, count);
+    } else {
+        judo_vector_store((float *)x + first, v, count);
+    }
+}
+
+#define JUDO_FOR_DTYPE(dtype, body, ...)                                                       \
+    do {                                                                                       \
+        if ((dtype) == JUDO_BF16) {                                                            \
+            body(__VA_ARGS__, JUDO_BF16);                                                      \
+        } else {                                                                               \
+            body(__VA_ARGS__, JUDO_F32);                                                       \
+        }                                                                                      \
+    } while (0)
+
+/* Copies `count` elements, from one dtype to the other or the same. */
+JUDO_INLINE void judo_vector_convert(void *out, judo_dtype out_dtype, const void *in,
+                                     judo_dtype in_dtype, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        judo_vector_write(out, out_dtype, i, judo_vector_read(in, in_dtype, i, count - i),
+                          count - i);
+    }
 }
 
 /* The larger and the smaller; b where one is not a number. */

@@ -273,7 +273,7 @@ static void run_adamw(void *context)
                           .weight_decay = 0.01,
                           .step = 10,
                           .gradient_scale = 1.0f};
-    require(ops->adamw(x->a.data, x->b.data, x->c.data, x->d.data, x->count, &options));
+    require(ops->adamw(x->a.data, x->b.data, x->c.data, NULL, x->d.data, x->count, &options));
 }
 
 static void run_squares(void *context)

@@ -51,7 +51,7 @@ static void test_adamw__matches_torch_over_20_steps(void **state)
                               .weight_decay = 0.1,
                               .step = step,
                               .gradient_scale = 0.25f};
-        assert_ok(JUDO_TEST_OPS->adamw(weights, m, v, gradient, N, &options));
+        assert_ok(JUDO_TEST_OPS->adamw(weights, m, v, NULL, gradient, N, &options));
         if (step == 1) {
             assert_all_near(weights, first_step, "weights after one step");
         }
@@ -65,10 +65,10 @@ static void test_adamw__step_zero_is_refused(void **state)
 {
     (void)state;
     judo_adamw options = {.step = 0};
-    assert_int_equal(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, 0, &options),
+    assert_int_equal(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, NULL, 0, &options),
                      JUDO_ERROR_ARGUMENT);
     options.step = 1;
-    assert_ok(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, 0, &options));
+    assert_ok(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, NULL, 0, &options));
 }
 
 static void test_sum_of_squares__is_exact_to_fp64_rounding(void **state)
