@@ -13,7 +13,8 @@ judo_status judo_local_model_open(const char *folder, int64_t max_tokens, int64_
     *out = (judo_local_model){0};
     JUDO_TRY(judo_qwen_config_load(folder, &config));
     JUDO_TRY(judo_model_create(&config, judo_ops_cpu(), &options, &out->model));
-    JUDO_TRY(judo_local_params_create(judo_model_layout(out->model), false, &out->params));
+    JUDO_TRY(
+        judo_local_params_create(judo_model_layout(out->model), JUDO_F32, false, &out->params));
     JUDO_TRY(judo_model_source_open(folder, judo_model_layout(out->model), &source));
     judo_status status = judo_local_params_load(out->params, &source);
     judo_model_source_close(&source);

@@ -100,14 +100,25 @@ judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t sli
     return judo_comm_wait(comm, request);
 }
 
-judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const float *values,
-                                         int64_t slice)
+judo_status judo_comm_reduce_scatter_start(judo_comm *comm, const judo_reduction *reduction)
 {
     int64_t sequence;
-    JUDO_TRY(
-        begin(comm, "reduce_scatter", slice * comm->size * (int64_t)sizeof(float), &sequence));
-    return finish(comm, sequence,
-                  comm->ops->reduce_scatter_add(comm, sequence, shard, values, slice));
+    int64_t bytes = reduction->slice * comm->size * judo_dtype_bytes(reduction->wire);
+    JUDO_TRY(judo_comm_reduce_scatter_finish(comm));
+    JUDO_TRY(begin(comm, "reduce_scatter", bytes, &sequence));
+    return comm->ops->reduce_start(comm, sequence, reduction);
+}
+
+judo_status judo_comm_reduce_scatter_finish(judo_comm *comm)
+{
+    JUDO_TRY(check_sound(comm, "reduce_scatter"));
+    return comm->ops->reduce_finish(comm);
+}
+
+judo_status judo_comm_reduce_scatter(judo_comm *comm, const judo_reduction *reduction)
+{
+    JUDO_TRY(judo_comm_reduce_scatter_start(comm, reduction));
+    return judo_comm_reduce_scatter_finish(comm);
 }
 
 /* Gathers `count` 8-byte values of every rank into comm->small, [size][count]. */

@@ -13,9 +13,19 @@
 
 #include "parallel/flight_recorder.h"
 #include "parallel/topology.h"
-#include "runtime/status.h"
+#include "runtime/tensor.h"
 
 typedef struct judo_comm judo_comm;
+
+/* A sum over ranks of which each keeps its slice: shard[i] = or += the sum over ranks, in rank
+ * order and in fp32, of values[rank * slice + i]. */
+typedef struct judo_reduction {
+    float *shard;        /* [slice]; may be this rank's slice of `values` unless `add` */
+    const float *values; /* [size * slice] */
+    int64_t slice;
+    judo_dtype wire; /* JUDO_F32, or JUDO_BF16: every rank's values are rounded to it first */
+    bool add;
+} judo_reduction;
 
 /* One backend. `sequence` is the flight recorder's number of the collective. */
 typedef struct judo_comm_ops {
@@ -24,8 +34,9 @@ typedef struct judo_comm_ops {
                                     int64_t slice_bytes, void *out, int *request);
     judo_status (*test)(judo_comm *comm, int request, bool *done);
     judo_status (*wait)(judo_comm *comm, int request);
-    judo_status (*reduce_scatter_add)(judo_comm *comm, int64_t sequence, float *shard,
-                                      const float *values, int64_t slice);
+    judo_status (*reduce_start)(judo_comm *comm, int64_t sequence,
+                                const judo_reduction *reduction);
+    judo_status (*reduce_finish)(judo_comm *comm); /* JUDO_OK if none is under way */
     judo_status (*broadcast)(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
                              int root);
     judo_status (*gather_bytes)(judo_comm *comm, int64_t sequence, const void *data,
@@ -74,10 +85,15 @@ judo_status judo_comm_wait(judo_comm *comm, int request) JUDO_MUST_CHECK;
 judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t slice_bytes,
                                  void *out) JUDO_MUST_CHECK;
 
-/* shard[slice] += the sum over ranks, in rank order, of their values[rank * slice ..]; `values`
- * has size * slice elements. Collective. */
-judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const float *values,
-                                         int64_t slice) JUDO_MUST_CHECK;
+/* Starts a reduction, after finishing one that is still under way; it goes on in
+ * judo_comm_poll. Its memory must stay untouched until finish. Collective. */
+judo_status judo_comm_reduce_scatter_start(judo_comm *comm,
+                                           const judo_reduction *reduction) JUDO_MUST_CHECK;
+/* Waits for the reduction under way; there need not be one. Collective. */
+judo_status judo_comm_reduce_scatter_finish(judo_comm *comm) JUDO_MUST_CHECK;
+/* Both. Collective. */
+judo_status judo_comm_reduce_scatter(judo_comm *comm,
+                                     const judo_reduction *reduction) JUDO_MUST_CHECK;
 
 /* In place over all ranks, for small vectors. Collective. */
 judo_status judo_comm_sum_f64(judo_comm *comm, double *values, int count) JUDO_MUST_CHECK;

@@ -32,14 +32,20 @@ static judo_status self_wait(judo_comm *comm, int request)
     return JUDO_OK;
 }
 
-static judo_status self_reduce_scatter_add(judo_comm *comm, int64_t sequence, float *shard,
-                                           const float *values, int64_t slice)
+static judo_status self_reduce_start(judo_comm *comm, int64_t sequence, const judo_reduction *r)
+{
+    for (int64_t i = 0; i < r->slice; i++) {
+        float value = r->wire == JUDO_BF16 ? judo_bf16_to_f32(judo_f32_to_bf16(r->values[i]))
+                                           : r->values[i];
+        r->shard[i] = r->add ? r->shard[i] + value : value;
+    }
+    judo_flight_end(&comm->recorder, sequence);
+    return JUDO_OK;
+}
+
+static judo_status self_reduce_finish(judo_comm *comm)
 {
     (void)comm;
-    (void)sequence;
-    for (int64_t i = 0; i < slice; i++) {
-        shard[i] += values[i];
-    }
     return JUDO_OK;
 }
 
@@ -97,7 +103,8 @@ static const judo_comm_ops self_ops = {
     .all_gather_start = self_all_gather_start,
     .test = self_test,
     .wait = self_wait,
-    .reduce_scatter_add = self_reduce_scatter_add,
+    .reduce_start = self_reduce_start,
+    .reduce_finish = self_reduce_finish,
     .broadcast = self_broadcast,
     .gather_bytes = self_gather_bytes,
     .poll = self_poll,

@@ -9,7 +9,7 @@
 
 #include "runtime/params.h"
 
-enum { JUDO_SHARD_ALIGNMENT = 16 }; /* elements: slices begin on cache lines */
+enum { JUDO_SHARD_ALIGNMENT = 32 }; /* elements: slices of 2 bytes each begin on cache lines */
 
 typedef struct judo_shard_map {
     const judo_param_layout *layout; /* borrowed */

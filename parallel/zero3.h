@@ -6,6 +6,11 @@
  * units; what was released stays cached there until its room is needed. On one rank, acquire
  * and gradient_begin lend the stored memory itself.
  *
+ * With compute_dtype JUDO_BF16 the fp32 weights are master copies that only the optimizer and
+ * files see; beside them lie their values rounded to nearest even, which is what is gathered,
+ * lent and copied. They are rounded anew at the first use after a load, after
+ * judo_zero3_weights_changed, and in every optimizer step.
+ *
  * Everything is allocated at creation. All functions marked collective are called by all ranks
  * in the same order. */
 #ifndef JUDO_PARALLEL_ZERO3_H
@@ -19,12 +24,16 @@
 typedef struct judo_zero3_options {
     bool no_prefetch;   /* acquire ignores its next_unit */
     bool keep_gathered; /* room for all units: each is gathered once per optimizer step */
-    bool frozen;        /* weights only: no gradients, no moments (a reference model) */
+    bool frozen;        /* weights only: no gradients, no moments (a reference model), and with
+                           bf16 no fp32 master */
+    judo_dtype compute_dtype;  /* of the weights that the model sees: JUDO_F32 or JUDO_BF16 */
+    judo_dtype gradient_dtype; /* in which gradients travel; they are summed and kept in fp32 */
 } judo_zero3_options;
 
 /* Bytes of one rank by purpose. */
 typedef struct judo_zero3_bytes {
-    int64_t weights;         /* fp32 master shard */
+    int64_t weights;         /* fp32 shard */
+    int64_t compute;         /* bf16 shard */
     int64_t gradients;       /* fp32 shard */
     int64_t moments;         /* two fp32 shards */
     int64_t gathered;        /* buffers of gathered units */
@@ -81,21 +90,22 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3,
                                        judo_params **resident) JUDO_MUST_CHECK;
 /* Bytes that a resident copy takes beside judo_zero3_plan's. */
-int64_t judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks);
+int64_t judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
+                                  const judo_zero3_options *options);
 void judo_zero3_release_resident(judo_zero3 *zero3);
 
 /* What this rank owns of a parameter; borrowed. */
 typedef struct judo_zero3_owned {
     int64_t first, count; /* elements of the parameter; count 0: nothing */
-    float *weights;
+    float *weights;       /* NULL in a frozen set in bf16: judo_zero3_for_each_owned reads it */
     float *first_moment, *second_moment; /* NULL if frozen */
 } judo_zero3_owned;
 
 judo_zero3_owned judo_zero3_owned_part(judo_zero3 *zero3, int param);
 
-/* Calls `visit` for every parameter of which this rank owns elements [first, first+count), in
- * the layout's order: every element is visited on exactly one rank. Stops at the first failure.
- * Not collective. */
+/* Calls `visit` for elements [first, first+count) of a parameter, in the layout's order and
+ * once or, where bf16 is widened, several times per parameter: every element is visited on
+ * exactly one rank, once. Stops at the first failure. Not collective. */
 typedef judo_status (*judo_zero3_visit)(void *context, int param, int64_t first, int64_t count,
                                         const float *weights);
 judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
@@ -103,7 +113,8 @@ judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
 
 /* For checkpoints. Borrowed. */
 const judo_param_layout *judo_zero3_layout(const judo_zero3 *zero3);
-/* Weights were changed from outside: gathered copies are stale. Waits for gathers in flight. */
+/* Owned weights are about to be changed or were changed from outside: copies of them are stale
+ * and made anew at the next acquire. Waits for gathers in flight. */
 judo_status judo_zero3_weights_changed(judo_zero3 *zero3) JUDO_MUST_CHECK;
 
 #endif

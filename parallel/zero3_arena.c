@@ -127,10 +127,11 @@ static judo_status start_gather(judo_zero3 *zero3, int unit, int64_t offset)
         }
     }
     judo_gathered_unit *self = &zero3->gathered[unit];
-    JUDO_TRY(judo_comm_all_gather_start(zero3->comm, zero3->weights + zero3->map.position[unit],
-                                        zero3->map.slice[unit] * (int64_t)sizeof(float),
-                                        zero3->arena + offset, &self->request));
     self->offset = offset;
+    JUDO_TRY(judo_comm_all_gather_start(
+        zero3->comm, judo_zero3_compute_at(zero3, zero3->map.position[unit]),
+        zero3->map.slice[unit] * judo_dtype_bytes(zero3->base.compute_dtype),
+        judo_zero3_gathered_at(zero3, unit), &self->request));
     self->state = JUDO_GATHER_IN_FLIGHT;
     return JUDO_OK;
 }

@@ -57,9 +57,11 @@ static judo_status update_owned(judo_zero3 *zero3, const judo_adamw *options)
         }
         judo_adamw adamw = *options;
         adamw.weight_decay = zero3->map.layout->params[p].decay ? options->weight_decay : 0;
-        JUDO_TRY(zero3->ops->adamw(zero3->weights + range.position, zero3->first_moment + at,
-                                   zero3->second_moment + at, NULL, zero3->gradients + at,
-                                   range.count, &adamw));
+        bool rounded = zero3->base.compute_dtype == JUDO_BF16;
+        JUDO_TRY(zero3->ops->adamw(
+            zero3->master + range.position, zero3->first_moment + at, zero3->second_moment + at,
+            rounded ? judo_zero3_compute_at(zero3, range.position) : NULL,
+            zero3->gradients + at, range.count, &adamw));
     }
     return JUDO_OK;
 }
@@ -81,7 +83,7 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
     }
     judo_adamw clipped = *options;
     clipped.gradient_scale = (float)((double)options->gradient_scale * update.clip_scale);
-    JUDO_TRY(judo_zero3_weights_changed(zero3));
+    JUDO_TRY(judo_zero3_arena_forget(zero3));
     JUDO_TRY(judo_agree(zero3->comm, update_owned(zero3, &clipped)));
     update.applied = true;
     *out = update;

@@ -28,10 +28,11 @@ static judo_status zero3_acquire(judo_params *params, int unit, int next_unit,
         return JUDO_FAIL(JUDO_ERROR_INTERNAL, "unit %s acquired twice at once",
                          described->name);
     }
+    judo_zero3_refresh(zero3);
     if (zero3->map.size == 1) {
         zero3->gathered[unit].state = JUDO_GATHER_HELD;
-        *weights = judo_tensor_1d(zero3->weights + zero3->map.position[unit], JUDO_F32,
-                                  described->count);
+        *weights = judo_tensor_1d(judo_zero3_compute_at(zero3, zero3->map.position[unit]),
+                                  params->compute_dtype, described->count);
         return JUDO_OK;
     }
     JUDO_TRY(judo_zero3_arena_acquire(zero3, unit));
@@ -39,8 +40,8 @@ static judo_status zero3_acquire(judo_params *params, int unit, int next_unit,
         JUDO_TRY(check_unit(zero3, next_unit));
         JUDO_TRY(judo_zero3_arena_prefetch(zero3, next_unit));
     }
-    *weights =
-        judo_tensor_1d(zero3->arena + zero3->gathered[unit].offset, JUDO_F32, described->count);
+    *weights = judo_tensor_1d(judo_zero3_gathered_at(zero3, unit), params->compute_dtype,
+                              described->count);
     return JUDO_OK;
 }
 
@@ -91,9 +92,12 @@ static judo_status zero3_gradient_end(judo_params *params, int unit)
     if (zero3->map.size == 1) {
         return JUDO_OK;
     }
-    return judo_comm_reduce_scatter_add(zero3->comm,
-                                        zero3->gradients + zero3->map.trainable_position[unit],
-                                        zero3->gradient_buffer, zero3->map.slice[unit]);
+    judo_reduction reduction = {.shard = zero3->gradients + zero3->map.trainable_position[unit],
+                                .values = zero3->gradient_buffer,
+                                .slice = zero3->map.slice[unit],
+                                .wire = zero3->options.gradient_dtype,
+                                .add = true};
+    return judo_comm_reduce_scatter(zero3->comm, &reduction);
 }
 
 static void zero3_poll(judo_params *params)
@@ -112,13 +116,15 @@ const judo_params_ops judo_zero3_params_ops = {
 static judo_status copy_units(judo_zero3 *zero3)
 {
     const judo_param_layout *layout = zero3->map.layout;
+    judo_params *resident = judo_local_params_base(zero3->resident);
     for (int u = 0; u < layout->num_units; u++) {
         judo_tensor weights;
+        judo_tensor copy;
         int next = u + 1 < layout->num_units ? u + 1 : -1;
+        JUDO_TRY(resident->ops->acquire(resident, u, -1, &copy));
         JUDO_TRY(zero3_acquire(&zero3->base, u, next, &weights));
-        memcpy(judo_local_params_weights(zero3->resident, u),
-               zero3->arena + zero3->gathered[u].offset,
-               (size_t)layout->units[u].count * sizeof(float));
+        memcpy(copy.data, weights.data,
+               (size_t)(weights.dims[0] * judo_dtype_bytes(weights.dtype)));
         JUDO_TRY(zero3_release(&zero3->base, u));
     }
     return JUDO_OK;
@@ -132,7 +138,8 @@ judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident
     }
     judo_status status = JUDO_OK;
     if (zero3->resident == NULL) {
-        status = judo_local_params_create(zero3->map.layout, false, &zero3->resident);
+        status = judo_local_params_create(zero3->map.layout, zero3->base.compute_dtype, false,
+                                          &zero3->resident);
     }
     JUDO_TRY(judo_agree(zero3->comm, status));
     JUDO_TRY(copy_units(zero3));
@@ -140,13 +147,10 @@ judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident
     return JUDO_OK;
 }
 
-int64_t judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks)
+int64_t judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
+                                  const judo_zero3_options *options)
 {
-    int64_t count = 0;
-    for (int u = 0; num_ranks > 1 && u < layout->num_units; u++) {
-        count += judo_shard_slice(layout->units[u].count, 1);
-    }
-    return count * (int64_t)sizeof(float);
+    return num_ranks > 1 ? judo_local_params_bytes(layout, options->compute_dtype, false) : 0;
 }
 
 void judo_zero3_release_resident(judo_zero3 *zero3)

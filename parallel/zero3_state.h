@@ -25,17 +25,27 @@ struct judo_zero3 {
     judo_zero3_options options;
     judo_shard_map map;
     judo_zero3_bytes allocated;
-    float *weights;      /* [map.total] */
+    void *compute;       /* [map.total] in base.compute_dtype: what is gathered and lent */
+    float *master;       /* [map.total]: what is updated and saved. `compute` itself if that is
+                            fp32; NULL in a frozen set in bf16 */
+    bool stale;          /* `compute` is to be rounded from `master` before it is used */
     float *gradients;    /* [map.trainable_total]; NULL with options.frozen, like the moments */
     float *first_moment; /* [map.trainable_total] */
     float *second_moment; /* [map.trainable_total] */
-    float *arena;         /* [arena_count] gathered units; NULL on one rank */
+    char *arena; /* [arena_count] gathered units in base.compute_dtype; NULL on one rank */
     int64_t arena_count;
     judo_gathered_unit *gathered; /* [num_units] */
     float *gradient_buffer;       /* the largest trainable unit; NULL on one rank */
     int gradient_unit;            /* that borrows the buffer; -1: none */
     judo_local_params *resident;
 };
+
+/* A weight shard's address of element `position`. */
+void *judo_zero3_compute_at(const judo_zero3 *zero3, int64_t position);
+/* A gathered unit's weights. */
+void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit);
+/* Makes `compute` follow `master`. */
+void judo_zero3_refresh(judo_zero3 *zero3);
 
 /* Gathers that are under way or kept. */
 

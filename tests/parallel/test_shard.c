@@ -65,9 +65,9 @@ static void test_shard__slices_are_equal_and_aligned(void **state)
 {
     (void)state;
     assert_int_equal(judo_shard_slice(0, 4), 0);
-    assert_int_equal(judo_shard_slice(1, 4), 16);
-    assert_int_equal(judo_shard_slice(64, 4), 16);
-    assert_int_equal(judo_shard_slice(65, 4), 32);
+    assert_int_equal(judo_shard_slice(1, 4), 32);
+    assert_int_equal(judo_shard_slice(128, 4), 32);
+    assert_int_equal(judo_shard_slice(129, 4), 64);
     assert_int_equal(judo_shard_slice((int64_t)1 << 40, 1), (int64_t)1 << 40);
 }
 
