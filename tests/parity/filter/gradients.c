@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "runtime/dtype_choice.h"
 #include "tests/parity/filter/filters.h"
 #include "tests/parity/filter/pass.h"
 
 typedef struct gradients {
     judo_parity_pass pass;
+    judo_dtype dtype;
     judo_local_params *params;
     judo_batch batch;
     float *logits;   /* [num_tokens, vocabulary] */
@@ -18,7 +20,7 @@ static judo_status load(const char *folder, gradients *self)
 {
     const judo_param_layout *layout = judo_model_layout(self->pass.model);
     judo_weight_source source = {0};
-    JUDO_TRY(judo_local_params_create(layout, true, &self->params));
+    JUDO_TRY(judo_local_params_create(layout, self->dtype, true, &self->params));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));
     judo_status status = judo_local_params_load(self->params, &source);
     judo_model_source_close(&source);
@@ -35,26 +37,26 @@ static judo_status compute_logits(gradients *self)
     int32_t rows = self->batch.num_tokens;
     int unit = judo_model_head_unit(model);
     int32_t *all = calloc((size_t)rows + 1, sizeof *all);
-    float *memory = calloc((size_t)(rows * width) + 1, sizeof *memory);
+    float *memory =
+        calloc((size_t)(rows * width) + 1, sizeof *memory); /* enough for each dtype */
     self->logits = calloc((size_t)(rows * vocab) + 1, sizeof *self->logits);
     judo_status status = all && memory && self->logits
                              ? JUDO_OK
                              : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for logits");
     if (status == JUDO_OK) {
-        judo_unit_view view = {.layout = layout,
-                               .unit = unit,
-                               .weights =
-                                   judo_tensor_1d(judo_local_params_weights(self->params, unit),
-                                                  JUDO_F32, layout->units[unit].count)};
-        judo_tensor head = judo_model_head_matrix(model, &view);
-        judo_tensor hidden = judo_tensor_2d(memory, JUDO_F32, rows, width);
+        judo_params *params = judo_local_params_base(self->params);
+        judo_unit_view view = {.layout = layout, .unit = unit};
+        judo_tensor hidden = judo_tensor_2d(memory, self->dtype, rows, width);
         judo_tensor logits = judo_tensor_2d(self->logits, JUDO_F32, rows, vocab);
         for (int32_t i = 0; i < rows; i++) {
             all[i] = i;
         }
-        status = judo_model_prefill(model, judo_local_params_base(self->params), &self->batch,
-                                    NULL, all, rows, &hidden);
+        status = judo_model_prefill(model, params, &self->batch, NULL, all, rows, &hidden);
         if (status == JUDO_OK) {
+            status = params->ops->acquire(params, unit, -1, &view.weights);
+        }
+        if (status == JUDO_OK) {
+            judo_tensor head = judo_model_head_matrix(model, &view);
             status = judo_model_ops(model)->linear_forward(&logits, &hidden, &head, NULL);
         }
     }
@@ -127,7 +129,7 @@ static judo_status answer_request(void *context, const judo_json *request, const
                                   judo_json_writer *answer)
 {
     (void)context;
-    const char *folder, *input, *output;
+    const char *folder, *input, *output, *dtype;
     bool shared, checkpoint;
     gradients self = {0};
     JUDO_TRY(judo_json_get_string(request, "model", source, &folder));
@@ -135,8 +137,11 @@ static judo_status answer_request(void *context, const judo_json *request, const
     JUDO_TRY(judo_json_get_string(request, "output", source, &output));
     JUDO_TRY(judo_json_get_bool_or(request, "shared", source, false, &shared));
     JUDO_TRY(judo_json_get_bool_or(request, "checkpoint", source, false, &checkpoint));
+    JUDO_TRY(judo_json_get_string_or(request, "dtype", source, "f32", &dtype));
+    JUDO_TRY(judo_dtype_parse(dtype, "dtype", &self.dtype));
     judo_status status;
-    JUDO_TRY_GOTO(status, done, judo_parity_pass_open(folder, input, checkpoint, &self.pass));
+    JUDO_TRY_GOTO(status, done,
+                  judo_parity_pass_open_in(folder, input, checkpoint, self.dtype, &self.pass));
     JUDO_TRY_GOTO(status, done, load(folder, &self));
     JUDO_TRY_GOTO(status, done,
                   judo_parity_pack(&self.pass.samples, 0, self.pass.samples.count, shared,
@@ -170,7 +175,8 @@ const judo_tool judo_parity_gradients = {
     .help = "judo_parity gradients: one training pass over a batch\n\n"
             "  {\"model\": FOLDER, \"input\": SAFETENSORS, \"output\": SAFETENSORS,\n"
             "   \"shared\": the first sequence is the prompt of the others (default false),\n"
-            "   \"checkpoint\": recompute activations (default false)}  ->  {\"loss\": L}\n\n"
+            "   \"checkpoint\": recompute activations (default false),\n"
+            "   \"dtype\": f32 or bf16 (default f32)}  ->  {\"loss\": L}\n\n"
             "Writes logits, logprobs, loss and grad.NAME for every weight NAME. The loss is\n"
             "the mean, by weight, of -log p over the targets.\n",
     .run = run,

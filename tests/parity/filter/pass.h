@@ -15,7 +15,11 @@ typedef struct judo_parity_pass {
 } judo_parity_pass;
 
 /* Opens `folder` and the samples of `input`; activations are planned for all samples in one
- * batch. `checkpoint` recomputes activations. After a failure it can still be closed. */
+ * batch, in `dtype`. `checkpoint` recomputes activations. After a failure it can still be
+ * closed. */
+judo_status judo_parity_pass_open_in(const char *folder, const char *input, bool checkpoint,
+                                     judo_dtype dtype, judo_parity_pass *out) JUDO_MUST_CHECK;
+/* The same in fp32. */
 judo_status judo_parity_pass_open(const char *folder, const char *input, bool checkpoint,
                                   judo_parity_pass *out) JUDO_MUST_CHECK;
 void judo_parity_pass_close(judo_parity_pass *pass);
