@@ -23,18 +23,21 @@ typedef struct backward_arguments {
     float scale;
 } backward_arguments;
 
-/* One thread's memory. */
+/* One thread's memory. In BF16 two queries, or two keys, make a word where they are the terms
+ * of a sum. */
 typedef struct backward_tile {
-    float *keys, *values;          /* [dim, KEYS], transposed */
-    float *weights;                /* [QUERIES, KEYS]: probabilities */
-    float *slopes;                 /* [QUERIES, KEYS]: their gradients, then the scores' */
-    float *query_rows, *dout_rows; /* [QUERIES, dim] of q and dout, for BF16 */
-    float *key_rows;               /* [KEYS, dim], for BF16 */
+    float *keys, *values; /* [terms of dim, KEYS], transposed */
+    float *weights;       /* [QUERIES, KEYS], or words of two queries: probabilities */
+    float *slopes;        /* the same of their gradients, then those of the scores */
+    float *slope_rows;    /* [QUERIES, KEYS]: words of two keys (BF16) */
+    float *key_words;     /* [KEYS / 2, dim]: words of two keys (BF16) */
+    float *query_rows, *query_words; /* [QUERIES, terms of dim], [QUERIES / 2, dim] (BF16) */
+    float *dout_rows, *dout_words;
 } backward_tile;
 
 static int64_t tile_floats(int dim)
 {
-    return (int64_t)dim * (3 * KEYS + 2 * QUERIES) + 2 * QUERIES * KEYS;
+    return (int64_t)dim * (3 * KEYS + 4 * QUERIES) + 3 * QUERIES * KEYS;
 }
 
 static backward_tile tile_at(float *memory, int dim)
@@ -43,69 +46,126 @@ static backward_tile tile_at(float *memory, int dim)
     tile.values = tile.keys + (int64_t)dim * KEYS;
     tile.weights = tile.values + (int64_t)dim * KEYS;
     tile.slopes = tile.weights + QUERIES * KEYS;
-    tile.query_rows = tile.slopes + QUERIES * KEYS;
-    tile.dout_rows = tile.query_rows + (int64_t)QUERIES * dim;
-    tile.key_rows = tile.dout_rows + (int64_t)QUERIES * dim;
+    tile.slope_rows = tile.slopes + QUERIES * KEYS;
+    tile.key_words = tile.slope_rows + QUERIES * KEYS;
+    tile.query_rows = tile.key_words + (int64_t)dim * KEYS;
+    tile.query_words = tile.query_rows + (int64_t)dim * QUERIES;
+    tile.dout_rows = tile.query_words + (int64_t)dim * QUERIES;
+    tile.dout_words = tile.dout_rows + (int64_t)dim * QUERIES;
     return tile;
 }
 
-/* A row of scores and of d(probability) becomes probabilities and d(score) x scale; the first
- * `seen` of KEYS are visible. */
-static void row_gradient(float *weights, float *slopes, int64_t seen, float lse, float delta,
-                         float scale)
+/* Rows of q, dout or k as products take them: term by term along a row, and as terms
+ * themselves. In F32 both are the rows where they lie. */
+typedef struct row_block {
+    const float *rows, *terms;
+    int64_t rows_apart, terms_apart;
+} row_block;
+
+static row_block open_rows(const void *rows, judo_dtype dtype, int64_t stride, int count,
+                           int dim, float *copies, float *words)
 {
-    for (int64_t i = 0; i < KEYS; i += JUDO_LANES) {
-        judo_vector score = judo_vector_load(weights + i, JUDO_LANES);
-        judo_vector slope = judo_vector_load(slopes + i, JUDO_LANES);
-        judo_vector probability = judo_vector_exp(
-            judo_vector_fma(score, judo_vector_all(scale), judo_vector_all(-lse)));
-        slope = probability * (slope - judo_vector_all(delta)) * judo_vector_all(scale);
-        judo_vector_store(weights + i, probability, JUDO_LANES);
-        judo_vector_store(slopes + i, slope, JUDO_LANES);
+    if (dtype == JUDO_F32) {
+        return (row_block){rows, rows, stride, stride};
     }
-    for (int64_t i = seen; i < KEYS; i++) {
-        weights[i] = 0.0f;
-        slopes[i] = 0.0f;
+    int64_t apart = judo_attention_terms(dtype, dim);
+    for (int i = 0; copies && i < count; i++) {
+        judo_attention_copy(copies + i * apart, judo_cpu_at(rows, dtype, i * stride), dtype,
+                            dim);
+    }
+    judo_attention_join(words, rows, stride, count, dim);
+    return (row_block){copies, words, apart, dim};
+}
+
+/* A block of queries [first, first + count) of one head against `present` keys from token
+ * `key`; own keys of a causal span are seen up to the query. */
+typedef struct block_place {
+    int64_t first, head, key;
+    int count, present;
+    bool causal;
+} block_place;
+
+/* 16 scores and d(probability) of a row, from key `j` of the block, become probabilities and
+ * d(score) x scale. */
+JUDO_INLINE void gradient_vector(const backward_arguments *args, const block_place *at,
+                                 int64_t i, int64_t j, judo_vector *weight, judo_vector *slope)
+{
+    int64_t seen = at->causal ? at->first + i + 1 - at->key : at->present;
+    int64_t row = (at->first + i) * args->shape.query_heads + at->head;
+    judo_vector scale = judo_vector_all(args->scale);
+    judo_vector probability =
+        judo_vector_exp(judo_vector_fma(*weight, scale, judo_vector_all(-args->lse[row])));
+    *slope = probability * (*slope - judo_vector_all(args->delta[row])) * scale;
+    seen = (seen < at->present ? seen : at->present) - j;
+    if (seen < JUDO_LANES) {
+        probability = judo_vector_first(probability, seen);
+        *slope = judo_vector_first(*slope, seen);
+    }
+    *weight = probability;
+}
+
+/* The same for a whole block; BF16 takes two queries at a time. */
+JUDO_INLINE void block_gradient(const backward_arguments *args, const backward_tile *tile,
+                                const block_place *at, judo_dtype dtype)
+{
+    int step = dtype == JUDO_BF16 ? 2 : 1;
+    for (int64_t i = 0; i < at->count; i += step) {
+        float *weights = tile->weights + i * KEYS;
+        float *slopes = tile->slopes + i * KEYS;
+        for (int64_t j = 0; j < KEYS; j += JUDO_LANES) {
+            judo_vector weight[2] = {{0}};
+            judo_vector slope[2] = {{0}};
+            for (int r = 0; r < step && i + r < at->count; r++) {
+                weight[r] = judo_vector_load(weights + r * KEYS + j, JUDO_LANES);
+                slope[r] = judo_vector_load(slopes + r * KEYS + j, JUDO_LANES);
+                gradient_vector(args, at, i + r, j, &weight[r], &slope[r]);
+            }
+            if (dtype == JUDO_F32) {
+                judo_vector_store(weights + j, weight[0], JUDO_LANES);
+                judo_vector_store(slopes + j, slope[0], JUDO_LANES);
+                continue;
+            }
+            /* Words go where rows that are done were. */
+            judo_vector_store(tile->weights + i / 2 * KEYS + j,
+                              judo_vector_pairs(weight[0], weight[1]), JUDO_LANES);
+            judo_vector_store(tile->slopes + i / 2 * KEYS + j,
+                              judo_vector_pairs(slope[0], slope[1]), JUDO_LANES);
+            judo_vector_write(tile->slope_rows + i * KEYS, dtype, j, slope[0], JUDO_LANES);
+            judo_vector_write(tile->slope_rows + (i + 1) * KEYS, dtype, j, slope[1],
+                              JUDO_LANES);
+        }
     }
 }
 
-/* Queries [first, first + count) of one head against `present` keys from token `key`, whose
- * rows are `keys`; own keys of a causal span are seen up to the query. */
 static void backward_block(const backward_arguments *args, const backward_tile *tile,
-                           const float *keys, int64_t keys_apart, int64_t first, int count,
-                           int64_t head, int64_t key, int present, bool causal)
+                           const row_block *keys, const block_place *at)
 {
     const judo_attention_shape *shape = &args->shape;
+    judo_dtype dtype = args->dtype;
     int dim = shape->dim;
+    int terms = judo_attention_terms(dtype, dim);
+    int query_terms = judo_attention_terms(dtype, at->count);
+    int key_terms = judo_attention_terms(dtype, at->present);
     int64_t query_stride = (int64_t)shape->query_heads * dim;
     int64_t key_stride = (int64_t)shape->key_heads * dim;
-    int64_t query_offset = first * query_stride + head * dim;
-    int64_t key_offset = key * key_stride + head / shape->group * dim;
-    int64_t q_apart = query_stride;
-    int64_t dout_apart = query_stride;
-    const float *q =
-        judo_attention_rows(tile->query_rows, judo_cpu_at(args->q, args->dtype, query_offset),
-                            args->dtype, &q_apart, count, dim);
-    const float *dout =
-        judo_attention_rows(tile->dout_rows, judo_cpu_at(args->dout, args->dtype, query_offset),
-                            args->dtype, &dout_apart, count, dim);
-    judo_cpu_small_gemm(tile->weights, KEYS, q, q_apart, 1, tile->keys, KEYS, count, KEYS, dim,
-                        false);
-    judo_cpu_small_gemm(tile->slopes, KEYS, dout, dout_apart, 1, tile->values, KEYS, count,
-                        KEYS, dim, false);
-    for (int i = 0; i < count; i++) {
-        int64_t seen = causal ? first + i + 1 - key : present;
-        int64_t row = (first + i) * shape->query_heads + head;
-        row_gradient(tile->weights + i * KEYS, tile->slopes + i * KEYS,
-                     seen < present ? seen : present, args->lse[row], args->delta[row],
-                     args->scale);
-    }
-    judo_cpu_small_gemm(args->dv + key_offset, key_stride, tile->weights, 1, KEYS, dout,
-                        dout_apart, present, dim, count, true);
-    judo_cpu_small_gemm(args->dk + key_offset, key_stride, tile->slopes, 1, KEYS, q, q_apart,
-                        present, dim, count, true);
-    judo_cpu_small_gemm(args->dq + query_offset, query_stride, tile->slopes, KEYS, 1, keys,
-                        keys_apart, count, dim, present, true);
+    int64_t query_offset = at->first * query_stride + at->head * dim;
+    int64_t key_offset = at->key * key_stride + at->head / shape->group * dim;
+    row_block q = open_rows(judo_cpu_at(args->q, dtype, query_offset), dtype, query_stride,
+                            at->count, dim, tile->query_rows, tile->query_words);
+    row_block dout = open_rows(judo_cpu_at(args->dout, dtype, query_offset), dtype,
+                               query_stride, at->count, dim, tile->dout_rows, tile->dout_words);
+    judo_cpu_small_gemm(tile->weights, KEYS, q.rows, q.rows_apart, 1, tile->keys, KEYS,
+                        at->count, KEYS, terms, false, dtype);
+    judo_cpu_small_gemm(tile->slopes, KEYS, dout.rows, dout.rows_apart, 1, tile->values, KEYS,
+                        at->count, KEYS, terms, false, dtype);
+    JUDO_FOR_DTYPE(dtype, block_gradient, args, tile, at);
+    judo_cpu_small_gemm(args->dv + key_offset, key_stride, tile->weights, 1, KEYS, dout.terms,
+                        dout.terms_apart, at->present, dim, query_terms, true, dtype);
+    judo_cpu_small_gemm(args->dk + key_offset, key_stride, tile->slopes, 1, KEYS, q.terms,
+                        q.terms_apart, at->present, dim, query_terms, true, dtype);
+    judo_cpu_small_gemm(args->dq + query_offset, query_stride,
+                        dtype == JUDO_F32 ? tile->slopes : tile->slope_rows, KEYS, 1,
+                        keys->terms, keys->terms_apart, at->count, dim, key_terms, true, dtype);
 }
 
 /* The queries of a span against the run of keys [begin, end). */
@@ -122,15 +182,18 @@ static void backward_run(const backward_arguments *args, const backward_tile *ti
         const void *v = judo_cpu_at(args->v, args->dtype, offset);
         judo_attention_transpose(tile->keys, k, args->dtype, stride, present, shape->dim);
         judo_attention_transpose(tile->values, v, args->dtype, stride, present, shape->dim);
-        int64_t keys_apart = stride;
-        const float *keys = judo_attention_rows(tile->key_rows, k, args->dtype, &keys_apart,
-                                                present, shape->dim);
+        row_block keys =
+            open_rows(k, args->dtype, stride, present, shape->dim, NULL, tile->key_words);
         for (int64_t first = causal ? key : span->begin; first < span->end; first += QUERIES) {
             int64_t left = span->end - first;
             for (int g = 0; g < shape->group; g++) {
-                backward_block(args, tile, keys, keys_apart, first,
-                               (int)(left < QUERIES ? left : QUERIES),
-                               (int64_t)key_head * shape->group + g, key, present, causal);
+                block_place at = {.first = first,
+                                  .head = (int64_t)key_head * shape->group + g,
+                                  .key = key,
+                                  .count = (int)(left < QUERIES ? left : QUERIES),
+                                  .present = present,
+                                  .causal = causal};
+                backward_block(args, tile, &keys, &at);
             }
         }
     }

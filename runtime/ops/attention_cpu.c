@@ -91,7 +91,7 @@ judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
 static void forward_block(judo_attention_tile *tile, void *out, float *lse, const void *q,
                           const void *k, const void *v, const judo_attention_shape *shape,
                           const judo_attention_span *span, int32_t first, int32_t count,
-                          int key_head, float scale)
+                          int key_head)
 {
     judo_dtype dtype = tile->dtype;
     int64_t stride = (int64_t)shape->key_heads * shape->dim;
@@ -101,8 +101,7 @@ static void forward_block(judo_attention_tile *tile, void *out, float *lse, cons
     for (int32_t t = first; t < first + count; t++) {
         for (int g = 0; g < shape->group; g++) {
             int64_t head = (int64_t)t * shape->query_heads + key_head * shape->group + g;
-            judo_attention_tile_load(tile, rows, judo_cpu_at(q, dtype, head * shape->dim),
-                                     scale);
+            judo_attention_tile_load(tile, rows, judo_cpu_at(q, dtype, head * shape->dim));
             visible[rows++] = (span->causal ? t + 1 : span->end) - span->begin;
         }
     }
@@ -163,13 +162,12 @@ judo_status judo_cpu_attention_forward(judo_tensor *out, judo_tensor *lse, const
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (int64_t i = 0; i < items; i++) {
         judo_attention_tile tile = judo_attention_tile_at(
-            tiles + omp_get_thread_num() * tile_floats, q->dtype, shape.dim);
+            tiles + omp_get_thread_num() * tile_floats, q->dtype, shape.dim, scale);
         query_block block = blocks[i / shape.key_heads];
         const judo_attention_span *span = &spans[block.span];
         int32_t left = span->end - block.first;
         forward_block(&tile, out->data, lse->data, q->data, k->data, v->data, &shape, span,
-                      block.first, left < step ? left : step, (int)(i % shape.key_heads),
-                      scale);
+                      block.first, left < step ? left : step, (int)(i % shape.key_heads));
     }
     return JUDO_OK;
 }

@@ -45,7 +45,7 @@ static bool same_prefix(const judo_decode_row *a, const judo_decode_row *b)
 /* Rows [first, last), which share a prefix, for one key head. */
 static void decode_rows(judo_attention_tile *tile, void *out, const void *q,
                         const judo_decode_row *rows, int64_t first, int64_t last,
-                        const judo_attention_shape *shape, int key_head, float scale)
+                        const judo_attention_shape *shape, int key_head)
 {
     judo_dtype dtype = tile->dtype;
     int64_t stride = (int64_t)shape->key_heads * shape->dim;
@@ -55,7 +55,7 @@ static void decode_rows(judo_attention_tile *tile, void *out, const void *q,
         for (int g = 0; g < group; g++) {
             int64_t head = b * shape->query_heads + key_head * group + g;
             judo_attention_tile_load(tile, (int)(b - first) * group + g,
-                                     judo_cpu_at(q, dtype, head * shape->dim), scale);
+                                     judo_cpu_at(q, dtype, head * shape->dim));
         }
     }
     if (rows[first].prefix_length > 0) {
@@ -129,10 +129,10 @@ judo_status judo_cpu_attention_decode(judo_tensor *out, const judo_tensor *q,
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (int64_t i = 0; i < items; i++) {
         judo_attention_tile tile = judo_attention_tile_at(
-            tiles + omp_get_thread_num() * tile_floats, q->dtype, shape.dim);
+            tiles + omp_get_thread_num() * tile_floats, q->dtype, shape.dim, scale);
         int64_t block = i / num_kv_heads;
         decode_rows(&tile, out->data, q->data, rows, firsts[block], firsts[block + 1], &shape,
-                    (int)(i % num_kv_heads), scale);
+                    (int)(i % num_kv_heads));
     }
     return JUDO_OK;
 }

@@ -72,9 +72,11 @@ bool judo_cpu_multiplies_bf16(void);
 
 /* c[m,n] = or += a[m,k] b[k,n] on one thread, for operands in the first caches: element (i,p)
  * of a is a[i * a_row + p * a_column], rows of c and b are ldc and ldb apart. Every element is
- * one chain of fused multiply-adds with p ascending, whatever m and n are. */
+ * one chain of fused multiply-adds with p ascending, whatever m and n are. For BF16 the
+ * elements of a and b are words of two terms (judo_vector_pairs), of which there are 2 k. */
 void judo_cpu_small_gemm(float *c, int64_t ldc, const float *a, int64_t a_row, int64_t a_column,
-                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate);
+                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate,
+                         judo_dtype dtype);
 
 /* --- softmax of a row of logits (softmax_cpu.c): head_loss and sample share the bits --- */
 

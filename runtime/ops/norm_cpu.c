@@ -117,14 +117,6 @@ judo_status judo_cpu_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const ju
     return JUDO_OK;
 }
 
-/* x - mean; 0 in the lanes from `count` on. */
-JUDO_INLINE judo_vector centered(judo_vector x, float mean, int64_t count)
-{
-    judo_vector difference = x - judo_vector_all(mean);
-    return count >= JUDO_LANES ? difference
-                               : judo_vector_load((const float *)&difference, count);
-}
-
 JUDO_INLINE void layernorm_row(void *y, const void *x, const void *w, const void *bias,
                                int64_t n, float epsilon, judo_dtype dtype)
 {
@@ -135,7 +127,8 @@ JUDO_INLINE void layernorm_row(void *y, const void *x, const void *w, const void
     float mean = judo_vector_sum(lanes) / (float)n;
     lanes = judo_vector_all(0.0f);
     for (int64_t j = 0; j < n; j += JUDO_LANES) {
-        judo_vector v = centered(judo_vector_read(x, dtype, j, n - j), mean, n - j);
+        judo_vector v = judo_vector_read(x, dtype, j, n - j) - judo_vector_all(mean);
+        v = n - j < JUDO_LANES ? judo_vector_first(v, n - j) : v;
         lanes = judo_vector_fma(v, v, lanes);
     }
     float scale = 1.0f / sqrtf(judo_vector_sum(lanes) / (float)n + epsilon);
