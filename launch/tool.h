@@ -16,6 +16,17 @@ typedef struct judo_tool {
     judo_status (*run)(int argc, char **argv);
 } judo_tool;
 
+/* A program made of such commands. */
+typedef struct judo_toolbox {
+    const char *name, *summary;
+    const char *more; /* the overview's last paragraph */
+    const judo_tool *const *tools;
+    int num_tools;
+} judo_toolbox;
+
+/* Runs the command that argv[1] names, or prints the overview; gives the exit code. */
+int judo_toolbox_main(const judo_toolbox *toolbox, int argc, char **argv);
+
 extern const judo_tool judo_tool_synth, judo_tool_init, judo_tool_pack, judo_tool_tokenize,
     judo_tool_score, judo_tool_generate, judo_tool_embed, judo_tool_reward, judo_tool_cells,
     judo_tool_report, judo_tool_inspect;

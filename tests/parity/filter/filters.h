@@ -1,0 +1,9 @@
+/* tests/parity/filter/filters.h: the commands of judo_parity. */
+#ifndef JUDO_TESTS_PARITY_FILTER_FILTERS_H
+#define JUDO_TESTS_PARITY_FILTER_FILTERS_H
+
+#include "launch/tool.h"
+
+extern const judo_tool judo_parity_resize;
+
+#endif
