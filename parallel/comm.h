@@ -43,6 +43,8 @@ typedef struct judo_comm_ops {
                                 const int64_t *offsets, char *out);
     void (*poll)(judo_comm *comm);
     judo_status (*topology)(judo_comm *comm, judo_topology *out);
+    judo_status (*split)(judo_comm *comm, int color, judo_comm **out);
+    judo_status (*set_bucket)(judo_comm *comm, int64_t bytes);
     void (*abort_job)(judo_comm *comm, int exit_code);
     void (*destroy)(judo_comm *comm);
 } judo_comm_ops;
@@ -50,6 +52,7 @@ typedef struct judo_comm_ops {
 /* Base "class": backends embed it first. */
 struct judo_comm {
     const judo_comm_ops *ops;
+    judo_comm *parent; /* that this one was split off: its deadline and phase count; or NULL */
     int rank, size;
     double deadline_seconds;
     int64_t scratch_bytes; /* held by the communicator for good */
@@ -66,8 +69,17 @@ enum {
 
 /* The communicator of a program that runs alone. */
 judo_status judo_comm_self_create(judo_comm **out) JUDO_MUST_CHECK;
+/* A communicator of the ranks that bring the same `color` (0 or more), in the order of their
+ * ranks. It lives no longer than `comm`, whose deadline and phase it shares, and breaks with
+ * it. Ranks agree on the outcome. Collective. */
+judo_status judo_comm_split(judo_comm *comm, int color, judo_comm **out) JUDO_MUST_CHECK;
 /* Accepts NULL. Collective under MPI unless the communicator is broken. */
 void judo_comm_destroy(judo_comm **comm);
+
+/* Bytes of the largest message and of the scratch of reductions, of this communicator and of
+ * those split off later; at least what two elements of each rank take. Nothing may be under
+ * way. The same on all ranks; not collective. */
+judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes) JUDO_MUST_CHECK;
 
 /* Seconds that a wait may take from now on. Long for the first step, short after. */
 void judo_comm_set_deadline(judo_comm *comm, double seconds);
@@ -118,6 +130,10 @@ void judo_comm_poll(judo_comm *comm);
 /* Ends every rank of the job with `exit_code`. Does not return. Not collective. */
 void judo_comm_abort_job(judo_comm *comm, int exit_code);
 
+/* For backends: marks this communicator and those it was split off as broken. */
+void judo_comm_break(judo_comm *comm);
+bool judo_comm_is_broken(const judo_comm *comm);
+double judo_comm_deadline(const judo_comm *comm);
 /* For backends: records and prints an expired wait. Returns JUDO_ERROR_TIMEOUT. */
 judo_status judo_comm_expired(judo_comm *comm, int64_t sequence);
 

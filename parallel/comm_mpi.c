@@ -16,7 +16,7 @@ judo_status judo_mpi_check(judo_comm_mpi *self, int code, const char *what)
     char text[MPI_MAX_ERROR_STRING + 1] = "";
     int length = 0;
     (void)MPI_Error_string(code, text, &length);
-    self->base.broken = true;
+    judo_comm_break(&self->base);
     return JUDO_FAIL(JUDO_ERROR_COMM, "rank %d of %d: %s failed in phase '%s': %s",
                      self->base.rank, self->base.size, what, self->base.phase, text);
 }
@@ -48,7 +48,7 @@ judo_status judo_mpi_wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Reque
         }
         if (spins % CLOCK_EVERY == 0) {
             waited = judo_clock() - began;
-            if (waited > self->base.deadline_seconds) {
+            if (waited > judo_comm_deadline(&self->base)) {
                 return judo_comm_expired(&self->base, sequence);
             }
         }
@@ -223,14 +223,14 @@ static void mpi_poll(judo_comm *comm)
     for (int i = 0; i < JUDO_MPI_MAX_REQUESTS; i++) {
         judo_mpi_request *slot = &self->requests[i];
         int flag;
-        if (slot->used && !comm->broken &&
+        if (slot->used && !judo_comm_is_broken(comm) &&
             MPI_Testall(slot->num_parts, slot->parts, &flag, MPI_STATUSES_IGNORE) !=
                 MPI_SUCCESS) {
-            comm->broken = true; /* the wait for the request reports it */
+            judo_comm_break(comm); /* the wait for the request reports it */
         }
     }
-    if (!comm->broken && judo_mpi_reduce_advance(self) != JUDO_OK) {
-        comm->broken = true;
+    if (!judo_comm_is_broken(comm) && judo_mpi_reduce_advance(self) != JUDO_OK) {
+        judo_comm_break(comm);
     }
 }
 
@@ -243,7 +243,7 @@ static void mpi_abort_job(judo_comm *comm, int exit_code)
 static void mpi_destroy(judo_comm *comm)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
-    if (comm->broken) {
+    if (judo_comm_is_broken(comm)) {
         return; /* messages may still arrive in these buffers */
     }
     if (self->mpi != MPI_COMM_NULL) {
@@ -259,6 +259,40 @@ static void mpi_destroy(judo_comm *comm)
     free(self);
 }
 
+static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
+    bytes = bytes > least ? bytes : least;
+    if (bytes > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "messages of %lld bytes: at most %d fit",
+                         (long long)bytes, INT32_MAX);
+    }
+    char *scratch = realloc(self->scratch, (size_t)bytes);
+    if (scratch == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld bytes of messages",
+                         (long long)bytes);
+    }
+    self->scratch = scratch;
+    self->bucket_bytes = bytes;
+    comm->scratch_bytes = bytes + (int64_t)comm->size * JUDO_COMM_SMALL_BYTES;
+    return JUDO_OK;
+}
+
+static judo_status mpi_split(judo_comm *comm, int color, judo_comm **out)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    MPI_Comm part;
+    JUDO_TRY(judo_mpi_check(self, MPI_Comm_split(self->mpi, color, comm->rank, &part),
+                            "MPI_Comm_split"));
+    int size = 0;
+    (void)MPI_Comm_size(part, &size);
+    judo_status status = size == 1 ? judo_comm_self_create(out)
+                                   : judo_comm_mpi_create(part, self->bucket_bytes, out);
+    (void)MPI_Comm_free(&part);
+    return status;
+}
+
 static const judo_comm_ops mpi_ops = {
     .name = "mpi",
     .all_gather_start = mpi_all_gather_start,
@@ -270,27 +304,21 @@ static const judo_comm_ops mpi_ops = {
     .gather_bytes = mpi_gather_bytes,
     .poll = mpi_poll,
     .topology = judo_topology_mpi,
+    .split = mpi_split,
+    .set_bucket = mpi_set_bucket,
     .abort_job = mpi_abort_job,
     .destroy = mpi_destroy,
 };
 
-static judo_status allocate_scratch(judo_comm_mpi *self)
+static judo_status allocate(judo_comm_mpi *self, int64_t bucket_bytes)
 {
     judo_comm *comm = &self->base;
-    size_t size = (size_t)comm->size;
-    int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
-    if (self->bucket_bytes < least) {
-        self->bucket_bytes = least;
+    comm->small = malloc((size_t)comm->size * JUDO_COMM_SMALL_BYTES);
+    if (comm->small == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a communicator of %d ranks",
+                         comm->size);
     }
-    self->scratch = malloc((size_t)self->bucket_bytes);
-    comm->small = malloc(size * JUDO_COMM_SMALL_BYTES);
-    comm->scratch_bytes = self->bucket_bytes + (int64_t)size * JUDO_COMM_SMALL_BYTES;
-    if (self->scratch == NULL || comm->small == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY,
-                         "no memory for a communicator of %d ranks (%lld "
-                         "bytes of scratch)",
-                         comm->size, (long long)comm->scratch_bytes);
-    }
+    JUDO_TRY(mpi_set_bucket(comm, bucket_bytes));
     JUDO_TRY(reserve(&self->halves[0], 2 * ((int64_t)comm->size - 1)));
     return reserve(&self->halves[1], 2 * ((int64_t)comm->size - 1));
 }
@@ -306,14 +334,14 @@ judo_status judo_comm_mpi_create(MPI_Comm parent, int64_t bucket_bytes, judo_com
     comm->deadline_seconds = JUDO_COMM_DEFAULT_DEADLINE;
     judo_comm_set_phase(comm, "start");
     self->mpi = MPI_COMM_NULL;
-    self->bucket_bytes = bucket_bytes > 0 ? bucket_bytes : JUDO_MPI_BUCKET_BYTES;
     judo_status status = JUDO_OK;
     JUDO_TRY_GOTO(status, failed,
                   judo_mpi_check(self, MPI_Comm_dup(parent, &self->mpi), "MPI_Comm_dup"));
     (void)MPI_Comm_set_errhandler(self->mpi, MPI_ERRORS_RETURN);
     (void)MPI_Comm_rank(self->mpi, &comm->rank);
     (void)MPI_Comm_size(self->mpi, &comm->size);
-    JUDO_TRY_GOTO(status, failed, allocate_scratch(self));
+    JUDO_TRY_GOTO(status, failed,
+                  allocate(self, bucket_bytes > 0 ? bucket_bytes : JUDO_MPI_BUCKET_BYTES));
     *out = comm;
     return JUDO_OK;
 failed:

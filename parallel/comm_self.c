@@ -86,6 +86,20 @@ static judo_status self_topology(judo_comm *comm, judo_topology *out)
     return JUDO_OK;
 }
 
+static judo_status self_split(judo_comm *comm, int color, judo_comm **out)
+{
+    (void)comm;
+    (void)color;
+    return judo_comm_self_create(out);
+}
+
+static judo_status self_set_bucket(judo_comm *comm, int64_t bytes)
+{
+    (void)comm; /* nothing is sent */
+    (void)bytes;
+    return JUDO_OK;
+}
+
 static void self_abort_job(judo_comm *comm, int exit_code)
 {
     (void)comm;
@@ -109,6 +123,8 @@ static const judo_comm_ops self_ops = {
     .gather_bytes = self_gather_bytes,
     .poll = self_poll,
     .topology = self_topology,
+    .split = self_split,
+    .set_bucket = self_set_bucket,
     .abort_job = self_abort_job,
     .destroy = self_destroy,
 };

@@ -48,9 +48,9 @@ static void check_unit_weights(const judo_param_layout *layout, int unit,
 static const judo_zero3_options variants[] = {
     {0},
     {.no_prefetch = true},
-    {.keep_gathered = true},
+    {.whole_weights = true},
     {.compute_dtype = JUDO_BF16},
-    {.compute_dtype = JUDO_BF16, .keep_gathered = true, .gradient_dtype = JUDO_BF16},
+    {.compute_dtype = JUDO_BF16, .whole_weights = true, .gradient_dtype = JUDO_BF16},
 };
 
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
