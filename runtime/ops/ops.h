@@ -48,7 +48,7 @@ typedef struct judo_ops {
                                    const judo_tensor *x, const judo_tensor *w);
 
     /* y[M,N] = x / sqrt(mean(x^2) + epsilon) * w[N]; rstd[M] (fp32) is kept for backward, may
-     * be NULL. In BF16 the quotient is rounded before w multiplies it, as in Hugging Face. */
+     * be NULL. */
     judo_status (*rmsnorm_forward)(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
                                    const judo_tensor *w, float epsilon);
     /* dx[M,N] += ; dw[N] += (dw may be NULL). */
