@@ -4,7 +4,10 @@
 #include "tests/parity/filter/filters.h"
 
 static const judo_tool *const tools[] = {
+    &judo_parity_advantages,
+    &judo_parity_policy_loss,
     &judo_parity_resize,
+    &judo_parity_sft_loss,
 };
 
 int main(int argc, char **argv)
