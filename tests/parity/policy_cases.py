@@ -15,9 +15,9 @@ def single(value):
     return struct.unpack("f", struct.pack("f", value))[0]
 
 
-def draw(random, index, most_tokens=9, vocabulary=7, groups=2, group_size=3, digits=None):
-    """One update as a request to judo and as TRL's settings and tensors; `digits` shortens the numbers."""
-    number = lambda spread: single(round(random.gauss(0, spread), digits) if digits else random.gauss(0, spread))
+def draw(random, index, most_tokens=9, vocabulary=7, groups=2, group_size=3, grid=None):
+    """One update as a request to judo and as TRL's settings and tensors; `grid` takes multiples of 1/grid, which are short."""
+    exact = lambda value: round(value * grid) / grid if grid else single(value)
     kind, importance, clip, kl, later = COMBINATIONS[index % len(COMBINATIONS)]
     count = groups * group_size
     lengths = [random.randint(1, most_tokens) for _ in range(count)]
@@ -33,13 +33,13 @@ def draw(random, index, most_tokens=9, vocabulary=7, groups=2, group_size=3, dig
         "delta": random.choice([None, 1.5]) if clip and later else None,
     }
     temperature = random.choice([1.0, 0.8, 1.7])
-    rows = [[[number(1.5) for _ in range(vocabulary)] for _ in range(length)] for length in lengths]
+    rows = [[[exact(random.gauss(0, 1.5)) for _ in range(vocabulary)] for _ in range(length)] for length in lengths]
     targets = [[random.randrange(vocabulary) for _ in range(length)] for length in lengths]
     spread = (0.02 if by_sequence else 0.2) if clip else 0.5
     case = {"settings": settings, "temperature": temperature, "logits": rows, "targets": targets, "lengths": lengths,
             "truncated": truncated, "rewards": [random.choice([0.0, 0.2, 1.0, 1.2, 2.3]) for _ in range(count)],
             "old": None, "ref": None}
-    near = lambda: [[single(logprob + random.gauss(0, spread)) for logprob in row] for row in current(case)]
+    near = lambda: [[exact(logprob + random.gauss(0, spread)) for logprob in row] for row in current(case)]
     case["old"] = near() if later else None
     case["ref"] = near() if kl else None
     case["request"] = {"loss": kind, "importance": importance}
@@ -59,31 +59,42 @@ def flat(rows, kept):
     return None if rows is None else [value for row, keep in zip(rows, kept) if keep for value in row]
 
 
+def ragged(values, lengths, rows):
+    """The inverse of `flat`; what was left out is 0."""
+    values = iter(values)
+    return [[next(values) if keep else 0.0 for _ in range(length)] for length, keep in zip(lengths, rows)]
+
+
 def kept(case):
     """A completion that is masked has no tokens at all in judo."""
     return [not (case["settings"]["mask_truncated_completions"] and cut) for cut in case["truncated"]]
 
 
-def reference(case):
-    """TRL's answer in the form of judo's."""
-    settings = dict(case["settings"])
-    trainer = trl_grpo.stand_in(**settings)
+def score(case):
+    """TRL's inputs to the loss: advantages, as floats, and masks."""
+    trainer = trl_grpo.stand_in(**case["settings"])
     inputs = trl_grpo.scored_batch(trainer, case["rewards"], case["lengths"], case["truncated"])
     inputs["advantages"] = inputs["advantages"].float().double()
-    found = trl_grpo.loss(trainer, inputs, case["logits"], case["targets"], case["temperature"], case["old"], case["ref"])
+    return trainer, inputs
+
+
+def reference(case, trainer, inputs, logprobs=None):
+    """TRL's answer in the form of judo's, at judo's log-probabilities (flat) or else its own."""
     rows = kept(case)
+    given = None if logprobs is None else ragged(logprobs, case["lengths"], rows)
+    found = trl_grpo.loss(trainer, inputs, case["logits"], case["targets"], case["temperature"], case["old"], case["ref"], given)
     shares = {name: found.metrics[f"clip_ratio/{name}"] for name in ("low_mean", "high_mean", "low_min", "high_max")}
     return {"loss": found.loss, "kl": found.metrics.get("kl", 0.0), "entropy": found.metrics["entropy"], **shares,
             "logprobs": flat(found.logprobs, rows), "gradient": flat(found.gradient, rows),
-            "logit_gradient": [value for token in flat(found.logit_gradient, rows) for value in token]}, inputs["advantages"].tolist()
+            "logit_gradient": [value for token in flat(found.logit_gradient, rows) for value in token]}
 
 
-def request(case, advantages):
+def request(case, inputs):
     """What judo is asked; the advantages are TRL's."""
     settings, rows = case["settings"], kept(case)
     return {**case["request"], "clip_low": settings["epsilon_low"], "clip_high": settings["epsilon_high"],
             "delta": settings["delta"] or 0, "kl_beta": settings["beta"], "temperature": case["temperature"],
             "max_new_tokens": settings["max_completion_length"],
-            "lengths": [length if keep else 0 for length, keep in zip(case["lengths"], rows)], "advantages": advantages,
+            "lengths": [length if keep else 0 for length, keep in zip(case["lengths"], rows)], "advantages": inputs["advantages"].tolist(),
             "logits": flat(case["logits"], rows), "targets": flat(case["targets"], rows), "old": flat(case["old"], rows),
             "ref": flat(case["ref"], rows)}

@@ -61,16 +61,19 @@ def padded(rows, width):
     return torch.tensor(filled, dtype=torch.float64)
 
 
-def loss(trainer, inputs, logits, targets, temperature, old=None, ref=None):
+def loss(trainer, inputs, logits, targets, temperature, old=None, ref=None, given=None):
     """The loss of one batch, its gradients and its metrics.
 
-    logits [row][token][vocabulary], targets, old and ref [row][token]: ragged. Gradients come back ragged too.
+    logits [row][token][vocabulary], targets, old and ref [row][token]: ragged. Gradients come back ragged too. With `given`
+    the loss sees these log-probabilities, rounded elsewhere, and the gradient still flows to the logits.
     """
     lengths = [len(row) for row in targets]
     width = inputs["completion_mask"].size(1)
     free = torch.tensor([row + [row[-1]] * (width - len(row)) for row in logits], dtype=torch.float64, requires_grad=True)
     distribution = torch.log_softmax(free / temperature, dim=-1)
     logprobs = distribution.gather(-1, padded(targets, width).long().unsqueeze(-1)).squeeze(-1)
+    if given is not None:
+        logprobs = padded(given, width) + (logprobs - logprobs.detach())
     logprobs.retain_grad()
     entropies = -(distribution.exp() * distribution).sum(-1)
     trainer._get_per_token_logps_and_entropies = lambda *_, **__: (logprobs, entropies.detach(), None)

@@ -24,16 +24,18 @@ def worst_share(found, expected):
 def policy_answers(context):
     """Yields case, TRL's answer, judo's answer."""
     cases = [policy_cases.draw(context.random, index) for index in range(context.cases)]
-    references = [policy_cases.reference(case) for case in cases]
-    requests = [policy_cases.request(case, advantages) for case, (_, advantages) in zip(cases, references)]
-    for case, (expected, _), found in zip(cases, references, context.filter("judo_parity", "policy_loss", requests=requests)):
+    scored = [policy_cases.score(case) for case in cases]
+    requests = [policy_cases.request(case, inputs) for case, (_, inputs) in zip(cases, scored)]
+    for case, given, found in zip(cases, scored, context.filter("judo_parity", "policy_loss", requests=requests)):
         settings = case["settings"]
+        expected = policy_cases.reference(case, *given, logprobs=found["logprobs"])
+        expected["logprobs"] = policy_cases.flat(policy_cases.current(case), policy_cases.kept(case))
         name = f"{settings['loss_type']} {settings['importance_sampling_level']} eps {settings['epsilon_low']} " \
                f"beta {settings['beta']} {'later' if case['old'] else 'first'}"
         yield name, case, expected, found
 
 
-@row("policy loss", "TRL 1.16 GRPOTrainer._compute_loss, fp64", bar=1e-6, cases=480, unit="of the gradient's 1-norm")
+@row("policy loss", "TRL 1.16 GRPOTrainer._compute_loss, fp64, same log-probabilities", bar=1e-6, cases=480, unit="of the gradient's 1-norm")
 def policy_loss(context):
     for name, _, expected, found in policy_answers(context):
         scale = sum(map(abs, expected["gradient"])) or 1.0
