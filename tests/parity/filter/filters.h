@@ -5,5 +5,9 @@
 #include "launch/tool.h"
 
 extern const judo_tool judo_parity_resize;
+extern const judo_tool judo_parity_labels;
+extern const judo_tool judo_parity_patch_positions;
+extern const judo_tool judo_parity_patches;
+extern const judo_tool judo_parity_token_positions;
 
 #endif

@@ -4,7 +4,8 @@
 #include "tests/parity/filter/filters.h"
 
 static const judo_tool *const tools[] = {
-    &judo_parity_resize,
+    &judo_parity_resize,  &judo_parity_labels,          &judo_parity_patch_positions,
+    &judo_parity_patches, &judo_parity_token_positions,
 };
 
 int main(int argc, char **argv)
