@@ -1,20 +1,10 @@
 """Logits, gradients, packed batches and groups of small random models."""
 import torch
-from safetensors.torch import load_file
 
 from frame import Case, row
 from noise import determined, relative
-from samples import Sample, draw_sample, draw_text, joined, logprobs_of, model_inputs, write_samples
+from samples import Sample, draw_sample, draw_text, joined, logprobs_of, model_inputs, run_judo
 from small_model import draw_model, hub_name
-
-
-def run_judo(context, small, samples, shared=False):
-    """judo's logits, log-probabilities, loss and gradients of a batch."""
-    output = small.folder / "output.safetensors"
-    context.filter("judo_parity", "gradients", requests=[{
-        "model": str(small.folder), "input": str(write_samples(small.folder / "input", samples)), "output": str(output), "shared": shared,
-        "checkpoint": context.random.random() < 0.5}])
-    return load_file(output)
 
 
 def run_reference(small, samples):
