@@ -9,6 +9,7 @@ from frame import Case, row
 
 NEAR = 1e-6  # where a threshold lies this near a value, rounding may decide what is kept
 DRAWS = 20000
+CUTS = (processors.TopKLogitsWarper, processors.TopPLogitsWarper, processors.MinPLogitsWarper)
 
 
 def draw_logits(random, kind):
@@ -73,16 +74,18 @@ def is_near(step, scores):
 
 
 def reference(request):
-    """Probabilities in double precision by the processors themselves, and the scores before anything is cut; None where rounding
-    may decide."""
-    scores = uncut = torch.tensor([request["logits"]], dtype=torch.float64)
+    """Probabilities by the processors themselves, and the scores before anything is cut; None where rounding may decide. What
+    changes single scores runs in single precision, as in use; what sums them, in double."""
+    scores = torch.tensor([request["logits"]], dtype=torch.float32)
     ids = torch.tensor([request["seen"]], dtype=torch.long)
-    for step in chain(request):
+    steps = chain(request)
+    while steps and not isinstance(steps[0], CUTS):
+        scores = steps.pop(0)(ids, scores)
+    scores = uncut = scores.double()
+    for step in steps:
         if is_near(step, scores):
             return None
         scores = step(ids, scores)
-        if not isinstance(step, (processors.TopKLogitsWarper, processors.TopPLogitsWarper, processors.MinPLogitsWarper)):
-            uncut = scores
     return scores.softmax(-1)[0].numpy(), uncut[0].tolist()
 
 
