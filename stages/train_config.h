@@ -11,6 +11,8 @@
 
 typedef enum judo_resume { JUDO_RESUME_AUTO, JUDO_RESUME_NEVER, JUDO_RESUME_MUST } judo_resume;
 
+typedef enum judo_save_policy { JUDO_SAVE_OR_STOP, JUDO_SAVE_OR_GO_ON } judo_save_policy;
+
 typedef enum judo_normalization {
     JUDO_NORMALIZE_TOKEN,
     JUDO_NORMALIZE_SAMPLE
@@ -28,7 +30,9 @@ typedef struct judo_train_config {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;
         int resume;
-        int64_t save_every, keep_last, log_every;
+        int64_t save_every, keep_last, keep_every, log_every;
+        bool async_checkpoint;
+        int on_save_error;
         bool tensorboard;
         double deadline_seconds;
     } run;

@@ -38,7 +38,7 @@ static judo_status train_loop(judo_comm *comm, judo_zero3 *zero3, const char *fo
             (void)raise(SIGKILL);
         }
         if (step % 2 == 0) {
-            JUDO_TRY(judo_checkpoint_save(comm, zero3, folder, step, "{}", 2));
+            JUDO_TRY(judo_checkpoint_save(comm, zero3, folder, step, "{}"));
         }
     }
     return JUDO_OK;
