@@ -119,7 +119,11 @@ static judo_status write_content(int descriptor, const char *path,
         start += snapshot->pieces[i].count * (int64_t)sizeof(float);
     }
     /* A rank that owns nothing still has a file of the full length. */
-    if (ftruncate(descriptor, (off_t)seal->bytes) != 0) {
+    int result;
+    do {
+        result = ftruncate(descriptor, (off_t)seal->bytes);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) {
         return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot set its length to %lld bytes: %s", path,
                          (long long)seal->bytes, strerror(errno));
     }

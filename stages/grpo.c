@@ -181,9 +181,11 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
     /* A run that ended inside a rollout and is prolonged draws it anew. */
     bool is_fresh = step % updates == 0 || !self->has_rollout;
     if (is_fresh) {
+        judo_phases_enter(&job->phases, step, JUDO_PHASE_ROLLOUT);
         JUDO_TRY(roll_out(job, self, step, step / updates));
         self->has_rollout = true;
     }
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_MODEL);
     return judo_policy_pass_update(self->pass, is_fresh);
 }
 

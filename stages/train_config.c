@@ -62,6 +62,8 @@ static const judo_config_field common_fields[] = {
      "optimizer steps; 0: from train.epochs", "max_steps"},
     {"train.epochs", JUDO_CONFIG_FLOAT, AT(train.epochs), "1", 0, 1e6, NULL,
      "passes over the data", "num_train_epochs"},
+    {"train.max_skipped_steps", JUDO_CONFIG_INT, AT(train.max_skipped_steps), "10", 1, 1e9,
+     NULL, "so many steps in a row whose gradient is not finite end the run", NULL},
     {"optimizer.learning_rate", JUDO_CONFIG_FLOAT, AT(optimizer.learning_rate), "1e-6", 0, 10,
      NULL, "peak learning rate", "learning_rate"},
     {"optimizer.beta1", JUDO_CONFIG_FLOAT, AT(optimizer.beta1), "0.9", 0, 0.9999999, NULL,

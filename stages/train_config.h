@@ -54,7 +54,7 @@ typedef struct judo_train_config {
     } data;
 
     struct {
-        int64_t max_steps;
+        int64_t max_steps, max_skipped_steps;
         double epochs;
         int64_t batch_size;
         int64_t micro_batch;

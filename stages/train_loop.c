@@ -7,6 +7,7 @@
 #include "parallel/agree.h"
 #include "parallel/interrupt.h"
 #include "parallel/run_lock.h"
+#include "stages/finite_check.h"
 #include "stages/job.h"
 #include "stages/run_checkpoint.h"
 #include "stages/run_folder.h"
@@ -39,12 +40,16 @@ static judo_status update(judo_job *job, int64_t step)
     JUDO_TRY(judo_zero3_step(job->zero, &options, job->config->optimizer.clip_norm, &done));
     judo_metrics_put(job->metrics, "grad_norm", done.gradient_norm);
     judo_metrics_put(job->metrics, "learning_rate", options.learning_rate);
-    if (!done.applied) {
-        JUDO_WARNING("step %lld: the gradient norm is not finite; the step changes nothing",
-                     (long long)step);
-        judo_metrics_put(job->metrics, "skipped", 1);
-    }
-    return JUDO_OK;
+    return judo_finite_check(job, step, done.applied);
+}
+
+/* With every row that the log prints. */
+static judo_status report_stragglers(judo_job *job, int64_t step)
+{
+    int64_t every = job->config->run.log_every;
+    return every > 0 && (step - job->first_step) % every == 0
+               ? judo_phases_report(&job->phases, job->metrics)
+               : JUDO_OK;
 }
 
 static judo_status one_step(judo_job *job, void *state, int64_t step)
@@ -53,7 +58,10 @@ static judo_status one_step(judo_job *job, void *state, int64_t step)
     judo_metrics_begin(job->metrics, step);
     judo_zero3_zero_gradients(job->zero);
     JUDO_TRY(job->stage->accumulate(job, state, step));
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_OPTIMIZER);
     JUDO_TRY(update(job, step));
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_OTHER);
+    JUDO_TRY(report_stragglers(job, step));
     judo_metrics_put(job->metrics, "epoch",
                      (double)(step + 1) * job->stage->samples_per_step(job->config) /
                          (double)job->num_samples);
@@ -152,7 +160,9 @@ judo_status judo_train(judo_comm *comm, const judo_stage *stage,
     JUDO_TRY(judo_run_folder_prepare(comm, stage, config));
     judo_status status = judo_job_open(comm, stage, config, threads, &job);
     if (status == JUDO_OK) {
+        judo_phases_begin(&job.phases, comm);
         status = train_open_job(&job);
+        judo_phases_end(&job.phases);
         judo_metrics_close(&job.metrics);
         judo_job_close(&job);
     }

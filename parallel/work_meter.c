@@ -1,0 +1,58 @@
+/* parallel/work_meter.c: a communicator's functions that wait, with a clock around them.
+ */
+#include "parallel/work_meter.h"
+
+#include "runtime/log.h"
+
+static struct {
+    const judo_comm_ops *inner;
+    judo_comm_ops timed;
+    double waited;
+} meter;
+
+static judo_status add(double began, judo_status status)
+{
+    meter.waited += judo_clock() - began;
+    return status;
+}
+
+static judo_status timed_wait(judo_comm *comm, int request)
+{
+    return add(judo_clock(), meter.inner->wait(comm, request));
+}
+
+static judo_status timed_reduce(judo_comm *comm, int64_t sequence, float *shard,
+                                const float *values, int64_t slice)
+{
+    return add(judo_clock(),
+               meter.inner->reduce_scatter_add(comm, sequence, shard, values, slice));
+}
+
+static judo_status timed_broadcast(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
+                                   int root)
+{
+    return add(judo_clock(), meter.inner->broadcast(comm, sequence, data, bytes, root));
+}
+
+void judo_work_meter_attach(judo_comm *comm)
+{
+    meter.inner = comm->ops;
+    meter.timed = *comm->ops;
+    meter.timed.wait = timed_wait;
+    meter.timed.reduce_scatter_add = timed_reduce;
+    meter.timed.broadcast = timed_broadcast;
+    meter.waited = 0;
+    comm->ops = &meter.timed;
+}
+
+void judo_work_meter_detach(judo_comm *comm)
+{
+    if (comm->ops == &meter.timed) {
+        comm->ops = meter.inner;
+    }
+}
+
+double judo_work_meter_waited(void)
+{
+    return meter.waited;
+}
