@@ -10,28 +10,30 @@ static struct {
     double waited;
 } meter;
 
-static judo_status add(double began, judo_status status)
-{
-    meter.waited += judo_clock() - began;
-    return status;
-}
-
 static judo_status timed_wait(judo_comm *comm, int request)
 {
-    return add(judo_clock(), meter.inner->wait(comm, request));
+    double began = judo_clock();
+    judo_status status = meter.inner->wait(comm, request);
+    meter.waited += judo_clock() - began;
+    return status;
 }
 
 static judo_status timed_reduce(judo_comm *comm, int64_t sequence, float *shard,
                                 const float *values, int64_t slice)
 {
-    return add(judo_clock(),
-               meter.inner->reduce_scatter_add(comm, sequence, shard, values, slice));
+    double began = judo_clock();
+    judo_status status = meter.inner->reduce_scatter_add(comm, sequence, shard, values, slice);
+    meter.waited += judo_clock() - began;
+    return status;
 }
 
 static judo_status timed_broadcast(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
                                    int root)
 {
-    return add(judo_clock(), meter.inner->broadcast(comm, sequence, data, bytes, root));
+    double began = judo_clock();
+    judo_status status = meter.inner->broadcast(comm, sequence, data, bytes, root);
+    meter.waited += judo_clock() - began;
+    return status;
 }
 
 void judo_work_meter_attach(judo_comm *comm)
