@@ -268,7 +268,9 @@ judo_status judo_comm_broadcast(judo_comm *comm, void *data, int64_t bytes, int 
 {
     int64_t sequence;
     JUDO_TRY(begin(comm, "broadcast", bytes, &sequence));
-    return finish(comm, sequence, comm->ops->broadcast(comm, sequence, data, bytes, root));
+    double began = judo_clock();
+    return finish(comm, sequence,
+                  waited(comm, began, comm->ops->broadcast(comm, sequence, data, bytes, root)));
 }
 
 judo_status judo_comm_barrier(judo_comm *comm)
@@ -335,13 +337,10 @@ failed:
     return status;
 }
 
-judo_comm_times judo_comm_take_times(judo_comm *comm)
+judo_comm_times judo_comm_times_so_far(const judo_comm *comm)
 {
-    judo_comm_times times = {.in_flight = comm->recorder.in_flight_seconds,
+    return (judo_comm_times){.in_flight = comm->recorder.in_flight_seconds,
                              .waited = comm->waited_seconds};
-    comm->recorder.in_flight_seconds = 0;
-    comm->waited_seconds = 0;
-    return times;
 }
 
 void judo_comm_poll(judo_comm *comm)
