@@ -14,6 +14,7 @@
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
 #include "stages/sample_files.h"
+#include "stages/sharding.h"
 
 typedef struct judo_grpo {
     judo_rollout rollout;
@@ -42,9 +43,10 @@ static int32_t own_prompts(const judo_job *job)
  * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options = {.frozen = true};
+    judo_zero3_options options;
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
+    JUDO_TRY(judo_sharding_options(job, true, &options));
     JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));

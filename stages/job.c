@@ -9,6 +9,7 @@
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
 #include "runtime/log.h"
+#include "stages/sharding.h"
 
 static judo_status open_processor(judo_job *job)
 {
@@ -96,7 +97,7 @@ static void print_plan(const judo_job *job)
     JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit "
               "buffers %.1f, activations %.1f",
               1e-6 * (double)(bytes.total + judo_model_activation_bytes(job->model)),
-              1e-6 * (double)bytes.weights, 1e-6 * (double)bytes.gradients,
+              1e-6 * (double)(bytes.weights + bytes.compute), 1e-6 * (double)bytes.gradients,
               1e-6 * (double)bytes.moments,
               1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
               1e-6 * (double)judo_model_activation_bytes(job->model));
@@ -104,7 +105,8 @@ static void print_plan(const judo_job *job)
 
 static judo_status open_shards(judo_job *job)
 {
-    judo_zero3_options options = {0};
+    judo_zero3_options options;
+    JUDO_TRY(judo_sharding_options(job, false, &options));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);
