@@ -50,14 +50,13 @@ static judo_status update_stored(judo_zero3 *zero3, const judo_adamw *options)
         judo_adamw adamw = *options;
         adamw.weight_decay = zero3->map.layout->params[p].decay ? options->weight_decay : 0;
         int64_t moment = zero3->map.trainable_position[range.unit] + range.at;
-        float *master = judo_zero3_master_at(zero3, range.unit, range.at);
-        JUDO_TRY(zero3->ops->adamw(
-            master, zero3->first_moment + moment, zero3->second_moment + moment,
-            judo_zero3_gradient_at(zero3, range.unit, range.at), range.count, &adamw));
-        if (zero3->master != NULL) {
-            judo_convert_from_f32(judo_zero3_compute_at(zero3, range.unit, range.at),
-                                  zero3->base.compute_dtype, master, range.count);
-        }
+        void *rounded = zero3->base.compute_dtype == JUDO_BF16
+                            ? judo_zero3_compute_at(zero3, range.unit, range.at)
+                            : NULL;
+        JUDO_TRY(zero3->ops->adamw(judo_zero3_master_at(zero3, range.unit, range.at),
+                                   zero3->first_moment + moment, zero3->second_moment + moment,
+                                   rounded, judo_zero3_gradient_at(zero3, range.unit, range.at),
+                                   range.count, &adamw));
     }
     return JUDO_OK;
 }

@@ -2,6 +2,7 @@
 #include "stages/sharding.h"
 
 #include "parallel/agree.h"
+#include "runtime/dtype_choice.h"
 #include "runtime/memory.h"
 
 #define AT(member) offsetof(judo_train_config, zero.member)
@@ -28,8 +29,9 @@ const judo_config_field judo_sharding_fields[] = {
      "units fetched ahead", NULL},
     {"zero.accumulate_locally", JUDO_CONFIG_BOOL, AT(accumulate_locally), "false", 0, 0, NULL,
      "stages 2 and 3: keep whole gradients and sum them over ranks once per step", NULL},
-    {"zero.gradient_dtype", JUDO_CONFIG_CHOICE, AT(gradient_dtype), "f32", 0, 0, "f32|bf16",
-     "in which gradients travel; they are summed in f32", "communication_data_type"},
+    {"zero.gradient_dtype", JUDO_CONFIG_CHOICE, AT(gradient_dtype), "f32", 0, 0,
+     JUDO_DTYPE_CHOICES, "in which gradients travel; they are summed in f32",
+     "communication_data_type"},
     {"zero.bucket", JUDO_CONFIG_INT, AT(bucket), "4194304", 1024, 5e8, NULL,
      "elements of gradients under way at a time; 4 bytes of scratch each",
      "zero_optimization.reduce_bucket_size|reduce_bucket_size"},
@@ -84,11 +86,12 @@ judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_o
     JUDO_TRY(judo_agree(job->comm, check(config)));
     judo_zero3_options options = judo_zero3_stage((int)config->zero.stage);
     options.frozen = frozen;
+    options.compute_dtype = judo_dtype_of_choice(config->model.dtype);
     options.no_prefetch = config->zero.prefetch == 0;
     options.prefetch = (int)config->zero.prefetch;
     options.no_overlap = !config->zero.overlap;
     options.whole_below = config->zero.persistence_threshold;
-    options.gradient_dtype = config->zero.gradient_dtype == 1 ? JUDO_BF16 : JUDO_F32;
+    options.gradient_dtype = judo_dtype_of_choice(config->zero.gradient_dtype);
     options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;
     if (config->zero.group_size > 0) {
         options.group_size = (int)config->zero.group_size;

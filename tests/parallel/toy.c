@@ -304,7 +304,7 @@ judo_status toy_reference_step(toy_reference *reference, int64_t step, double *l
         adamw.weight_decay = layout->params[p].decay ? toy_adamw(step).weight_decay : 0;
         if (!layout->params[p].frozen) {
             JUDO_TRY(ops->adamw(reference->weights + at, reference->first_moment + at,
-                                reference->second_moment + at, reference->gradient + at,
+                                reference->second_moment + at, NULL, reference->gradient + at,
                                 layout->params[p].count, &adamw));
         }
     }

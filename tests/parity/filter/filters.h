@@ -4,6 +4,12 @@
 
 #include "launch/tool.h"
 
+extern const judo_tool judo_parity_generate;
+extern const judo_tool judo_parity_gradients;
+extern const judo_tool judo_parity_layout;
 extern const judo_tool judo_parity_resize;
+extern const judo_tool judo_parity_sample;
+extern const judo_tool judo_parity_save;
+extern const judo_tool judo_parity_train;
 
 #endif

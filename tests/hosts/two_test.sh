@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# hosts_test.sh: jobs over two hosts with a network between them: the same bits as on one host, over a slow cable too; a cut
+# two_test.sh: jobs over two hosts with a network between them: the same bits as on one host, over a slow cable too; a cut
 # cable ends the job within the deadline, and the same command goes on when it is mended. 77: hosts cannot be made here.
 # shellcheck source=tests/stages/jobs.sh
 source "$(dirname "$0")/../stages/jobs.sh"
