@@ -116,18 +116,25 @@ static void grpo_close(judo_job *job, void **state)
     }
 }
 
-/* The deviation of all rewards of the step, over all ranks. Collective. */
+/* The deviation of all valid rewards of the step, over all ranks; NaN with fewer than 2.
+ * Collective. */
 static judo_status batch_deviation(judo_job *job, const judo_rollout *rollout, double *out)
 {
-    double sums[3] = {0};
-    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size; row++) {
-        sums[0] += 1;
-        sums[1] += rollout->rewards[row];
-        sums[2] += rollout->rewards[row] * rollout->rewards[row];
+    double sums[2] = {0};
+    double squares = 0;
+    int32_t rows = rollout->num_prompts * rollout->group_size;
+    for (int32_t row = 0; row < rows; row++) {
+        bool valid = !isnan(rollout->rewards[row]);
+        sums[0] += valid;
+        sums[1] += valid ? rollout->rewards[row] : 0;
     }
-    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
-    double mean = sums[1] / sums[0];
-    *out = sqrt(fmax(0, (sums[2] - sums[0] * mean * mean) / (sums[0] - 1)));
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 2));
+    for (int32_t row = 0; row < rows; row++) {
+        double distance = rollout->rewards[row] - sums[1] / sums[0];
+        squares += isnan(distance) ? 0 : distance * distance;
+    }
+    JUDO_TRY(judo_comm_sum_f64(job->comm, &squares, 1));
+    *out = sums[0] > 1 ? sqrt(squares / (sums[0] - 1)) : NAN;
     return JUDO_OK;
 }
 

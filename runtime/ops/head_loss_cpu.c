@@ -10,7 +10,6 @@
 /* What one target adds to the sums; summed over rows in order, by one thread. */
 typedef struct target_outcome {
     double loss, kl, entropy;
-    int32_t clipped;
     bool counted, correct;
 } target_outcome;
 
@@ -71,7 +70,6 @@ static target_outcome finish_row(const head_arguments *head, float *row, int64_t
     return (target_outcome){.loss = factor * (double)value.loss,
                             .kl = (double)value.kl,
                             .entropy = entropy,
-                            .clipped = value.clipped,
                             .counted = true,
                             .correct = logit / spec->temperature >= softmax.max};
 }
@@ -87,8 +85,6 @@ static void add_outcomes(judo_token_result *result, const target_outcome *outcom
         result->kl += outcomes[i].kl;
         result->entropy += outcomes[i].entropy;
         result->num_correct += outcomes[i].correct;
-        result->num_clipped_low += outcomes[i].clipped < 0;
-        result->num_clipped_high += outcomes[i].clipped > 0;
     }
 }
 
