@@ -11,6 +11,7 @@
 #include "parallel/agree.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
+#include "stages/sharding.h"
 
 static judo_status open_processor(judo_job *job)
 {
@@ -108,8 +109,8 @@ static void print_plan(const judo_job *job)
 
 static judo_status open_shards(judo_job *job)
 {
-    judo_zero3_options options = {.compute_dtype =
-                                      judo_dtype_of_choice(job->config->model.dtype)};
+    judo_zero3_options options;
+    JUDO_TRY(judo_sharding_options(job, false, &options));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);

@@ -2,6 +2,7 @@
 #include "stages/train_config.h"
 
 #include "runtime/dtype_choice.h"
+#include "stages/sharding.h"
 
 #define AT(member) offsetof(judo_train_config, member)
 
@@ -176,15 +177,17 @@ static const judo_config_field grpo_fields[] = {
 
 judo_config_table judo_train_config_table(bool for_grpo)
 {
-    static const judo_config_field *const sft_parts[] = {common_fields, sft_fields};
-    static const judo_config_field *grpo_parts[3];
+    static const judo_config_field *const sft_parts[] = {common_fields, judo_sharding_fields,
+                                                         sft_fields};
+    static const judo_config_field *grpo_parts[4];
     static judo_config_field reward_fields[JUDO_REWARD_CONFIG_NUM_FIELDS + 1];
     if (for_grpo) {
         grpo_parts[0] = common_fields;
-        grpo_parts[1] = grpo_fields;
+        grpo_parts[1] = judo_sharding_fields;
+        grpo_parts[2] = grpo_fields;
         judo_reward_config_fields(AT(rewards), reward_fields);
-        grpo_parts[2] = reward_fields;
-        return (judo_config_table){.parts = grpo_parts, .num_parts = 3};
+        grpo_parts[3] = reward_fields;
+        return (judo_config_table){.parts = grpo_parts, .num_parts = 4};
     }
-    return (judo_config_table){.parts = sft_parts, .num_parts = 2};
+    return (judo_config_table){.parts = sft_parts, .num_parts = 3};
 }

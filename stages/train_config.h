@@ -80,6 +80,12 @@ typedef struct judo_train_config {
     } optimizer;
 
     struct {
+        int64_t stage, group_size, persistence_threshold, prefetch, bucket;
+        bool hybrid, overlap, accumulate_locally;
+        int resident_weights, gradient_dtype, offload_optimizer;
+    } zero;
+
+    struct {
         int64_t prompts_per_step, group_size, max_new_tokens, updates_per_rollout;
         double temperature, top_p, min_p, repetition_penalty, logprob_temperature;
         int64_t top_k;

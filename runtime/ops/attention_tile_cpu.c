@@ -67,7 +67,12 @@ JUDO_INLINE void row_softmax(judo_attention_tile *tile, int row, int64_t count,
     for (int64_t i = 0; i < padded; i += JUDO_LANES) {
         judo_vector weight =
             judo_vector_exp(judo_vector_load(scores + i, JUDO_LANES) - judo_vector_all(max));
-        judo_vector_write(scores, dtype, i, weight, JUDO_LANES); /* at or before what is read */
+        if (dtype == JUDO_BF16) { /* two to a word, where scores were read before */
+            judo_vector_halves terms = judo_vector_terms(weight);
+            memcpy(scores + i / 2, &terms, sizeof terms);
+        } else {
+            judo_vector_store(scores + i, weight, JUDO_LANES);
+        }
         lanes += weight;
     }
     float sum = judo_vector_sum(lanes);
