@@ -251,11 +251,17 @@ JUDO_INLINE void judo_vector_convert(void *out, judo_dtype out_dtype, const void
     }
 }
 
+/* All bits in the first `count` lanes, none in the others. */
+JUDO_INLINE judo_vector_bits judo_vector_lanes_before(int64_t count)
+{
+    const judo_vector_bits lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return lanes < (int32_t)count;
+}
+
 /* v with 0 in the lanes from `count` on. */
 JUDO_INLINE judo_vector judo_vector_first(judo_vector v, int64_t count)
 {
-    const judo_vector_bits lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (judo_vector)((judo_vector_bits)v & (lanes < (int32_t)count));
+    return (judo_vector)((judo_vector_bits)v & judo_vector_lanes_before(count));
 }
 
 /* The larger and the smaller; b where one is not a number. */
