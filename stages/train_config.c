@@ -1,6 +1,8 @@
 /* stages/train_config.c: the field table of a training job. */
 #include "stages/train_config.h"
 
+#include "runtime/dtype_choice.h"
+
 #define AT(member) offsetof(judo_train_config, member)
 
 static const judo_config_field common_fields[] = {
@@ -31,6 +33,9 @@ static const judo_config_field common_fields[] = {
     {"model.activation_checkpointing", JUDO_CONFIG_CHOICE, AT(model.activation_checkpointing),
      "unit", 0, 0, "none|unit",
      "unit: keep only each block's input and recompute inside backward", NULL},
+    {"model.dtype", JUDO_CONFIG_CHOICE, AT(model.dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
+     "what the model computes in; masters, moments and gradients of weights are f32",
+     "torch_dtype"},
     {"model.save_dtype", JUDO_CONFIG_CHOICE, AT(model.save_dtype), "f32", 0, 0, "f32|bf16",
      "dtype of the saved model's weights", NULL},
     {"data.path", JUDO_CONFIG_STRING, AT(data.path), NULL, 0, 0, NULL,

@@ -44,6 +44,7 @@ typedef struct judo_train_config {
         char path[JUDO_CONFIG_STRING_BYTES];
         bool freeze_vision, freeze_merger, freeze_text;
         int activation_checkpointing;
+        int dtype; /* judo_dtype_of_choice */
         int save_dtype;
     } model;
 
