@@ -8,6 +8,15 @@ from PIL import Image
 
 SIDE = 224  # of the drawn pictures: a multiple of 28, so that no side resizes them
 SAMPLES = 8
+# Qwen2.5-VL's, for pictures and text.
+CHAT_TEMPLATE = """{%- for message in messages -%}
+{{- '<|im_start|>' + message['role'] + '\n' -}}
+{%- for part in message['content'] -%}
+{%- if part['type'] == 'image' -%}{{- '<|vision_start|><|image_pad|><|vision_end|>' -}}{%- else -%}{{- part['text'] -}}{%- endif -%}
+{%- endfor -%}
+{{- '<|im_end|>\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"""
 
 
 def words(count=6000, seed=5):

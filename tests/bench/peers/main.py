@@ -92,15 +92,18 @@ def main():
     parser.add_argument("--dtypes", nargs="+", default=["f32", "bf16"], choices=["f32", "bf16"])
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="turns of each race, after one that warms up (default 5)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/cpu", help="build folder (default: build/cpu)")
+    parser.add_argument("--scratch", type=pathlib.Path, help="keep models and data here and use those that are there (default: made anew)")
     parser.add_argument("--report", type=pathlib.Path, help="also write the table to this Markdown file")
     options = parser.parse_args()
     lines = ["| " + " | ".join(HEADS) + " |", "|" + "---|" * len(HEADS)]
     print(*lines, sep="\n", flush=True)
     fork = multiprocessing.get_context("fork")
-    with tempfile.TemporaryDirectory(prefix="judo-peers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="judo-peers-") as temporary:
+        folder = options.scratch or pathlib.Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         for name in options.rows:
             queue = fork.Queue()
-            process = fork.Process(target=run_module, args=(name, options, pathlib.Path(folder), queue))
+            process = fork.Process(target=run_module, args=(name, options, folder, queue))
             process.start()
             process.join()
             while not queue.empty():
