@@ -53,8 +53,11 @@ static judo_status one_step(judo_job *job, void *state, int64_t step)
     double begin = judo_clock();
     judo_metrics_begin(job->metrics, step);
     judo_zero3_zero_gradients(job->zero);
+    judo_comm_set_phase(job->comm, "forward and backward");
     JUDO_TRY(job->stage->accumulate(job, state, step));
+    judo_comm_set_phase(job->comm, "optimizer");
     JUDO_TRY(update(job, step));
+    judo_comm_set_phase(job->comm, "end of the step");
     judo_metrics_put(job->metrics, "epoch",
                      (double)(step + 1) * job->stage->samples_per_step(job->config) /
                          (double)job->num_samples);
