@@ -34,7 +34,4 @@ void judo_peer_texts_free(judo_peer_texts *texts);
 judo_status judo_peer_processor_load(const char *folder,
                                      judo_image_processor *out) JUDO_MUST_CHECK;
 
-/* "f32" or "bf16". */
-judo_status judo_peer_dtype(const char *name, judo_dtype *out) JUDO_MUST_CHECK;
-
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "rewards/text_embedder.h"
+#include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 #include "tests/bench/peers/program/commands.h"
 
@@ -55,7 +56,7 @@ static judo_status run(int argc, char **argv)
     embedding self = {0};
     const judo_option options[] = {{"dtype", JUDO_OPTION_STRING, &dtype_name}};
     JUDO_TRY(judo_options_parse(argc, argv, options, 1, 2, 2, places, &count));
-    JUDO_TRY(judo_peer_dtype(dtype_name, &dtype));
+    JUDO_TRY(judo_dtype_parse(dtype_name, "--dtype", &dtype));
     judo_status status = open_embedding(&self, places, dtype);
     if (status == JUDO_OK) {
         status = judo_filter_run(NULL, answer_request, &self);

@@ -3,6 +3,7 @@
 
 #include "launch/local_model.h"
 #include "models/generate.h"
+#include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 #include "tests/bench/peers/program/commands.h"
 
@@ -58,9 +59,6 @@ static judo_status open_generator(generator *self, const char *const places[2],
                                   judo_dtype dtype)
 {
     judo_batch batch;
-    if (dtype != JUDO_F32) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "generation in bf16 is not built");
-    }
     JUDO_TRY(judo_peer_processor_load(places[0], &self->processor));
     JUDO_TRY(judo_peer_sequences_read(places[1], &self->processor, &self->sequences));
     if (self->sequences.count > MOST_ROWS) {
@@ -71,7 +69,8 @@ static judo_status open_generator(generator *self, const char *const places[2],
         JUDO_TRY(judo_batch_builder_add(self->builder, &self->sequences.items[i].view));
     }
     JUDO_TRY(judo_batch_builder_batch(self->builder, &batch));
-    return judo_local_model_open(places[0], batch.num_tokens, batch.num_patches, &self->local);
+    return judo_local_model_open(places[0], batch.num_tokens, batch.num_patches, dtype,
+                                 &self->local);
 }
 
 static judo_status run(int argc, char **argv)
@@ -83,7 +82,7 @@ static judo_status run(int argc, char **argv)
     const judo_option options[] = {{"new-tokens", JUDO_OPTION_INT, &self.new_tokens},
                                    {"dtype", JUDO_OPTION_STRING, &dtype_name}};
     JUDO_TRY(judo_options_parse(argc, argv, options, 2, 2, 2, places, &count));
-    JUDO_TRY(judo_peer_dtype(dtype_name, &dtype));
+    JUDO_TRY(judo_dtype_parse(dtype_name, "--dtype", &dtype));
     judo_status status = open_generator(&self, places, dtype);
     if (status == JUDO_OK) {
         status = judo_filter_run(NULL, answer_request, &self);

@@ -12,15 +12,6 @@ judo_status judo_peer_processor_load(const char *folder, judo_image_processor *o
     return judo_image_processor_load(path, 0, out);
 }
 
-judo_status judo_peer_dtype(const char *name, judo_dtype *out)
-{
-    if (strcmp(name, "f32") != 0 && strcmp(name, "bf16") != 0) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--dtype %s: must be f32 or bf16", name);
-    }
-    *out = name[0] == 'f' ? JUDO_F32 : JUDO_BF16;
-    return JUDO_OK;
-}
-
 /* Makes room for one more item of `bytes` bytes, zeroed. */
 static judo_status grow(void **items, int32_t count, size_t bytes)
 {

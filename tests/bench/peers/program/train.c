@@ -6,6 +6,7 @@
 #include "models/qwen25vl.h"
 #include "parallel/comm.h"
 #include "parallel/zero3.h"
+#include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 #include "tests/bench/peers/program/commands.h"
 
@@ -50,10 +51,7 @@ static judo_status open_model(training *t, const char *folder)
 {
     judo_qwen_config config;
     judo_weight_source source;
-    judo_zero3_options sharding = {0};
-    if (t->options.dtype != JUDO_F32) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "training in bf16 is not built");
-    }
+    judo_zero3_options sharding = {.compute_dtype = t->options.dtype};
     JUDO_TRY(judo_qwen_config_load(folder, &config));
     JUDO_TRY(judo_comm_self_create(&t->comm));
     JUDO_TRY(judo_model_create(&config, judo_ops_cpu(), &t->options, &t->model));
@@ -136,7 +134,7 @@ static judo_status run(int argc, char **argv)
     const judo_option options[] = {{"micro-batch", JUDO_OPTION_INT, &micro_batch},
                                    {"dtype", JUDO_OPTION_STRING, &dtype}};
     JUDO_TRY(judo_options_parse(argc, argv, options, 2, 2, 2, places, &count));
-    JUDO_TRY(judo_peer_dtype(dtype, &t.options.dtype));
+    JUDO_TRY(judo_dtype_parse(dtype, "--dtype", &t.options.dtype));
     JUDO_TRY(judo_peer_processor_load(places[0], &t.processor));
     JUDO_TRY(judo_peer_sequences_read(places[1], &t.processor, &sequences));
     judo_status status =
