@@ -9,6 +9,7 @@
 #include "data/banned_ids.h"
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
+#include "parallel/replica_check.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
@@ -169,6 +170,10 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     double begin = judo_clock();
     JUDO_TRY(judo_zero3_gather_resident(job->zero, &weights));
     JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
+    int64_t every = job->config->run.check_replicas_every;
+    if (every > 0 && (index + 1) % every == 0) {
+        JUDO_TRY(judo_replica_check(job->comm, weights));
+    }
     judo_zero3_release_resident(job->zero);
     judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);
     JUDO_TRY(advantages_of(job, &self->rollout));

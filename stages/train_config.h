@@ -37,7 +37,7 @@ typedef struct judo_train_config {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;
         int resume;
-        int64_t save_every, keep_last, keep_every, log_every;
+        int64_t save_every, keep_last, keep_every, log_every, check_replicas_every;
         bool async_checkpoint;
         int on_save_error;
         bool tensorboard;

@@ -6,8 +6,8 @@
  *   faults_job agree | alone                 one rank fails, with and without an agreement
  *
  * Keys: steps every keep background tolerant deadline size, and what is to happen: do (kill
- * stop exit fail nan slow signal) in phase (data forward backward reduction optimizer rollout
- * save) of step on rank. */
+ * stop exit fail nan flip slow signal) in phase (data forward backward reduction optimizer
+ * rollout save) of step on rank. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "parallel/checkpoint.h"
 #include "parallel/interrupt.h"
 #include "parallel/process.h"
+#include "parallel/replica_check.h"
 #include "tests/faults/sabotage.h"
 #include "tests/parallel/toy.h"
 
@@ -95,9 +96,11 @@ static judo_status roll_out(job *self, long step)
 {
     judo_params *resident = NULL;
     JUDO_TRY(judo_zero3_gather_resident(self->zero3, &resident));
-    judo_status status = sabotage_strike(&self->sabotage, "rollout", step);
+    JUDO_TRY(judo_agree(self->comm, sabotage_strike(&self->sabotage, "rollout", step)));
+    JUDO_TRY(sabotage_flip(&self->sabotage, resident, step));
+    JUDO_TRY(judo_replica_check(self->comm, resident));
     judo_zero3_release_resident(self->zero3);
-    return judo_agree(self->comm, status);
+    return JUDO_OK;
 }
 
 static judo_status train_step(job *self, long step)

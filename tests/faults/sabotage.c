@@ -34,6 +34,18 @@ judo_status sabotage_strike(const sabotage *self, const char *phase, long step)
     return JUDO_OK;
 }
 
+judo_status sabotage_flip(const sabotage *self, judo_params *copy, long step)
+{
+    judo_tensor weights;
+    if (strcmp(self->deed, "flip") != 0 || self->comm->rank != self->rank ||
+        self->step != step) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(copy->ops->acquire(copy, VICTIM, -1, &weights));
+    ((unsigned char *)weights.data)[17] ^= 4;
+    return copy->ops->release(copy, VICTIM);
+}
+
 static struct {
     judo_params base;
     judo_params *inner;

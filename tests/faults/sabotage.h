@@ -16,6 +16,9 @@ typedef struct sabotage {
  */
 judo_status sabotage_strike(const sabotage *self, const char *phase, long step) JUDO_MUST_CHECK;
 
+/* The deed "flip": one bit of the second unit's weights in a rank's own copy. */
+judo_status sabotage_flip(const sabotage *self, judo_params *copy, long step) JUDO_MUST_CHECK;
+
 /* Parameters that pass on to `inner` and strike on the way: in the second unit's forward
  * ("forward"), in its backward with its gradient lent ("backward"; the deed "nan" poisons it)
  * and in the middle of its reduction ("reduction": the others have begun). Valid until the next
