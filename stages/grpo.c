@@ -9,6 +9,7 @@
 #include "data/banned_ids.h"
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
+#include "parallel/replica_check.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
@@ -167,9 +168,12 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
 {
     judo_params *weights = NULL;
     double begin = judo_clock();
-    judo_comm_set_phase(job->comm, "rollout");
     JUDO_TRY(judo_zero3_gather_resident(job->zero, &weights));
     JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
+    int64_t every = job->config->run.check_replicas_every;
+    if (every > 0 && (index + 1) % every == 0) {
+        JUDO_TRY(judo_replica_check(job->comm, weights));
+    }
     judo_zero3_release_resident(job->zero);
     judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);
     JUDO_TRY(advantages_of(job, &self->rollout));
@@ -179,7 +183,6 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     }
     JUDO_TRY(judo_agree(job->comm, judo_policy_pass_pack(self->pass, &self->rollout)));
     if (self->reference) {
-        judo_comm_set_phase(job->comm, "reference model");
         JUDO_TRY(judo_policy_pass_reference(self->pass, judo_zero3_params(self->reference)));
     }
     return JUDO_OK;
@@ -192,10 +195,11 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
     /* A run that ended inside a rollout and is prolonged draws it anew. */
     bool is_fresh = step % updates == 0 || !self->has_rollout;
     if (is_fresh) {
+        judo_phases_enter(&job->phases, step, JUDO_PHASE_ROLLOUT);
         JUDO_TRY(roll_out(job, self, step, step / updates));
         self->has_rollout = true;
     }
-    judo_comm_set_phase(job->comm, "forward and backward");
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_MODEL);
     return judo_policy_pass_update(self->pass, is_fresh);
 }
 

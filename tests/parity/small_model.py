@@ -19,6 +19,8 @@ class SmallModel:
     config: dict
     folder: pathlib.Path
     model: Qwen2_5_VLForConditionalGeneration
+    schedule: str = ""  # of a training run
+    settings: dict | None = None
 
     @property
     def cell(self):
@@ -32,10 +34,10 @@ def split_in_three(random, total):
 
 
 def draw_vision(random, width):
-    patch, merge, heads = random.choice([2, 3, 4, 7, 14]), random.choice([1, 2, 2, 2, 3]), random.choice([1, 2, 3, 4])
-    depth = random.randint(1, 4)
+    patch, merge, depth = random.choice([2, 3, 4, 7, 14]), random.choice([1, 2, 2, 2, 3]), random.randint(1, 4)
+    heads, head = random.choice([(1, 16), (1, 32), (2, 8), (2, 20), (3, 12), (4, 4), (4, 16), (5, 8)])
     return {
-        "model_type": "qwen2_5_vl", "depth": depth, "hidden_size": heads * random.choice([4, 8, 12, 20, 32]),
+        "model_type": "qwen2_5_vl", "depth": depth, "hidden_size": heads * head,
         "intermediate_size": random.randint(5, 70), "num_heads": heads, "hidden_act": "silu", "in_channels": 3, "patch_size": patch,
         "temporal_patch_size": 2, "spatial_merge_size": merge, "window_size": patch * merge * random.choice([1, 2, 3, 4]),
         "out_hidden_size": width, "tokens_per_second": 2,
@@ -44,10 +46,10 @@ def draw_vision(random, width):
 
 def draw_config(random):
     """Group sizes, head dimensions, depths and vocabularies that are no round numbers; ties and rotary splits of all kinds."""
-    key_heads, group = random.choice([1, 1, 2, 3]), random.choice([1, 2, 3, 4, 7])
-    head = random.choice([4, 8, 10, 16, 24, 32, 64])
-    while key_heads * group * head > 256:
-        head, group = max(4, head // 2), max(1, group // 2)
+    while True:
+        key_heads, group, head = random.choice([1, 1, 2, 3]), random.choice([1, 2, 3, 4, 7]), random.choice([4, 8, 10, 16, 24, 32, 64])
+        if 16 <= key_heads * group * head <= 256:
+            break
     width, vocab = key_heads * group * head, random.randint(30, 700)
     config = {
         "architectures": ["Qwen2_5_VLForConditionalGeneration"], "model_type": "qwen2_5_vl", "vocab_size": vocab, "hidden_size": width,

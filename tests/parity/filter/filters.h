@@ -7,12 +7,16 @@
 extern const judo_tool judo_parity_advantages;
 extern const judo_tool judo_parity_generate;
 extern const judo_tool judo_parity_gradients;
+extern const judo_tool judo_parity_labels;
 extern const judo_tool judo_parity_layout;
+extern const judo_tool judo_parity_patch_positions;
+extern const judo_tool judo_parity_patches;
 extern const judo_tool judo_parity_policy_loss;
 extern const judo_tool judo_parity_resize;
 extern const judo_tool judo_parity_sample;
 extern const judo_tool judo_parity_save;
 extern const judo_tool judo_parity_sft_loss;
+extern const judo_tool judo_parity_token_positions;
 extern const judo_tool judo_parity_train;
 
 /* A command without options but --input. */
