@@ -11,8 +11,6 @@
 #include "data/unicode.h"
 
 struct judo_bpe_trainer {
-    judo_splitter *splitter;
-    judo_split_room *room;
     judo_ids points;        /* scratch */
     judo_text normal;       /* scratch */
     judo_byte_table pieces; /* distinct pieces */
@@ -33,14 +31,6 @@ judo_status judo_bpe_trainer_open(judo_bpe_trainer **out)
     if (trainer == NULL) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a tokenizer's training");
     }
-    judo_status status = judo_splitter_open(&trainer->splitter);
-    if (status == JUDO_OK) {
-        status = judo_split_room_open(trainer->splitter, &trainer->room);
-    }
-    if (status != JUDO_OK) {
-        judo_bpe_trainer_close(&trainer);
-        return status;
-    }
     *out = trainer;
     return JUDO_OK;
 }
@@ -51,8 +41,6 @@ void judo_bpe_trainer_close(judo_bpe_trainer **handle)
     if (trainer == NULL) {
         return;
     }
-    judo_split_room_close(&trainer->room);
-    judo_splitter_close(&trainer->splitter);
     judo_ids_free(&trainer->points);
     judo_text_free(&trainer->normal);
     judo_byte_table_free(&trainer->pieces);
@@ -96,9 +84,7 @@ judo_status judo_bpe_trainer_add(judo_bpe_trainer *trainer, const char *text, si
         JUDO_TRY(judo_unicode_compose(text + at, valid, &trainer->points, &trainer->normal));
         size_t from = 0;
         while (from < trainer->normal.length) {
-            size_t end = from;
-            JUDO_TRY(judo_splitter_next(trainer->splitter, trainer->room, trainer->normal.bytes,
-                                        trainer->normal.length, from, &end));
+            size_t end = judo_split_next(trainer->normal.bytes, trainer->normal.length, from);
             JUDO_TRY(count_piece(trainer, trainer->normal.bytes + from, end - from));
             from = end;
         }

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <jpeglib.h>
 #include <jerror.h>
 
@@ -17,6 +18,7 @@ typedef struct jpeg_job {
     struct jpeg_progress_mgr progress;
     jmp_buf jump;
     judo_image image;
+    uint8_t *inks; /* one row of CMYK */
     const char *source;
     size_t length;
     char message[JMSG_LENGTH_MAX];
@@ -68,11 +70,46 @@ static judo_status check_header(jpeg_job *job)
                          job->source, (unsigned long long)width, (unsigned long long)height,
                          job->length);
     }
-    if (decoder->jpeg_color_space == JCS_CMYK || decoder->jpeg_color_space == JCS_YCCK ||
-        decoder->num_components == 2 || decoder->num_components > 3) {
+    if (decoder->num_components == 2 || decoder->num_components > 4) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: JPEG with %d colour components (CMYK?); convert it to RGB",
-                         job->source, decoder->num_components);
+                         "%s: JPEG with %d colour components; convert it to RGB", job->source,
+                         decoder->num_components);
+    }
+    return JUDO_OK;
+}
+
+/* value * weight / 255, rounded as Pillow rounds it. */
+static int weighted(int value, int weight)
+{
+    int product = value * weight + 128;
+    return ((product >> 8) + product) >> 8;
+}
+
+/* Four-colour files hold the complements of their inks (Adobe's convention, which Pillow takes
+ * for granted): light passes an ink of amount a to (255 - a) / 255. */
+static void inks_to_rgb(const uint8_t *inks, int32_t width, uint8_t *rgb)
+{
+    for (int32_t x = 0; x < width; x++) {
+        int light = inks[4 * x + 3];
+        for (int c = 0; c < 3; c++) {
+            int shown = light - weighted(255 - inks[4 * x + c], light);
+            rgb[3 * x + c] = (uint8_t)(shown < 0 ? 0 : shown);
+        }
+    }
+}
+
+static judo_status create_image(jpeg_job *job)
+{
+    const struct jpeg_decompress_struct *decoder = &job->decoder;
+    int32_t width = (int32_t)decoder->output_width;
+    JUDO_TRY(judo_image_create(width, (int32_t)decoder->output_height,
+                               decoder->output_components == 1 ? 1 : 3, &job->image));
+    if (decoder->output_components == 4) {
+        job->inks = malloc((size_t)width * 4);
+        if (job->inks == NULL) {
+            return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for a row of %d pixels",
+                             job->source, width);
+        }
     }
     return JUDO_OK;
 }
@@ -91,14 +128,19 @@ static judo_status decode(jpeg_job *job, const uint8_t *bytes)
     jpeg_mem_src(decoder, bytes, (unsigned long)job->length);
     (void)jpeg_read_header(decoder, TRUE);
     JUDO_TRY(check_header(job));
-    decoder->out_color_space = decoder->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    decoder->out_color_space = decoder->num_components == 1   ? JCS_GRAYSCALE
+                               : decoder->num_components == 4 ? JCS_CMYK
+                                                              : JCS_RGB;
     (void)jpeg_start_decompress(decoder);
-    JUDO_TRY(judo_image_create((int32_t)decoder->output_width, (int32_t)decoder->output_height,
-                               decoder->output_components, &job->image));
+    JUDO_TRY(create_image(job));
     size_t stride = (size_t)job->image.width * (size_t)job->image.channels;
     while (decoder->output_scanline < decoder->output_height) {
-        JSAMPROW row = job->image.pixels + (size_t)decoder->output_scanline * stride;
+        uint8_t *pixels = job->image.pixels + (size_t)decoder->output_scanline * stride;
+        JSAMPROW row = job->inks != NULL ? job->inks : pixels;
         (void)jpeg_read_scanlines(decoder, &row, 1);
+        if (job->inks != NULL) {
+            inks_to_rgb(job->inks, job->image.width, pixels);
+        }
     }
     (void)jpeg_finish_decompress(decoder);
     return JUDO_OK;
@@ -114,6 +156,7 @@ judo_status judo_jpeg_decode(const uint8_t *bytes, size_t length, const char *so
     job.errors.emit_message = on_message;
     judo_status status = decode(&job, bytes);
     jpeg_destroy_decompress(&job.decoder);
+    free(job.inks);
     if (status != JUDO_OK) {
         judo_image_free(&job.image);
         return status;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <png.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ typedef struct png_job {
     size_t length, offset;
     const char *source;
     judo_image image;
+    uint8_t *deep; /* 16-bit grey pixels, high byte first */
     uint8_t *encoded;
     size_t encoded_length, encoded_capacity;
     char message[256];
@@ -49,6 +51,13 @@ static void read_bytes(png_structp png, png_bytep out, size_t count)
     job->offset += count;
 }
 
+/* Pillow keeps the 16 bits of grey without alpha and only then converts. */
+static bool is_deep_grey(png_structp png, png_infop info)
+{
+    return png_get_color_type(png, info) == PNG_COLOR_TYPE_GRAY &&
+           png_get_bit_depth(png, info) == 16;
+}
+
 /* Asks libpng for plain 8-bit grey or RGB rows; Pillow's convert() drops alpha, so do we. */
 static void ask_for_8_bit(png_structp png, png_infop info)
 {
@@ -58,7 +67,9 @@ static void ask_for_8_bit(png_structp png, png_infop info)
     } else if (color == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, info) < 8) {
         png_set_expand_gray_1_2_4_to_8(png);
     }
-    png_set_strip_16(png);
+    if (!is_deep_grey(png, info)) {
+        png_set_strip_16(png);
+    }
     png_set_strip_alpha(png);
 }
 
@@ -77,27 +88,55 @@ static judo_status check_header(const png_job *job)
     return JUDO_OK;
 }
 
+static void read_rows(png_structp png, int passes, uint8_t *pixels, size_t stride,
+                      int32_t height)
+{
+    for (int pass = 0; pass < passes; pass++) {
+        for (int32_t y = 0; y < height; y++) {
+            png_read_row(png, pixels + (size_t)y * stride, NULL);
+        }
+    }
+    png_read_end(png, NULL);
+}
+
+/* Pillow's conversion of 16-bit grey does not scale: what is above 255 becomes 255. */
+static judo_status read_deep_rows(png_job *job, int passes)
+{
+    size_t width = (size_t)job->image.width;
+    size_t count = width * (size_t)job->image.height;
+    job->deep = calloc(count, 2);
+    if (job->deep == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for %zu pixels of 16 bits",
+                         job->source, count);
+    }
+    read_rows(job->png, passes, job->deep, 2 * width, job->image.height);
+    for (size_t i = 0; i < count; i++) {
+        job->image.pixels[i] = job->deep[2 * i] > 0 ? 255 : job->deep[2 * i + 1];
+    }
+    return JUDO_OK;
+}
+
 static judo_status decode_rows(png_job *job)
 {
     png_structp png = job->png;
     int passes = png_set_interlace_handling(png);
     png_read_update_info(png, job->info);
     int channels = png_get_channels(png, job->info);
-    if ((channels != 1 && channels != 3) || png_get_bit_depth(png, job->info) != 8) {
+    int depth = png_get_bit_depth(png, job->info);
+    if ((channels != 1 && channels != 3) || (depth != 8 && !is_deep_grey(png, job->info))) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: PNG with %d channels after conversion; save it as 8-bit RGB",
-                         job->source, channels);
+                         "%s: PNG with %d channels of %d bits after conversion; save it as "
+                         "8-bit RGB",
+                         job->source, channels, depth);
     }
     JUDO_TRY(judo_image_create((int32_t)png_get_image_width(png, job->info),
                                (int32_t)png_get_image_height(png, job->info), channels,
                                &job->image));
-    size_t stride = (size_t)job->image.width * (size_t)channels;
-    for (int pass = 0; pass < passes; pass++) {
-        for (int32_t y = 0; y < job->image.height; y++) {
-            png_read_row(png, job->image.pixels + (size_t)y * stride, NULL);
-        }
+    if (depth == 16) {
+        return read_deep_rows(job, passes);
     }
-    png_read_end(png, NULL);
+    read_rows(png, passes, job->image.pixels, (size_t)job->image.width * (size_t)channels,
+              job->image.height);
     return JUDO_OK;
 }
 
@@ -129,6 +168,7 @@ judo_status judo_png_decode(const uint8_t *bytes, size_t length, const char *sou
         status = decode(&job);
     }
     png_destroy_read_struct(&job.png, &job.info, NULL);
+    free(job.deep);
     if (status != JUDO_OK) {
         judo_image_free(&job.image);
         return status;

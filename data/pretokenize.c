@@ -1,93 +1,113 @@
-/* data/pretokenize.c: Qwen2's split pattern in PCRE2's terms. */
-#define PCRE2_CODE_UNIT_WIDTH 8
+/* data/pretokenize.c: Qwen2's split pattern, written out: the alternatives in their order, each
+ * as greedy as the pattern. */
 #include "data/pretokenize.h"
 
-#include <pcre2.h>
-#include <stdlib.h>
+#include "data/unicode.h"
+#include "data/unicode_ranges.h"
 
-struct judo_splitter {
-    pcre2_code *code;
-};
+typedef enum kind { END, LETTER, NUMBER, NEWLINE, SPACE, OTHER } kind;
 
-struct judo_split_room {
-    pcre2_match_data *match;
-};
-
-/* PCRE2's \s also takes U+180E, which lost White_Space in Unicode 6.3: spelled out instead. */
-#define SPACES                                                                                 \
-    "\\x{09}-\\x{0D}\\x{20}\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}"       \
-    "\\x{202F}\\x{205F}\\x{3000}"
-
-static const char pattern[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
-    " ?[^" SPACES "\\p{L}\\p{N}]+[\\r\\n]*|[" SPACES "]*[\\r\\n]+|"
-    "[" SPACES "]+(?![^" SPACES "])|[" SPACES "]+";
-
-judo_status judo_splitter_open(judo_splitter **out)
+static kind kind_of(int32_t point)
 {
-    judo_splitter *splitter = calloc(1, sizeof *splitter);
-    if (splitter == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the split pattern");
+    if (point < 0x80) {
+        int32_t letter = point | 0x20;
+        if (letter >= 'a' && letter <= 'z') {
+            return LETTER;
+        }
+        if (point >= '0' && point <= '9') {
+            return NUMBER;
+        }
+        if (point == '\r' || point == '\n') {
+            return NEWLINE;
+        }
+        return judo_unicode_is_space(point) ? SPACE : OTHER;
     }
-    int error = 0;
-    PCRE2_SIZE place = 0;
-    splitter->code =
-        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &place, NULL);
-    if (splitter->code == NULL) {
-        free(splitter);
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "PCRE2 error %d at %zu of the split pattern",
-                         error, (size_t)place);
+    if (judo_unicode_is_letter(point)) {
+        return LETTER;
     }
-    /* Without executable memory the interpreter does the same, slower. */
-    (void)pcre2_jit_compile(splitter->code, PCRE2_JIT_COMPLETE);
-    *out = splitter;
-    return JUDO_OK;
+    if (judo_unicode_is_number(point)) {
+        return NUMBER;
+    }
+    return judo_unicode_is_space(point) ? SPACE : OTHER;
 }
 
-void judo_splitter_close(judo_splitter **splitter)
+/* The kind of the character at `at`, and where it ends. */
+static kind look(const char *text, size_t length, size_t at, size_t *end)
 {
-    if (*splitter != NULL) {
-        pcre2_code_free((*splitter)->code);
-        free(*splitter);
-        *splitter = NULL;
-    }
+    int32_t point = 0;
+    size_t used = judo_utf8_next(text + at, length - at, &point);
+    *end = at + used;
+    return used == 0 ? END : kind_of(point);
 }
 
-judo_status judo_split_room_open(const judo_splitter *splitter, judo_split_room **out)
+static size_t skip(const char *text, size_t length, size_t at, kind wanted)
 {
-    judo_split_room *room = calloc(1, sizeof *room);
-    if (room != NULL) {
-        room->match = pcre2_match_data_create_from_pattern(splitter->code, NULL);
+    size_t end = at;
+    while (look(text, length, at, &end) == wanted) {
+        at = end;
     }
-    if (room == NULL || room->match == NULL) {
-        free(room);
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the split pattern");
-    }
-    *out = room;
-    return JUDO_OK;
+    return at;
 }
 
-void judo_split_room_close(judo_split_room **room)
+/* (?i:'s|'t|'re|'ve|'m|'ll|'d): its end, or `at`. The long s is a lower-case form of S. */
+static size_t skip_contraction(const char *text, size_t length, size_t at)
 {
-    if (*room != NULL) {
-        pcre2_match_data_free((*room)->match);
-        free(*room);
-        *room = NULL;
+    if (text[at] != '\'' || length - at < 2) {
+        return at;
     }
+    char first = (char)(text[at + 1] | 0x20);
+    if (first == 's' || first == 't' || first == 'm' || first == 'd') {
+        return at + 2;
+    }
+    if (length - at < 3) {
+        return at;
+    }
+    char second = (char)(text[at + 2] | 0x20);
+    bool known = (first == 'r' && second == 'e') || (first == 'v' && second == 'e') ||
+                 (first == 'l' && second == 'l');
+    bool long_s = text[at + 1] == '\xC5' && text[at + 2] == '\xBF';
+    return known || long_s ? at + 3 : at;
 }
 
-judo_status judo_splitter_next(const judo_splitter *splitter, judo_split_room *room,
-                               const char *text, size_t length, size_t start, size_t *end)
+/* \s*[\r\n]+|\s+(?!\S)|\s+: through the last newline of a run of spaces; else all of a run at
+ * the text's end; else all but the run's last character, which goes with what follows. */
+static size_t skip_spaces(const char *text, size_t length, size_t at)
 {
-    int found = pcre2_match(splitter->code, (PCRE2_SPTR)text, length, start, PCRE2_NO_UTF_CHECK,
-                            room->match, NULL);
-    size_t stop = found < 0 ? start : pcre2_get_ovector_pointer(room->match)[1];
-    if (stop <= start) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
-                         "PCRE2 result %d at byte %zu of a text of %zu bytes", found, start,
-                         length);
+    size_t after_newline = 0;
+    size_t last = at;
+    size_t now = at;
+    size_t end = at;
+    kind found = look(text, length, now, &end);
+    while (found == SPACE || found == NEWLINE) {
+        after_newline = found == NEWLINE ? end : after_newline;
+        last = now;
+        now = end;
+        found = look(text, length, now, &end);
     }
-    *end = stop;
-    return JUDO_OK;
+    if (after_newline > 0) {
+        return after_newline;
+    }
+    return found == END || last == at ? now : last;
+}
+
+size_t judo_split_next(const char *text, size_t length, size_t start)
+{
+    size_t end = skip_contraction(text, length, start);
+    if (end > start) {
+        return end;
+    }
+    size_t second_end = start;
+    kind first = look(text, length, start, &end);
+    if (first == NUMBER || first == END) {
+        return first == END ? start + 1 : end;
+    }
+    kind second = look(text, length, end, &second_end);
+    if (first == LETTER || (first != NEWLINE && second == LETTER)) {
+        return skip(text, length, end, LETTER);
+    }
+    if (first == OTHER || (text[start] == ' ' && second == OTHER)) {
+        end = skip(text, length, end, OTHER);
+        return skip(text, length, end, NEWLINE);
+    }
+    return skip_spaces(text, length, start);
 }

@@ -112,9 +112,6 @@ judo_status judo_tokenizer_open(const char *folder, judo_tokenizer **out)
         judo_added_tokens_seal(&tokenizer->added);
         status = number_tokens(tokenizer);
     }
-    if (status == JUDO_OK) {
-        status = judo_splitter_open(&tokenizer->splitter);
-    }
     if (status != JUDO_OK) {
         judo_tokenizer_close(&tokenizer);
         return status;
@@ -132,14 +129,12 @@ void judo_tokenizer_close(judo_tokenizer **handle)
     while (tokenizer->idle != NULL) {
         judo_tokenizer_room *room = tokenizer->idle;
         tokenizer->idle = room->next_idle;
-        judo_split_room_close(&room->split);
         judo_bpe_room_free(&room->merge);
         judo_ids_free(&room->points);
         judo_text_free(&room->normal);
         free(room);
     }
     (void)pthread_mutex_destroy(&tokenizer->lock);
-    judo_splitter_close(&tokenizer->splitter);
     judo_bpe_free(&tokenizer->bpe);
     judo_added_tokens_free(&tokenizer->added);
     free(tokenizer->added_of);

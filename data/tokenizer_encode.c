@@ -19,11 +19,6 @@ static judo_status take_room(judo_tokenizer *tokenizer, judo_tokenizer_room **ou
         if (room == NULL) {
             return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to tokenize");
         }
-        judo_status status = judo_split_room_open(tokenizer->splitter, &room->split);
-        if (status != JUDO_OK) {
-            free(room);
-            return status;
-        }
     }
     *out = room;
     return JUDO_OK;
@@ -43,8 +38,7 @@ static judo_status encode_plain(const judo_tokenizer *tokenizer, judo_tokenizer_
 {
     size_t at = 0;
     while (at < length) {
-        size_t end = at;
-        JUDO_TRY(judo_splitter_next(tokenizer->splitter, room->split, text, length, at, &end));
+        size_t end = judo_split_next(text, length, at);
         JUDO_TRY(judo_bpe_encode(&tokenizer->bpe, &room->merge, text + at, end - at, out));
         at = end;
     }

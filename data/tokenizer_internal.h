@@ -13,7 +13,6 @@
 /* One encode call's scratch; kept between calls in the tokenizer's list of idle ones. */
 typedef struct judo_tokenizer_room {
     struct judo_tokenizer_room *next_idle;
-    judo_split_room *split;
     judo_bpe_room merge;
     judo_ids points;
     judo_text normal;
@@ -26,7 +25,6 @@ struct judo_tokenizer {
     int32_t size;
     int32_t *added_of; /* [size] index into added.tokens, or -1 */
     bool normalize;    /* NFC */
-    judo_splitter *splitter;
     pthread_mutex_t lock; /* guards idle */
     judo_tokenizer_room *idle;
 };

@@ -67,6 +67,19 @@ static judo_status check_split(const judo_json *pre, const char *source)
     return check_unset(bytes, "use_regex", source);
 }
 
+/* A post_processor that adds no tokens: ByteLevel (of offsets only), or the template of nothing
+ * but the text, which Transformers 5 writes. */
+static bool adds_nothing(const judo_json *post)
+{
+    if (judo_json_is_null(post) || string_is(post, "type", "ByteLevel")) {
+        return true;
+    }
+    const judo_json *single = judo_json_get(post, "single");
+    return string_is(post, "type", "TemplateProcessing") && judo_json_is_array(single) &&
+           judo_json_size(single) == 1 &&
+           judo_json_is_object(judo_json_get(judo_json_first(single), "Sequence"));
+}
+
 static judo_status check_pipeline(const judo_json *document, const char *source, bool *nfc)
 {
     const judo_json *normalizer = judo_json_get(document, "normalizer");
@@ -74,8 +87,7 @@ static judo_status check_pipeline(const judo_json *document, const char *source,
     if (*nfc && !string_is(normalizer, "type", "NFC")) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s: the normalizer is not NFC", source);
     }
-    const judo_json *post = judo_json_get(document, "post_processor");
-    if (!judo_json_is_null(post) && !string_is(post, "type", "ByteLevel")) {
+    if (!adds_nothing(judo_json_get(document, "post_processor"))) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
                          "%s: the post_processor is not ByteLevel: it would add tokens",
                          source);

@@ -5,7 +5,12 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "data/unicode_ranges.h"
 #include "runtime/utf8.h"
+
+/* The one canonical composition that came between Unicode 9, which the reference's normal forms
+ * know, and utf8proc's version. */
+enum { NEW_COMPOSITE = 0x11938, NEW_COMPOSITE_TAIL = 0x11930 };
 
 size_t judo_utf8_next(const char *bytes, size_t length, int32_t *point)
 {
@@ -76,7 +81,8 @@ bool judo_unicode_surely_nfc(const char *bytes, size_t length)
 
 static unsigned combining_class(int32_t point)
 {
-    return (unsigned)utf8proc_get_property(point)->combining_class;
+    unsigned rank = (unsigned)utf8proc_get_property(point)->combining_class & 0xffu;
+    return rank != 0 && judo_unicode_is_unordered_mark(point) ? 0 : rank;
 }
 
 /* Stable counting sort of a run of marks by combining class: utf8proc's own sort is quadratic,
@@ -86,9 +92,9 @@ static judo_status sort_marks(int32_t *points, int64_t count)
     int64_t starts[257] = {0};
     bool sorted = true;
     for (int64_t i = 0; i < count; i++) {
-        unsigned rank = combining_class(points[i]) & 0xffu;
+        unsigned rank = combining_class(points[i]);
         starts[rank + 1]++;
-        sorted = sorted && (i == 0 || (combining_class(points[i - 1]) & 0xffu) <= rank);
+        sorted = sorted && (i == 0 || combining_class(points[i - 1]) <= rank);
     }
     if (sorted) {
         return JUDO_OK;
@@ -102,7 +108,7 @@ static judo_status sort_marks(int32_t *points, int64_t count)
         starts[rank + 1] += starts[rank];
     }
     for (int64_t i = 0; i < count; i++) {
-        ordered[starts[combining_class(points[i]) & 0xffu]++] = points[i];
+        ordered[starts[combining_class(points[i])]++] = points[i];
     }
     memcpy(points, ordered, (size_t)count * sizeof *ordered);
     free(ordered);
@@ -139,6 +145,10 @@ judo_status judo_unicode_decompose(const char *bytes, size_t length, judo_ids *p
         }
         at += used;
         JUDO_TRY(judo_ids_reserve(points, LONGEST));
+        if (point == NEW_COMPOSITE) {
+            points->ids[points->count++] = point;
+            continue;
+        }
         int last_boundclass = 0;
         utf8proc_ssize_t made =
             utf8proc_decompose_char(point, points->ids + points->count, LONGEST,
@@ -151,8 +161,17 @@ judo_status judo_unicode_decompose(const char *bytes, size_t length, judo_ids *p
     return order_marks(points, from);
 }
 
-/* utf8proc takes U+11A7, the place before the first final consonant, for a final consonant and
- * swallows it behind a syllable; it composes with nothing, so runs end before it. */
+/* True if nothing before the point composes with it or with what follows. utf8proc takes
+ * U+11A7, the place before the first final consonant, for a final consonant and swallows it
+ * behind a syllable. */
+static bool stands_apart(int32_t point)
+{
+    enum { NO_FINAL = 0x11A7 };
+
+    return point == NO_FINAL || point == NEW_COMPOSITE_TAIL ||
+           (point >= 0x300 && judo_unicode_is_unordered_mark(point));
+}
+
 static judo_status compose_run(int32_t *points, int64_t count, judo_text *out)
 {
     utf8proc_ssize_t made = utf8proc_normalize_utf32(points, (utf8proc_ssize_t)count,
@@ -171,14 +190,12 @@ static judo_status compose_run(int32_t *points, int64_t count, judo_text *out)
 judo_status judo_unicode_compose(const char *bytes, size_t length, judo_ids *points,
                                  judo_text *out)
 {
-    enum { NO_FINAL = 0x11A7 };
-
     judo_ids_clear(points);
     JUDO_TRY(judo_unicode_decompose(bytes, length, points));
     int64_t at = 0;
     while (at < points->count) {
         int64_t end = at + 1;
-        while (end < points->count && points->ids[end] != NO_FINAL) {
+        while (end < points->count && !stands_apart(points->ids[end])) {
             end++;
         }
         JUDO_TRY(compose_run(points->ids + at, end - at, out));

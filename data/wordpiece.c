@@ -10,6 +10,7 @@
 #include "data/added_tokens.h"
 #include "data/byte_table.h"
 #include "data/unicode.h"
+#include "data/unicode_ranges.h"
 #include "runtime/file.h"
 
 enum { MAX_VOCAB_BYTES = 1 << 28, MAX_WORD_POINTS = 100 };
@@ -135,11 +136,26 @@ static bool is_han(int32_t point)
            (point >= 0x2F800 && point <= 0x2FA1F);
 }
 
+/* The reference's classes are those of Unicode 8: U+166D and U+111C9 were punctuation then,
+ * U+1734 was a nonspacing mark. */
 static bool is_punctuation(int32_t point)
 {
     bool ascii = (point >= 33 && point <= 47) || (point >= 58 && point <= 64) ||
                  (point >= 91 && point <= 96) || (point >= 123 && point <= 126);
-    return ascii || judo_unicode_is_punctuation(point);
+    bool then = point == 0x166D || point == 0x111C9;
+    return ascii || then ||
+           (judo_unicode_is_punctuation(point) && !judo_unicode_is_unknown_to_bert(point));
+}
+
+static bool is_mark(int32_t point)
+{
+    return point == 0x1734 || (point != 0x111C9 && judo_unicode_is_nonspacing(point) &&
+                               !judo_unicode_is_unknown_to_bert(point));
+}
+
+static bool is_control(int32_t point)
+{
+    return judo_unicode_is_control(point) && !judo_unicode_is_unknown_to_bert(point);
 }
 
 /* A character of the raw text as BERT's cleaning leaves it: control characters, U+0000 and
@@ -147,7 +163,7 @@ static bool is_punctuation(int32_t point)
 static judo_status clean(int32_t point, judo_text *out)
 {
     bool kept_control = point == '\t' || point == '\n' || point == '\r';
-    if (point == 0xFFFD || (!kept_control && judo_unicode_is_control(point))) {
+    if (point == 0xFFFD || (!kept_control && is_control(point))) {
         return JUDO_OK;
     }
     if (judo_unicode_is_space(point)) {
@@ -181,7 +197,7 @@ static judo_status normalize(const char *text, size_t length, judo_ids *points)
     JUDO_TRY(status);
     int64_t kept = 0;
     for (int64_t i = 0; i < points->count; i++) {
-        if (!judo_unicode_is_nonspacing(points->ids[i])) {
+        if (!is_mark(points->ids[i])) {
             points->ids[kept++] = judo_unicode_lower(points->ids[i]);
         }
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "data/banned_ids.h"
+#include "runtime/dtype_choice.h"
 
 static judo_status check_options(const judo_chat_model_options *options)
 {
@@ -35,19 +36,27 @@ static judo_status check_vocabulary(const judo_chat_model *model, const char *fo
     return JUDO_OK;
 }
 
-/* The small files first: their mistakes show before the weights are read. */
-static judo_status open_parts(const char *folder, judo_chat_model *out)
+/* The small files. */
+static judo_status open_prompt_parts(const char *folder, judo_chat_model *out)
 {
     char path[1200];
-    const judo_chat_model_options *options = &out->options;
-    JUDO_TRY(check_options(options));
+    JUDO_TRY(check_options(&out->options));
     (void)snprintf(path, sizeof path, "%s/preprocessor_config.json", folder);
     JUDO_TRY(judo_tokenizer_open(folder, &out->tokenizer));
     JUDO_TRY(judo_tokenizer_specials(out->tokenizer, &out->specials));
-    JUDO_TRY(judo_image_processor_load(path, 0, &out->processor));
+    return judo_image_processor_load(path, 0, &out->processor);
+}
+
+/* The small files first: their mistakes show before the weights are read. */
+static judo_status open_parts(const char *folder, judo_chat_model *out)
+{
+    const judo_chat_model_options *options = &out->options;
+    judo_dtype dtype;
+    JUDO_TRY(judo_dtype_parse(options->dtype, "--dtype", &dtype));
+    JUDO_TRY(open_prompt_parts(folder, out));
     JUDO_TRY(judo_batch_builder_create(&out->processor, &out->builder));
-    JUDO_TRY(
-        judo_local_model_open(folder, options->max_tokens, options->max_patches, &out->local));
+    JUDO_TRY(judo_local_model_open(folder, options->max_tokens, options->max_patches, dtype,
+                                   &out->local));
     JUDO_TRY(check_vocabulary(out, folder));
     if (!options->ban_controls) {
         return JUDO_OK;
@@ -64,6 +73,18 @@ judo_status judo_chat_model_open(const char *folder, const judo_chat_model_optio
 {
     *out = (judo_chat_model){.options = *options};
     judo_status status = open_parts(folder, out);
+    if (status != JUDO_OK) {
+        judo_chat_model_close(out);
+    }
+    return status;
+}
+
+judo_status judo_chat_model_open_prompts(const char *folder,
+                                         const judo_chat_model_options *options,
+                                         judo_chat_model *out)
+{
+    *out = (judo_chat_model){.options = *options};
+    judo_status status = open_prompt_parts(folder, out);
     if (status != JUDO_OK) {
         judo_chat_model_close(out);
     }

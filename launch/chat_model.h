@@ -10,6 +10,7 @@
 typedef struct judo_chat_model_options {
     const char *root;                /* what image paths are relative to */
     int64_t max_tokens, max_patches; /* of one request; memory is planned for them */
+    const char *dtype;               /* what the model computes in: JUDO_DTYPE_CHOICES */
     bool ban_controls; /* vision and control tokens, and rows without a token, cannot be drawn
                         */
 } judo_chat_model_options;
@@ -28,6 +29,10 @@ typedef struct judo_chat_model {
  * where it is while open. */
 judo_status judo_chat_model_open(const char *folder, const judo_chat_model_options *options,
                                  judo_chat_model *out) JUDO_MUST_CHECK;
+/* The same without weights: only prompts can be read. */
+judo_status judo_chat_model_open_prompts(const char *folder,
+                                         const judo_chat_model_options *options,
+                                         judo_chat_model *out) JUDO_MUST_CHECK;
 void judo_chat_model_close(judo_chat_model *model);
 
 /* JUDO_ERROR_ARGUMENT, with the numbers, unless `tokens` and `patches` fit the plan. */

@@ -122,16 +122,20 @@ static judo_status allocate(reader *r, const judo_json *messages)
     return JUDO_OK;
 }
 
-static judo_status read_all(reader *r, const judo_json *messages)
+static judo_status read_all(reader *r, const judo_json *request, const judo_json *messages)
 {
     char place[1300];
+    judo_chat_options options = {0};
+    JUDO_TRY(judo_json_get_bool_or(request, "add_vision_id", r->source, false,
+                                   &options.add_vision_id));
+    JUDO_TRY(judo_json_get_bool_or(request, "add_generation_prompt", r->source, true,
+                                   &options.add_generation_prompt));
     JUDO_TRY(allocate(r, messages));
     for (const judo_json *item = judo_json_first(messages); item; item = judo_json_next(item)) {
         (void)snprintf(place, sizeof place, "%s: message %d", r->source, r->num_messages + 1);
         JUDO_TRY(read_message(r, item, place));
     }
     judo_chat_prompt *out = r->out;
-    judo_chat_options options = {.add_generation_prompt = true};
     JUDO_TRY(judo_chat_render(r->model->tokenizer, r->messages, r->num_messages,
                               r->image_tokens, out->num_images, &options, &out->ids,
                               &out->image_starts));
@@ -155,7 +159,7 @@ judo_status judo_chat_prompt_read(const judo_chat_model *model, const judo_json 
         return JUDO_FAIL(JUDO_ERROR_FORMAT,
                          "%s: needs 'messages', a list of {\"role\", \"content\"}", source);
     }
-    judo_status status = read_all(&r, messages);
+    judo_status status = read_all(&r, request, messages);
     free(r.messages);
     free(r.parts);
     if (status != JUDO_OK) {

@@ -5,7 +5,7 @@
 #include "launch/chat_model.h"
 #include "runtime/json.h"
 
-/* A prompt that ends with the assistant's header. Owns everything; `view` borrows from it, so
+/* A prompt that ends with the assistant's header, unless asked otherwise. Owns everything; `view` borrows from it, so
  * the prompt must stay where it was read. */
 typedef struct judo_chat_prompt {
     judo_ids ids, image_starts;
@@ -17,7 +17,8 @@ typedef struct judo_chat_prompt {
 
 /* Reads "messages" in the hub's form: an array of {"role", "content"}, content a string or a
  * list of {"type": "text", "text"} and {"type": "image", "image": path}. Reads the pictures,
- * too. `source` names the request in errors. `out` is empty after a failure. */
+ * too. "add_vision_id" (false) and "add_generation_prompt" (true) mean what they mean to
+ * apply_chat_template. `source` names the request in errors. `out` is empty after a failure. */
 judo_status judo_chat_prompt_read(const judo_chat_model *model, const judo_json *request,
                                   const char *source, judo_chat_prompt *out) JUDO_MUST_CHECK;
 void judo_chat_prompt_free(judo_chat_prompt *prompt);

@@ -46,8 +46,11 @@ static long local_ranks(void)
 
 static void prepare_environment(void)
 {
-    /* PMIx's default store crashes about one srun launch in twenty. */
-    (void)setenv("PMIX_MCA_gds", "hash", 0);
+    /* PMIx's default store crashes about one srun launch in twenty; under mpirun, whose daemons
+     * hold the other store, asking for this one makes jobs on several hosts hang. */
+    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL) {
+        (void)setenv("PMIX_MCA_gds", "hash", 0);
+    }
     /* A rank that spins on a CPU that another rank needs makes a barrier a thousand times
      * slower. */
     long ranks = local_ranks();

@@ -18,11 +18,19 @@ static judo_status timed_wait(judo_comm *comm, int request)
     return status;
 }
 
-static judo_status timed_reduce(judo_comm *comm, int64_t sequence, float *shard,
-                                const float *values, int64_t slice)
+static judo_status timed_reduce_start(judo_comm *comm, int64_t sequence,
+                                      const judo_reduction *reduction)
 {
     double began = judo_clock();
-    judo_status status = meter.inner->reduce_scatter_add(comm, sequence, shard, values, slice);
+    judo_status status = meter.inner->reduce_start(comm, sequence, reduction);
+    meter.waited += judo_clock() - began;
+    return status;
+}
+
+static judo_status timed_reduce_finish(judo_comm *comm)
+{
+    double began = judo_clock();
+    judo_status status = meter.inner->reduce_finish(comm);
     meter.waited += judo_clock() - began;
     return status;
 }
@@ -41,7 +49,8 @@ void judo_work_meter_attach(judo_comm *comm)
     meter.inner = comm->ops;
     meter.timed = *comm->ops;
     meter.timed.wait = timed_wait;
-    meter.timed.reduce_scatter_add = timed_reduce;
+    meter.timed.reduce_start = timed_reduce_start;
+    meter.timed.reduce_finish = timed_reduce_finish;
     meter.timed.broadcast = timed_broadcast;
     meter.waited = 0;
     comm->ops = &meter.timed;

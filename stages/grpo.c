@@ -10,6 +10,7 @@
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
 #include "parallel/replica_check.h"
+#include "runtime/dtype_choice.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
@@ -43,7 +44,8 @@ static int32_t own_prompts(const judo_job *job)
  * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options = {.frozen = true};
+    judo_zero3_options options = {
+        .frozen = true, .compute_dtype = judo_dtype_of_choice(job->config->model.dtype)};
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
     JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
@@ -115,18 +117,25 @@ static void grpo_close(judo_job *job, void **state)
     }
 }
 
-/* The deviation of all rewards of the step, over all ranks. Collective. */
+/* The deviation of all valid rewards of the step, over all ranks; NaN with fewer than 2.
+ * Collective. */
 static judo_status batch_deviation(judo_job *job, const judo_rollout *rollout, double *out)
 {
-    double sums[3] = {0};
-    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size; row++) {
-        sums[0] += 1;
-        sums[1] += rollout->rewards[row];
-        sums[2] += rollout->rewards[row] * rollout->rewards[row];
+    double sums[2] = {0};
+    double squares = 0;
+    int32_t rows = rollout->num_prompts * rollout->group_size;
+    for (int32_t row = 0; row < rows; row++) {
+        bool valid = !isnan(rollout->rewards[row]);
+        sums[0] += valid;
+        sums[1] += valid ? rollout->rewards[row] : 0;
     }
-    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
-    double mean = sums[1] / sums[0];
-    *out = sqrt(fmax(0, (sums[2] - sums[0] * mean * mean) / (sums[0] - 1)));
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 2));
+    for (int32_t row = 0; row < rows; row++) {
+        double distance = rollout->rewards[row] - sums[1] / sums[0];
+        squares += isnan(distance) ? 0 : distance * distance;
+    }
+    JUDO_TRY(judo_comm_sum_f64(job->comm, &squares, 1));
+    *out = sums[0] > 1 ? sqrt(squares / (sums[0] - 1)) : NAN;
     return JUDO_OK;
 }
 
@@ -174,6 +183,7 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     }
     JUDO_TRY(judo_agree(job->comm, judo_policy_pass_pack(self->pass, &self->rollout)));
     if (self->reference) {
+        judo_phases_enter(&job->phases, step, JUDO_PHASE_REFERENCE);
         JUDO_TRY(judo_policy_pass_reference(self->pass, judo_zero3_params(self->reference)));
     }
     return JUDO_OK;

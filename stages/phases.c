@@ -10,8 +10,12 @@
 #include "parallel/work_meter.h"
 #include "runtime/log.h"
 
-static const char *const names[JUDO_NUM_PHASES] = {"data", "rollout", "forward and backward",
-                                                   "optimizer", "metrics and checkpoints"};
+static const char *const names[JUDO_NUM_PHASES] = {"data",
+                                                   "rollout",
+                                                   "reference model",
+                                                   "forward and backward",
+                                                   "optimizer",
+                                                   "metrics and checkpoints"};
 
 void judo_phases_begin(judo_phases *phases, judo_comm *comm)
 {

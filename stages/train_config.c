@@ -1,6 +1,8 @@
 /* stages/train_config.c: the field table of a training job. */
 #include "stages/train_config.h"
 
+#include "runtime/dtype_choice.h"
+
 #define AT(member) offsetof(judo_train_config, member)
 
 static const judo_config_field common_fields[] = {
@@ -38,6 +40,9 @@ static const judo_config_field common_fields[] = {
     {"model.activation_checkpointing", JUDO_CONFIG_CHOICE, AT(model.activation_checkpointing),
      "unit", 0, 0, "none|unit",
      "unit: keep only each block's input and recompute inside backward", NULL},
+    {"model.dtype", JUDO_CONFIG_CHOICE, AT(model.dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
+     "what the model computes in; masters, moments and gradients of weights are f32",
+     "torch_dtype"},
     {"model.save_dtype", JUDO_CONFIG_CHOICE, AT(model.save_dtype), "f32", 0, 0, "f32|bf16",
      "dtype of the saved model's weights", NULL},
     {"data.path", JUDO_CONFIG_STRING, AT(data.path), NULL, 0, 0, NULL,
@@ -132,12 +137,25 @@ static const judo_config_field grpo_fields[] = {
      "weight of the k3 KL to the reference model; 0: no reference is loaded", "beta"},
     {"grpo.clip_low", JUDO_CONFIG_FLOAT, AT(grpo.clip_low), "0.2", 0, 1, NULL,
      "ratio is clipped below 1 - clip_low", "epsilon"},
-    {"grpo.clip_high", JUDO_CONFIG_FLOAT, AT(grpo.clip_high), "0.2", 0, 10, NULL,
-     "ratio is clipped above 1 + clip_high", "epsilon_high"},
-    {"grpo.loss", JUDO_CONFIG_CHOICE, AT(grpo.loss), "grpo", 0, 0, "grpo|bnpo|dr_grpo|dapo",
+    {"grpo.clip_high", JUDO_CONFIG_FLOAT, AT(grpo.clip_high), "-1", -1, 10, NULL,
+     "ratio is clipped above 1 + clip_high; -1: as clip_low", "epsilon_high"},
+    {"grpo.delta", JUDO_CONFIG_FLOAT, AT(grpo.delta), "0", 0, 1e6, NULL,
+     "the ratio of a disadvantage counts no more than this (two-sided clip); 0: no bound",
+     "delta"},
+    {"grpo.loss", JUDO_CONFIG_CHOICE, AT(grpo.loss), "grpo", 0, 0,
+     "grpo|bnpo|dr_grpo|dapo|luspo|gspo",
      "grpo: mean of the completions' means; bnpo, dapo: mean over all tokens; dr_grpo: sum / "
-     "(completions x max_new_tokens)",
+     "(completions x max_new_tokens); luspo: mean of the completions' sums; gspo: grpo with "
+     "grpo.importance=sequence",
      "loss_type"},
+    {"grpo.importance", JUDO_CONFIG_CHOICE, AT(grpo.importance), "token", 0, 0,
+     "token|sequence",
+     "the ratio to clip: of each token, or one of the whole completion (GSPO; clip_low 3e-4, "
+     "clip_high 4e-4 suit it)",
+     "importance_sampling_level"},
+    {"grpo.mask_truncated", JUDO_CONFIG_BOOL, AT(grpo.mask_truncated), "false", 0, 0, NULL,
+     "completions that reached max_new_tokens take no part in the loss",
+     "mask_truncated_completions"},
     {"grpo.advantage_scale", JUDO_CONFIG_CHOICE, AT(grpo.advantage_scale), "group", 0, 0,
      "group|batch|none", "what a group's centred rewards are divided by", "scale_rewards"},
     {"run.check_replicas_every", JUDO_CONFIG_INT, AT(run.check_replicas_every), "50", 0, 1e9,

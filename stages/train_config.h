@@ -22,8 +22,15 @@ typedef enum judo_policy_loss {
     JUDO_POLICY_GRPO,
     JUDO_POLICY_BNPO,
     JUDO_POLICY_DR_GRPO,
-    JUDO_POLICY_DAPO
+    JUDO_POLICY_DAPO,
+    JUDO_POLICY_LUSPO,
+    JUDO_POLICY_GSPO /* grpo at sequence level */
 } judo_policy_loss;
+
+typedef enum judo_importance {
+    JUDO_IMPORTANCE_TOKEN,
+    JUDO_IMPORTANCE_SEQUENCE
+} judo_importance;
 
 typedef struct judo_train_config {
     struct {
@@ -41,6 +48,7 @@ typedef struct judo_train_config {
         char path[JUDO_CONFIG_STRING_BYTES];
         bool freeze_vision, freeze_merger, freeze_text;
         int activation_checkpointing;
+        int dtype; /* judo_dtype_of_choice */
         int save_dtype;
     } model;
 
@@ -74,9 +82,9 @@ typedef struct judo_train_config {
         int64_t prompts_per_step, group_size, max_new_tokens, updates_per_rollout;
         double temperature, top_p, min_p, repetition_penalty, logprob_temperature;
         int64_t top_k;
-        double kl_beta, clip_low, clip_high;
-        int loss, advantage_scale;
-        bool keep_samples;
+        double kl_beta, clip_low, clip_high, delta; /* clip_high below 0: as clip_low */
+        int loss, importance, advantage_scale;
+        bool mask_truncated, keep_samples;
     } grpo;
 
     char minilm_path[JUDO_CONFIG_STRING_BYTES];

@@ -224,7 +224,7 @@ static void test_logprobs__are_the_same_bits_at_a_usual_width(void **state)
     judo_weight_source source = judo_random_init_source(&init);
     loaded l = {0};
     assert_ok(judo_model_create(&f.config, judo_ops_cpu(), &plan, &l.model));
-    assert_ok(judo_local_params_create(judo_model_layout(l.model), false, &l.params));
+    assert_ok(judo_local_params_create(judo_model_layout(l.model), JUDO_F32, false, &l.params));
     assert_ok(judo_local_params_load(l.params, &source));
     judo_generate_options options = varied;
     const int32_t stops[] = {3, 33, 333, 433, 533, 633, 733, 833, 933, 1033};

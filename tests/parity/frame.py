@@ -77,7 +77,7 @@ class Context:
     def filter(self, program, *arguments, requests):
         """Sends requests as JSON lines through a filter; gives its answers."""
         lines = "".join(json.dumps(request) + "\n" for request in requests)
-        answers = [json.loads(line) for line in self.run(program, *arguments, text=lines).splitlines()]
+        answers = [json.loads(line) for line in self.run(program, *arguments, text=lines).split("\n") if line]
         if len(answers) != len(requests):
             raise RuntimeError(f"{program} answered {len(answers)} of {len(requests)} requests")
         return answers

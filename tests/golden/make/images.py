@@ -3,12 +3,14 @@
 FOLDER/images.txt has one line per file: name width height crc32-of-RGB crc32-of-L.
 """
 import pathlib
-import struct
 import sys
 import zlib
 
 import numpy as np
 from PIL import Image
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "parity"))
+from picture_files import encode_png  # pylint: disable=wrong-import-position
 
 folder = pathlib.Path(sys.argv[1])
 WIDTH, HEIGHT = 19, 13
@@ -19,16 +21,8 @@ rgb = Image.fromarray(smooth)
 grey = rgb.convert("L")
 
 
-def chunk(kind, data):
-    return (struct.pack(">I", len(data)) + kind + data
-            + struct.pack(">I", zlib.crc32(kind + data)))
-
-
-def raw_png(name, depth, color, rows):
-    head = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, color, 0, 0, 0)
-    body = zlib.compress(b"".join(b"\0" + row for row in rows))
-    (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
-                                + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+def raw_png(name, depth, color, samples, interlaced=False):
+    (folder / name).write_bytes(encode_png(samples, depth, color, interlaced))
 
 
 rgb.save(folder / "420.jpg", quality=80)
@@ -45,17 +39,22 @@ grey_alpha.putalpha(alpha)
 grey_alpha.save(folder / "grey_alpha.png")
 rgb.quantize(16).save(folder / "palette.png", transparency=3)
 grey.convert("1").save(folder / "one_bit.png")
-four_bit = (np.asarray(grey) >> 4).astype(np.uint8)
-packed = np.pad(four_bit, ((0, 0), (0, WIDTH % 2)))
-raw_png("four_bit.png", 4, 0, [(row[0::2] << 4 | row[1::2]).tobytes() for row in packed])
-raw_png("rgb16.png", 16, 2,
-        [row.tobytes() for row in draw.randint(0, 65536, (HEIGHT, WIDTH * 3)).astype(">u2")])
-rgb.convert("CMYK").save(folder / "cmyk.jpg")
+raw_png("four_bit.png", 4, 0, np.asarray(grey)[..., None] >> 4)
+raw_png("rgb16.png", 16, 2, draw.randint(0, 65536, (HEIGHT, WIDTH, 3)))
+raw_png("grey16.png", 16, 0, draw.randint(0, 400, (HEIGHT, WIDTH, 1)))
+raw_png("interlaced.png", 8, 2, smooth, interlaced=True)
+raw_png("grey16_interlaced.png", 16, 0, draw.randint(0, 400, (HEIGHT, WIDTH, 1)), interlaced=True)
+inks = Image.fromarray(np.dstack([smooth, np.asarray(grey) // 2]), mode="CMYK")
+inks.save(folder / "cmyk.jpg", quality=80)
+content = (folder / "cmyk.jpg").read_bytes()
+adobe = content.index(b"Adobe") + 11  # how the inks are coded
+(folder / "ycck.jpg").write_bytes(content[:adobe] + b"\x02" + content[adobe + 1:])
+turned = Image.Exif()
+turned[0x0112] = 6
+rgb.save(folder / "turned.jpg", quality=80, exif=turned)
 
 with open(folder / "images.txt", "w") as table:
     for path in sorted(folder.glob("*.*g")):
-        if path.name == "cmyk.jpg":
-            continue
         image = Image.open(path)
         crcs = [zlib.crc32(image.convert(mode).tobytes()) for mode in ("RGB", "L")]
         table.write(f"{path.name} {WIDTH} {HEIGHT} {crcs[0]:08x} {crcs[1]:08x}\n")
