@@ -10,12 +10,12 @@
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
 #include "parallel/replica_check.h"
-#include "runtime/dtype_choice.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
 #include "stages/sample_files.h"
+#include "stages/sharding.h"
 
 typedef struct judo_grpo {
     judo_rollout rollout;
@@ -44,10 +44,10 @@ static int32_t own_prompts(const judo_job *job)
  * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options = {
-        .frozen = true, .compute_dtype = judo_dtype_of_choice(job->config->model.dtype)};
+    judo_zero3_options options;
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
+    JUDO_TRY(judo_sharding_options(job, true, &options));
     JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));

@@ -33,7 +33,6 @@ typedef struct judo_straggler {
 } judo_straggler;
 
 void judo_phases_begin(judo_phases *phases, judo_comm *comm);
-void judo_phases_end(judo_phases *phases);
 /* From now on: counts work, and names the communicator's phase for the messages of an expired
  * wait. Not collective. */
 void judo_phases_enter(judo_phases *phases, int64_t step, judo_phase phase);

@@ -44,6 +44,7 @@ typedef struct judo_job {
     judo_params *params;               /* the sharded parameters */
     judo_metrics *metrics;             /* NULL on ranks other than 0 */
     judo_phases phases;                /* a stage says what it is doing */
+    judo_comm_times comm_times;        /* at the last metrics */
     int64_t first_step, total_steps;   /* of this launch: resumed at first_step */
     int64_t skipped, skipped_in_a_row; /* steps without a finite gradient, of this launch */
 } judo_job;

@@ -2,6 +2,7 @@
 #include "stages/train_config.h"
 
 #include "runtime/dtype_choice.h"
+#include "stages/sharding.h"
 
 #define AT(member) offsetof(judo_train_config, member)
 
@@ -27,6 +28,11 @@ static const judo_config_field common_fields[] = {
      "print the metrics every so many steps; 0: never", "logging_steps"},
     {"run.tensorboard", JUDO_CONFIG_BOOL, AT(run.tensorboard), "true", 0, 0, NULL,
      "write TensorBoard event files", NULL},
+    {"run.timeline_steps", JUDO_CONFIG_INT, AT(run.timeline_steps), "0", 0, 1000, NULL,
+     "record what every rank does in so many steps to timeline.json (Chrome trace); 0: none",
+     NULL},
+    {"run.timeline_from", JUDO_CONFIG_INT, AT(run.timeline_from), "2", 0, 1e9, NULL,
+     "steps of this launch before the recording starts", NULL},
     {"run.deadline_seconds", JUDO_CONFIG_FLOAT, AT(run.deadline_seconds), "600", 1, 1e6, NULL,
      "how long a rank waits for the others before the job ends with a report", "ddp_timeout"},
     {"model.path", JUDO_CONFIG_STRING, AT(model.path), NULL, 0, 0, NULL,
@@ -175,15 +181,17 @@ static const judo_config_field grpo_fields[] = {
 
 judo_config_table judo_train_config_table(bool for_grpo)
 {
-    static const judo_config_field *const sft_parts[] = {common_fields, sft_fields};
-    static const judo_config_field *grpo_parts[3];
+    static const judo_config_field *const sft_parts[] = {common_fields, judo_sharding_fields,
+                                                         sft_fields};
+    static const judo_config_field *grpo_parts[4];
     static judo_config_field reward_fields[JUDO_REWARD_CONFIG_NUM_FIELDS + 1];
     if (for_grpo) {
         grpo_parts[0] = common_fields;
-        grpo_parts[1] = grpo_fields;
+        grpo_parts[1] = judo_sharding_fields;
+        grpo_parts[2] = grpo_fields;
         judo_reward_config_fields(AT(rewards), reward_fields);
-        grpo_parts[2] = reward_fields;
-        return (judo_config_table){.parts = grpo_parts, .num_parts = 3};
+        grpo_parts[3] = reward_fields;
+        return (judo_config_table){.parts = grpo_parts, .num_parts = 4};
     }
-    return (judo_config_table){.parts = sft_parts, .num_parts = 2};
+    return (judo_config_table){.parts = sft_parts, .num_parts = 3};
 }

@@ -41,6 +41,7 @@ typedef struct judo_train_config {
         bool async_checkpoint;
         int on_save_error;
         bool tensorboard;
+        int64_t timeline_steps, timeline_from;
         double deadline_seconds;
     } run;
 
@@ -77,6 +78,12 @@ typedef struct judo_train_config {
         int64_t warmup_steps;
         double warmup_ratio, minimum_ratio;
     } optimizer;
+
+    struct {
+        int64_t stage, group_size, persistence_threshold, prefetch, bucket;
+        bool hybrid, overlap, accumulate_locally;
+        int resident_weights, gradient_dtype, offload_optimizer;
+    } zero;
 
     struct {
         int64_t prompts_per_step, group_size, max_new_tokens, updates_per_rollout;

@@ -12,6 +12,7 @@
 #include "stages/run_checkpoint.h"
 #include "stages/run_folder.h"
 #include "stages/schedule.h"
+#include "stages/timeline_file.h"
 
 static judo_adamw update_options(const judo_train_config *config, int64_t step, int64_t total)
 {
@@ -55,6 +56,7 @@ static judo_status report_stragglers(judo_job *job, int64_t step)
 static judo_status one_step(judo_job *job, void *state, int64_t step)
 {
     double begin = judo_clock();
+    JUDO_TRY(judo_timeline_file_before(job, step));
     judo_metrics_begin(job->metrics, step);
     judo_zero3_zero_gradients(job->zero);
     JUDO_TRY(job->stage->accumulate(job, state, step));
@@ -65,8 +67,10 @@ static judo_status one_step(judo_job *job, void *state, int64_t step)
     judo_metrics_put(job->metrics, "epoch",
                      (double)(step + 1) * job->stage->samples_per_step(job->config) /
                          (double)job->num_samples);
+    JUDO_TRY(judo_communication_metrics(job));
     judo_metrics_put(job->metrics, "step_time", judo_clock() - begin);
-    return judo_agree(job->comm, judo_metrics_end(job->metrics));
+    JUDO_TRY(judo_agree(job->comm, judo_metrics_end(job->metrics)));
+    return judo_timeline_file_after(job, step);
 }
 
 /* Ends a save that is under way, begins one that is due; a signal's is complete before the run
@@ -161,8 +165,8 @@ judo_status judo_train(judo_comm *comm, const judo_stage *stage,
     judo_status status = judo_job_open(comm, stage, config, threads, &job);
     if (status == JUDO_OK) {
         judo_phases_begin(&job.phases, comm);
+        job.comm_times = judo_comm_times_so_far(comm);
         status = train_open_job(&job);
-        judo_phases_end(&job.phases);
         judo_metrics_close(&job.metrics);
         judo_job_close(&job);
     }

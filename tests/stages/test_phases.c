@@ -66,7 +66,6 @@ static void test_phases__do_not_count_what_others_are_waited_for(void **state)
     double passed = judo_clock() - began;
     assert_true(passed >= 0.05);
     assert_true(phases.work[JUDO_PHASE_MODEL] <= passed - 0.05);
-    judo_phases_end(&phases);
     comm->ops = before;
     judo_comm_destroy(&comm);
 }
@@ -85,7 +84,6 @@ static void test_phases__count_work_and_name_the_communicators_phase(void **stat
     assert_int_equal(judo_comm_barrier(comm), JUDO_OK);
     judo_phases_enter(&phases, 7, JUDO_PHASE_OPTIMIZER);
     assert_true(phases.work[JUDO_PHASE_ROLLOUT] >= 0.02);
-    judo_phases_end(&phases);
     assert_ptr_equal(comm->ops, before);
     judo_comm_destroy(&comm);
 }
