@@ -133,7 +133,7 @@ static judo_status give_up(judo_checkpoint_writer *self, judo_status cause)
         JUDO_WARNING("could not clean up checkpoints: %s", judo_error_message());
     }
     end_save(self);
-    if (!self->options.tolerant || self->comm->broken) {
+    if (!self->options.tolerant || judo_comm_is_broken(self->comm)) {
         return judo_error_set(cause, message);
     }
     if (self->comm->rank == 0) {
@@ -190,7 +190,7 @@ static judo_status check_progress(judo_checkpoint_writer *self, int64_t progress
     if (now - self->moved <= self->comm->deadline_seconds) {
         return JUDO_OK;
     }
-    self->comm->broken = true; /* threads that cannot be ended are left behind */
+    judo_comm_break(self->comm); /* threads that cannot be ended are left behind */
     return JUDO_FAIL(JUDO_ERROR_TIMEOUT,
                      "%s: %s: %lld ranks wrote nothing for %g s: the file system does not "
                      "answer",
@@ -365,7 +365,7 @@ void judo_checkpoint_writer_close(judo_checkpoint_writer **writer)
     if (self == NULL) {
         return;
     }
-    if (self->has_thread && self->comm->broken && !atomic_load(&self->done)) {
+    if (self->has_thread && judo_comm_is_broken(self->comm) && !atomic_load(&self->done)) {
         (void)pthread_detach(self->thread);
         return; /* it may still use all of this */
     }
