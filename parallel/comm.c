@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/log.h"
+#include "runtime/timeline.h"
+
 #include "parallel/agree.h"
 
 static const judo_comm *root_of(const judo_comm *comm)
@@ -136,10 +139,20 @@ judo_status judo_comm_test(judo_comm *comm, int request, bool *done)
     return comm->ops->test(comm, request, done);
 }
 
+/* Books the time since `began` as stood still. */
+static judo_status waited(judo_comm *comm, double began, judo_status status)
+{
+    double ended = judo_clock();
+    comm->waited_seconds += ended - began;
+    judo_timeline_span(JUDO_LANE_WAIT, comm->phase, began, ended);
+    return status;
+}
+
 judo_status judo_comm_wait(judo_comm *comm, int request)
 {
     JUDO_TRY(check_sound(comm, "wait"));
-    return comm->ops->wait(comm, request);
+    double began = judo_clock();
+    return waited(comm, began, comm->ops->wait(comm, request));
 }
 
 judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t slice_bytes,
@@ -162,7 +175,8 @@ judo_status judo_comm_reduce_scatter_start(judo_comm *comm, const judo_reduction
 judo_status judo_comm_reduce_scatter_finish(judo_comm *comm)
 {
     JUDO_TRY(check_sound(comm, "reduce_scatter"));
-    return comm->ops->reduce_finish(comm);
+    double began = judo_clock();
+    return waited(comm, began, comm->ops->reduce_finish(comm));
 }
 
 judo_status judo_comm_reduce_scatter(judo_comm *comm, const judo_reduction *reduction)
@@ -254,7 +268,9 @@ judo_status judo_comm_broadcast(judo_comm *comm, void *data, int64_t bytes, int 
 {
     int64_t sequence;
     JUDO_TRY(begin(comm, "broadcast", bytes, &sequence));
-    return finish(comm, sequence, comm->ops->broadcast(comm, sequence, data, bytes, root));
+    double began = judo_clock();
+    return finish(comm, sequence,
+                  waited(comm, began, comm->ops->broadcast(comm, sequence, data, bytes, root)));
 }
 
 judo_status judo_comm_barrier(judo_comm *comm)
@@ -319,6 +335,12 @@ failed:
     free(block);
     free(ends);
     return status;
+}
+
+judo_comm_times judo_comm_times_so_far(const judo_comm *comm)
+{
+    return (judo_comm_times){.in_flight = comm->recorder.in_flight_seconds,
+                             .waited = comm->waited_seconds};
 }
 
 void judo_comm_poll(judo_comm *comm)

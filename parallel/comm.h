@@ -58,6 +58,7 @@ struct judo_comm {
     int64_t scratch_bytes; /* held by the communicator for good */
     bool broken;           /* a wait expired or the library failed */
     char phase[JUDO_PHASE_BYTES];
+    double waited_seconds; /* the caller stood still for collectives; see judo_comm_times */
     judo_flight_recorder recorder;
     void *small; /* [size] blocks of JUDO_COMM_SMALL_BYTES */
 };
@@ -123,6 +124,15 @@ judo_status judo_comm_barrier(judo_comm *comm) JUDO_MUST_CHECK;
  * has size + 1 entries (free() it). Other ranks get NULLs. At most 1 GiB in all. Collective. */
 judo_status judo_comm_gather_bytes(judo_comm *comm, const void *data, int64_t bytes, char **out,
                                    int64_t **offsets) JUDO_MUST_CHECK;
+
+/* Seconds so far that collectives were under way (from start to seen complete, summed over
+ * them), and that the caller stood still for them: the difference was hidden behind work. Not
+ * collective. */
+typedef struct judo_comm_times {
+    double in_flight, waited;
+} judo_comm_times;
+
+judo_comm_times judo_comm_times_so_far(const judo_comm *comm);
 
 /* Lets outstanding requests progress; cheap. Not collective. */
 void judo_comm_poll(judo_comm *comm);

@@ -18,9 +18,15 @@ typedef enum judo_cells_state {
     JUDO_CELLS_READ,
 } judo_cells_state;
 
-/* Python's int() of a piece of text, saturated at 9999; false where int() raises. */
+/* Python's int() of a piece of text, saturated at 9999; false where int() raises: also at the
+ * separators U+001C to U+001F, which are white space to str only. */
 static inline JUDO_HD bool judo_span_int(judo_span text, int *out)
 {
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.text[i] >= 0x1C && text.text[i] <= 0x1F) {
+            return false;
+        }
+    }
     judo_span number = judo_span_strip(text);
     size_t at = 0;
     bool negative = false;

@@ -60,10 +60,11 @@ static void append_quoted(judo_json_writer *w, const char *value, size_t length)
         append(w, (const char *)run, (size_t)(at - run));
         if (bytes == 0 || *at == 0) {
             append(w, "\xEF\xBF\xBD", 3);
+            at += bytes == 0 ? judo_utf8_broken_length(at, end) : 1;
         } else {
-            append_escape(w, *at);
+            append_escape(w, *at++);
         }
-        run = ++at;
+        run = at;
     }
     append(w, (const char *)run, (size_t)(at - run));
     append(w, "\"", 1);

@@ -32,4 +32,20 @@ static inline size_t judo_utf8_length(const unsigned char *at, const unsigned ch
     return length;
 }
 
+/* Bytes (1 to 3) at a malformed place that one U+FFFD stands for: the beginning of a character
+ * as far as it is well-formed, as Unicode recommends and most libraries do. */
+static inline size_t judo_utf8_broken_length(const unsigned char *at, const unsigned char *end)
+{
+    unsigned char lead = *at;
+    if (lead < 0xC2 || lead > 0xF4 || end - at < 2) {
+        return 1;
+    }
+    unsigned char lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (at[1] < lowest || at[1] > highest) {
+        return 1;
+    }
+    return lead >= 0xF0 && end - at > 2 && (at[2] & 0xC0) == 0x80 ? 3 : 2;
+}
+
 #endif

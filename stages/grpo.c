@@ -9,12 +9,13 @@
 #include "data/banned_ids.h"
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
-#include "runtime/dtype_choice.h"
+#include "parallel/replica_check.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
 #include "stages/sample_files.h"
+#include "stages/sharding.h"
 
 typedef struct judo_grpo {
     judo_rollout rollout;
@@ -43,10 +44,10 @@ static int32_t own_prompts(const judo_job *job)
  * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options = {
-        .frozen = true, .compute_dtype = judo_dtype_of_choice(job->config->model.dtype)};
+    judo_zero3_options options;
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
+    JUDO_TRY(judo_sharding_options(job, true, &options));
     JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));
@@ -167,9 +168,12 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
 {
     judo_params *weights = NULL;
     double begin = judo_clock();
-    judo_comm_set_phase(job->comm, "rollout");
     JUDO_TRY(judo_zero3_gather_resident(job->zero, &weights));
     JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
+    int64_t every = job->config->run.check_replicas_every;
+    if (every > 0 && (index + 1) % every == 0) {
+        JUDO_TRY(judo_replica_check(job->comm, weights));
+    }
     judo_zero3_release_resident(job->zero);
     judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);
     JUDO_TRY(advantages_of(job, &self->rollout));
@@ -179,7 +183,6 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     }
     JUDO_TRY(judo_agree(job->comm, judo_policy_pass_pack(self->pass, &self->rollout)));
     if (self->reference) {
-        judo_comm_set_phase(job->comm, "reference model");
         JUDO_TRY(judo_policy_pass_reference(self->pass, judo_zero3_params(self->reference)));
     }
     return JUDO_OK;
@@ -192,10 +195,11 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
     /* A run that ended inside a rollout and is prolonged draws it anew. */
     bool is_fresh = step % updates == 0 || !self->has_rollout;
     if (is_fresh) {
+        judo_phases_enter(&job->phases, step, JUDO_PHASE_ROLLOUT);
         JUDO_TRY(roll_out(job, self, step, step / updates));
         self->has_rollout = true;
     }
-    judo_comm_set_phase(job->comm, "forward and backward");
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_MODEL);
     return judo_policy_pass_update(self->pass, is_fresh);
 }
 

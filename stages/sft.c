@@ -128,8 +128,9 @@ static judo_status agree_denominator(judo_sft *self, double totals[3])
 judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
 {
     judo_sft *self = state;
-    (void)step;
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_DATA);
     JUDO_TRY(judo_agree(job->comm, take_batches(self)));
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_MODEL);
     double totals[3];
     JUDO_TRY(agree_denominator(self, totals));
     double denominator = judo_sft_denominator(

@@ -11,6 +11,8 @@
 
 typedef enum judo_resume { JUDO_RESUME_AUTO, JUDO_RESUME_NEVER, JUDO_RESUME_MUST } judo_resume;
 
+typedef enum judo_save_policy { JUDO_SAVE_OR_STOP, JUDO_SAVE_OR_GO_ON } judo_save_policy;
+
 typedef enum judo_normalization {
     JUDO_NORMALIZE_TOKEN,
     JUDO_NORMALIZE_SAMPLE
@@ -35,8 +37,11 @@ typedef struct judo_train_config {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;
         int resume;
-        int64_t save_every, keep_last, log_every;
+        int64_t save_every, keep_last, keep_every, log_every, check_replicas_every;
+        bool async_checkpoint;
+        int on_save_error;
         bool tensorboard;
+        int64_t timeline_steps, timeline_from;
         double deadline_seconds;
     } run;
 
@@ -58,7 +63,7 @@ typedef struct judo_train_config {
     } data;
 
     struct {
-        int64_t max_steps;
+        int64_t max_steps, max_skipped_steps;
         double epochs;
         int64_t batch_size;
         int64_t micro_batch;
@@ -73,6 +78,12 @@ typedef struct judo_train_config {
         int64_t warmup_steps;
         double warmup_ratio, minimum_ratio;
     } optimizer;
+
+    struct {
+        int64_t stage, group_size, persistence_threshold, prefetch, bucket;
+        bool hybrid, overlap, accumulate_locally;
+        int resident_weights, gradient_dtype, offload_optimizer;
+    } zero;
 
     struct {
         int64_t prompts_per_step, group_size, max_new_tokens, updates_per_rollout;

@@ -130,9 +130,10 @@ JUDO_INLINE void block_gradient(const backward_arguments *args, const backward_t
                               judo_vector_pairs(weight[0], weight[1]), JUDO_LANES);
             judo_vector_store(tile->slopes + i / 2 * KEYS + j,
                               judo_vector_pairs(slope[0], slope[1]), JUDO_LANES);
-            judo_vector_write(tile->slope_rows + i * KEYS, dtype, j, slope[0], JUDO_LANES);
-            judo_vector_write(tile->slope_rows + (i + 1) * KEYS, dtype, j, slope[1],
-                              JUDO_LANES);
+            for (int r = 0; r < 2; r++) {
+                judo_vector_halves terms = judo_vector_terms(slope[r]);
+                memcpy(tile->slope_rows + (i + r) * KEYS + j / 2, &terms, sizeof terms);
+            }
         }
     }
 }

@@ -6,12 +6,17 @@
 
 enum { KEYS = JUDO_ATTENTION_KEYS };
 
-/* 16 terms, floats or words of two bf16, from term `d` of a row. */
-JUDO_INLINE judo_vector load_terms(const void *row, int64_t d, judo_dtype dtype)
+/* 16 terms, floats or words of two bf16, from element `d` of a row of `dim`; zeros behind it.
+ */
+JUDO_INLINE judo_vector load_terms(const void *row, int d, int dim, judo_dtype dtype)
 {
-    judo_vector v;
-    memcpy(&v, judo_cpu_at(row, dtype, dtype == JUDO_BF16 ? 2 * d : d), sizeof v);
-    return v;
+    int left = dim - d;
+    if (dtype == JUDO_BF16 && left < 2 * JUDO_LANES && left % 2 != 0) {
+        judo_vector odd = {0};
+        memcpy(&odd, judo_cpu_at(row, dtype, d), (size_t)left * sizeof(uint16_t));
+        return odd;
+    }
+    return judo_vector_load(judo_cpu_at(row, dtype, d), judo_attention_terms(dtype, left));
 }
 
 /* Swaps bit `SHIFT` of row and column numbers of a 16 x 16 block held in registers. */
@@ -33,57 +38,59 @@ JUDO_INLINE judo_vector load_terms(const void *row, int64_t d, judo_dtype dtype)
 #define LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
 
-/* Terms d to d + 15 of `count` rows. */
-JUDO_INLINE void transpose_16(float *out, const void *rows, int64_t d, int64_t stride,
-                              int count, judo_dtype dtype)
-{
-    judo_vector block[JUDO_LANES];
-    for (int i = 0; i < JUDO_LANES; i++) {
-        block[i] = i < count ? load_terms(judo_cpu_at(rows, dtype, i * stride), d, dtype)
-                             : judo_vector_all(0.0f);
-    }
+JUDO_INLINE void exchange(judo_vector block[JUDO_LANES]){
 #pragma GCC unroll 16
     EXCHANGE(1, LOW1, HIGH1)
 #pragma GCC unroll 16
-    EXCHANGE(2, LOW2, HIGH2)
+        EXCHANGE(2, LOW2, HIGH2)
 #pragma GCC unroll 16
-    EXCHANGE(4, LOW4, HIGH4)
+            EXCHANGE(4, LOW4, HIGH4)
 #pragma GCC unroll 16
-    EXCHANGE(8, LOW8, HIGH8)
+                EXCHANGE(8, LOW8, HIGH8)}
+
+/* 16 terms of 16 rows, both there: everything stays in registers. */
+JUDO_INLINE void transpose_whole(float *out, const void *rows, int64_t stride, judo_dtype dtype)
+{
+    judo_vector block[JUDO_LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < JUDO_LANES; i++) {
+        block[i] = judo_vector_load(judo_cpu_at(rows, dtype, i * stride), JUDO_LANES);
+    }
+    exchange(block);
+#pragma GCC unroll 16
     for (int i = 0; i < JUDO_LANES; i++) {
         judo_vector_store(out + (int64_t)i * KEYS, block[i], JUDO_LANES);
     }
 }
 
-/* Term `d` of a row of `dim` elements. */
-JUDO_INLINE float one_term(const void *row, int d, int dim, judo_dtype dtype)
+/* Element `d` and those behind it of `count` rows of `dim`: up to 16 terms. */
+JUDO_INLINE void transpose_part(float *out, const void *rows, int d, int dim, int64_t stride,
+                                int count, judo_dtype dtype)
 {
-    if (dtype == JUDO_F32) {
-        return ((const float *)row)[d];
+    judo_vector block[JUDO_LANES];
+    int terms = judo_attention_terms(dtype, dim - d);
+    for (int i = 0; i < JUDO_LANES; i++) {
+        block[i] = i < count ? load_terms(judo_cpu_at(rows, dtype, i * stride), d, dim, dtype)
+                             : judo_vector_all(0.0f);
     }
-    judo_vector first = judo_vector_read(row, dtype, 2 * (int64_t)d, 1);
-    judo_vector second =
-        2 * d + 1 < dim ? judo_vector_read(row, dtype, 2 * (int64_t)d + 1, 1) : first * 0.0f;
-    return judo_vector_pairs(first, second)[0];
+    exchange(block);
+    for (int i = 0; i < JUDO_LANES && i < terms; i++) {
+        judo_vector_store(out + (int64_t)i * KEYS, block[i], JUDO_LANES);
+    }
 }
 
 JUDO_INLINE void transpose_rows(float *out, const void *rows, int64_t stride, int count,
                                 int dim, judo_dtype dtype)
 {
-    int whole = dtype == JUDO_BF16 ? dim / 2 : dim;
-    int terms = judo_attention_terms(dtype, dim);
+    int step = dtype == JUDO_BF16 ? 2 * JUDO_LANES : JUDO_LANES;
     for (int first = 0; first < KEYS; first += JUDO_LANES) {
         const void *some = judo_cpu_at(rows, dtype, first * stride);
-        int present = count - first;
-        int d = 0;
-        for (; d + JUDO_LANES <= whole; d += JUDO_LANES) {
-            transpose_16(out + (int64_t)d * KEYS + first, some, d, stride, present, dtype);
-        }
-        for (; d < terms; d++) {
-            for (int i = 0; i < JUDO_LANES; i++) {
-                const void *row = judo_cpu_at(some, dtype, i * stride);
-                out[(int64_t)d * KEYS + first + i] =
-                    i < present ? one_term(row, d, dim, dtype) : 0.0f;
+        for (int d = 0; d < dim; d += step) {
+            float *to = out + (int64_t)judo_attention_terms(dtype, d) * KEYS + first;
+            if (count - first >= JUDO_LANES && dim - d >= step) {
+                transpose_whole(to, judo_cpu_at(some, dtype, d), stride, dtype);
+            } else {
+                transpose_part(to, some, d, dim, stride, count - first, dtype);
             }
         }
     }

@@ -48,26 +48,29 @@ JUDO_INLINE void row_softmax(judo_attention_tile *tile, int row, int64_t count,
                              judo_dtype dtype)
 {
     float *scores = tile->scores + (int64_t)row * KEYS;
-    int64_t padded = rounded(count);
-    for (int64_t i = 0; dtype == JUDO_BF16 && i < padded; i += JUDO_LANES) {
-        judo_vector scaled =
-            judo_vector_load(scores + i, JUDO_LANES) * judo_vector_all(tile->scale);
-        judo_vector_store(scores + i, scaled, JUDO_LANES);
-    }
-    for (int64_t i = count; i < padded; i++) {
-        scores[i] = -INFINITY;
-    }
     float old_max = tile->max[row];
     judo_vector highest = judo_vector_all(old_max);
-    for (int64_t i = 0; i < padded; i += JUDO_LANES) {
-        highest = judo_vector_max(judo_vector_load(scores + i, JUDO_LANES), highest);
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        judo_vector score = judo_vector_load(scores + i, JUDO_LANES);
+        score = dtype == JUDO_BF16 ? score * judo_vector_all(tile->scale) : score;
+        if (count - i < JUDO_LANES) {
+            score = judo_vector_select(judo_vector_lanes_before(count - i), score,
+                                       judo_vector_all(-INFINITY));
+        }
+        judo_vector_store(scores + i, score, JUDO_LANES);
+        highest = judo_vector_max(score, highest);
     }
     float max = judo_vector_highest(highest);
     judo_vector lanes = {0};
-    for (int64_t i = 0; i < padded; i += JUDO_LANES) {
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
         judo_vector weight =
             judo_vector_exp(judo_vector_load(scores + i, JUDO_LANES) - judo_vector_all(max));
-        judo_vector_write(scores, dtype, i, weight, JUDO_LANES); /* at or before what is read */
+        if (dtype == JUDO_BF16) { /* two to a word, where scores were read before */
+            judo_vector_halves terms = judo_vector_terms(weight);
+            memcpy(scores + i / 2, &terms, sizeof terms);
+        } else {
+            judo_vector_store(scores + i, weight, JUDO_LANES);
+        }
         lanes += weight;
     }
     float sum = judo_vector_sum(lanes);

@@ -65,25 +65,37 @@ JUDO_INLINE void rmsnorm_backward_row(void *dx, const void *dy, const void *x, c
     }
 }
 
-enum { STRIP_VECTORS = 8, STRIP = STRIP_VECTORS * JUDO_LANES };
+/* Columns that one thread sums over all rows: long enough to read memory in runs. */
+enum { STRIP = 1024 };
 
-/* Columns [first, first + STRIP) of dw += sum over rows of dy x rstd, rows ascending. */
+/* Columns [first, last) of dw += sum over rows of dy x rstd, rows ascending. */
 JUDO_INLINE void add_weight_strip(float *dw, const void *dy, const void *x, const float *rstd,
-                                  int64_t first, int64_t m, int64_t n, judo_dtype dtype)
+                                  int64_t first, int64_t last, int64_t m, int64_t n,
+                                  judo_dtype dtype)
 {
-    judo_vector strip[STRIP_VECTORS] = {{0}};
+    float strip[STRIP] = {0};
     for (int64_t i = 0; i < m; i++) {
-        for (int v = 0; v < STRIP_VECTORS; v++) {
-            int64_t j = first + v * JUDO_LANES;
-            strip[v] += judo_vector_read(dy, dtype, i * n + j, n - j) *
-                        judo_vector_read(x, dtype, i * n + j, n - j) * judo_vector_all(rstd[i]);
+        judo_vector scale = judo_vector_all(rstd[i]);
+        for (int64_t j = first; j < last; j += JUDO_LANES) {
+            judo_vector product = judo_vector_read(dy, dtype, i * n + j, last - j) *
+                                  judo_vector_read(x, dtype, i * n + j, last - j) * scale;
+            judo_vector sum = judo_vector_load(strip + j - first, JUDO_LANES) + product;
+            judo_vector_store(strip + j - first, sum, JUDO_LANES);
         }
     }
-    for (int v = 0; v < STRIP_VECTORS; v++) {
-        int64_t j = first + v * JUDO_LANES;
-        strip[v] += judo_vector_read(dw, JUDO_F32, j, n - j);
-        judo_vector_write(dw, JUDO_F32, j, strip[v], n - j);
+    for (int64_t j = first; j < last; j += JUDO_LANES) {
+        judo_vector sum = judo_vector_load(dw + j, last - j) +
+                          judo_vector_load(strip + j - first, JUDO_LANES);
+        judo_vector_store(dw + j, sum, last - j);
     }
+}
+
+/* A strip for each thread, whole vectors and at most STRIP. */
+static int64_t strip_width(int64_t n, int threads)
+{
+    int64_t width = (n + threads - 1) / threads;
+    width = (width + JUDO_LANES - 1) / JUDO_LANES * JUDO_LANES;
+    return width < STRIP ? width : STRIP;
 }
 
 judo_status judo_cpu_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const judo_tensor *dy,
@@ -101,11 +113,12 @@ judo_status judo_cpu_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const ju
     JUDO_TRY(judo_cpu_expect_1d(op, "rstd", rstd, JUDO_F32, m));
     if (dw) {
         JUDO_TRY(judo_cpu_expect_1d(op, "dw", dw, JUDO_F32, n));
-        /* A strip of columns belongs to one thread. */
-#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))
-        for (int64_t first = 0; first < n; first += STRIP) {
+        int threads = judo_cpu_threads_for(m * n);
+        int64_t width = strip_width(n, threads);
+#pragma omp parallel for schedule(static) num_threads(threads)
+        for (int64_t first = 0; first < n; first += width) {
             JUDO_FOR_DTYPE(dtype, add_weight_strip, dw->data, dy->data, x->data, rstd->data,
-                           first, m, n);
+                           first, n - first < width ? n : first + width, m, n);
         }
     }
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))

@@ -179,12 +179,24 @@ JUDO_INLINE void judo_vector_store_bf16(uint16_t *x, judo_vector v, int64_t coun
 #endif
 }
 
-/* Words of two bf16 each, the first in the lower half: lane i of `first` and of `second`,
- * rounded. */
+/* Halves that are v in bf16 as the machine rounds it: a subnormal number may become 0. For
+ * terms of sums, which take them for 0 too. */
+JUDO_INLINE judo_vector_halves judo_vector_terms(judo_vector v)
+{
+#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+    return (judo_vector_halves)_mm512_cvtneps_pbh((__m512)v);
+#else
+    return __builtin_convertvector(judo_vector_bf16_words(v) >> 16, judo_vector_halves);
+#endif
+}
+
+/* Words of two such terms, lane i of `first` in the lower half, of `second` in the upper. */
 JUDO_INLINE judo_vector judo_vector_pairs(judo_vector first, judo_vector second)
 {
-    return (judo_vector)((judo_vector_bf16_words(first) >> 16) |
-                         (judo_vector_bf16_words(second) & 0xffff0000u));
+    judo_vector_words low =
+        (judo_vector_words)judo_vector_widen(judo_vector_terms(first)) >> 16;
+    judo_vector_words high = (judo_vector_words)judo_vector_widen(judo_vector_terms(second));
+    return (judo_vector)(low | high);
 }
 
 /* sum + a b over both halves of each word of such pairs. How often the sum is rounded is the
@@ -239,11 +251,17 @@ JUDO_INLINE void judo_vector_convert(void *out, judo_dtype out_dtype, const void
     }
 }
 
+/* All bits in the first `count` lanes, none in the others. */
+JUDO_INLINE judo_vector_bits judo_vector_lanes_before(int64_t count)
+{
+    const judo_vector_bits lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return lanes < (int32_t)count;
+}
+
 /* v with 0 in the lanes from `count` on. */
 JUDO_INLINE judo_vector judo_vector_first(judo_vector v, int64_t count)
 {
-    const judo_vector_bits lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (judo_vector)((judo_vector_bits)v & (lanes < (int32_t)count));
+    return (judo_vector)((judo_vector_bits)v & judo_vector_lanes_before(count));
 }
 
 /* The larger and the smaller; b where one is not a number. */
@@ -277,29 +295,30 @@ JUDO_INLINE judo_vector judo_vector_sqrt(judo_vector x)
 #endif
 }
 
+/* The upper half of the first 2 `half` lanes, moved to the front. */
+#define JUDO_VECTOR_UPPER(v, half)                                                             \
+    __builtin_shufflevector(v, v, (half), (half) + 1 % (half), (half) + 2 % (half),            \
+                            (half) + 3 % (half), (half) + 4 % (half), (half) + 5 % (half),     \
+                            (half) + 6 % (half), (half) + 7 % (half), 8, 9, 10, 11, 12, 13,    \
+                            14, 15)
+
 /* The sum and the maximum of all lanes: halves are folded onto each other. */
 JUDO_INLINE float judo_vector_sum(judo_vector v)
 {
-    float x[JUDO_LANES];
-    memcpy(x, &v, sizeof x);
-    for (int half = JUDO_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            x[i] += x[i + half];
-        }
-    }
-    return x[0];
+    v += JUDO_VECTOR_UPPER(v, 8);
+    v += JUDO_VECTOR_UPPER(v, 4);
+    v += JUDO_VECTOR_UPPER(v, 2);
+    v += JUDO_VECTOR_UPPER(v, 1);
+    return v[0];
 }
 
 JUDO_INLINE float judo_vector_highest(judo_vector v)
 {
-    float x[JUDO_LANES];
-    memcpy(x, &v, sizeof x);
-    for (int half = JUDO_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            x[i] = x[i + half] > x[i] ? x[i + half] : x[i];
-        }
-    }
-    return x[0];
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 8), v);
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 4), v);
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 2), v);
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 1), v);
+    return v[0];
 }
 
 /* p 2^n for a whole n, rounded once; `shifted` is n + 1.5 2^23. */

@@ -96,6 +96,39 @@ static void test_open__refuses_what_it_would_tokenise_differently(void **state)
     folder_remove(&folder);
 }
 
+#define BYTE_LEVEL_POST "\"post_processor\":{\"type\":\"ByteLevel\""
+#define TEMPLATE_POST   "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":"
+
+static void test_open__takes_the_template_that_adds_nothing(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *post;
+        judo_status status;
+    } rows[] = {
+        {TEMPLATE_POST "[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}]", JUDO_OK},
+        {TEMPLATE_POST "[{\"Sequence\":{\"id\":\"A\"}},{\"SpecialToken\":{\"id\":\"x\"}}]",
+         JUDO_ERROR_UNSUPPORTED},
+        {TEMPLATE_POST "[{\"SpecialToken\":{\"id\":\"x\"}}]", JUDO_ERROR_UNSUPPORTED},
+        {TEMPLATE_POST "7", JUDO_ERROR_UNSUPPORTED},
+    };
+
+    test_folder folder = folder_make();
+    size_t length = 0;
+    char *text = golden(&length);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *changed = replaced(text, BYTE_LEVEL_POST, rows[i].post);
+        folder_text(&folder, "tokenizer.json", changed);
+        judo_tokenizer *tokenizer = NULL;
+        assert_int_equal(judo_tokenizer_open(folder.path, &tokenizer), rows[i].status);
+        judo_tokenizer_close(&tokenizer);
+        free(changed);
+    }
+    free(text);
+    folder_remove(&folder);
+}
+
 static void test_open__survives_truncated_and_flipped_files(void **state)
 {
     (void)state;
@@ -304,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open__refuses_what_it_would_tokenise_differently),
+        cmocka_unit_test(test_open__takes_the_template_that_adds_nothing),
         cmocka_unit_test(test_open__survives_truncated_and_flipped_files),
         cmocka_unit_test(test_open__names_the_folder_without_a_tokenizer),
         cmocka_unit_test(test_specials__a_missing_one_is_named),

@@ -32,6 +32,14 @@ prints '^\{"text":"Is there any defect\?<\|im_end\|>"\}$'
 it "tokenize --plain splits special tokens" judo tokenize model --plain --input text.jsonl
 [ "$(numbers tokens out | wc -l)" -gt "$(numbers tokens tokens.jsonl | wc -l)" ] || fail "a special token stayed whole"
 
+sed 's/^{/{"skip_special": true, /' tokens.jsonl >skip.jsonl
+it "tokenize leaves special tokens out" judo tokenize model --input skip.jsonl
+prints '^\{"text":"Is there any defect\?"\}$'
+mkdir bert
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' is there any defect '?' >bert/vocab.txt
+it "tokenize reads a BERT folder" judo tokenize bert --input text.jsonl --max-tokens 6
+prints '^\{"tokens":\[2,5,6,7,8,3\]\}$'
+
 mask=$(find data/Synth-A -name '*_mask.png' | sort | head -n 1)
 it "cells reads a mask" judo cells "$mask"
 prints '"cells":\[\[[0-9]+,[0-9]+\].*"text":"<seg>\([0-9]+,[0-9]+\)'
@@ -44,6 +52,15 @@ prints '"total":'
 
 messages='"messages": [{"role": "user", "content": [{"type": "image", "image": "pretrain/00000.png"}, {"type": "text", "text": "Is there any defect?"}]}]'
 echo "{\"id\": \"a\", $messages, \"max_new_tokens\": 9}" >request.jsonl
+it "tokenize shows the ids of messages" judo tokenize model --root data --input request.jsonl
+cp out plain_ids
+echo "{$messages, \"add_vision_id\": true, \"add_generation_prompt\": false}" >named.jsonl
+it "tokenize names pictures when asked" judo tokenize model --root data --input named.jsonl
+cp out named_ids
+it "tokenize gives the conversation back" judo tokenize model --input named_ids
+prints '^\{"text":"<\|im_start\|>system.*Picture 1: <\|vision_start\|>(<\|image_pad\|>)+<\|vision_end\|>Is there any defect\?<\|im_end\|>\\n"\}$'
+it "tokenize gives the plain conversation back" judo tokenize model --input plain_ids
+prints '<\|im_start\|>user\\n<\|vision_start\|>.*<\|im_start\|>assistant\\n"\}$'
 it "generate completes" judo generate model --root data --input request.jsonl
 prints '^\{"id":"a","text":".*","tokens":\[[0-9,]+\],"logprobs":\[-[-0-9.,e]+\],"stopped":(true|false)\}$'
 cp out first

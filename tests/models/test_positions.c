@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "models/positions.h"
+#include "runtime/json.h"
 
 enum { MOST_VISUAL = 400 };
 
@@ -70,11 +71,86 @@ static void test_windows__of_a_rectangle_and_the_image_after_it(void **state)
     assert_int_equal(a.frames[1].begin, 96);
 }
 
+/* The integers of a golden list, inner lists flattened. */
+static int read_list(const judo_json *list, int32_t *out, int count)
+{
+    for (const judo_json *item = judo_json_first(list); item; item = judo_json_next(item)) {
+        int64_t value = 0;
+        if (judo_json_is_array(item)) {
+            count = read_list(item, out, count);
+            continue;
+        }
+        assert_true(count < 4 * MOST_VISUAL);
+        assert_int_equal(judo_json_as_int(item, "golden", &value), JUDO_OK);
+        out[count++] = (int32_t)value;
+    }
+    return count;
+}
+
+static void assert_list(const judo_json *row, const char *key, const int32_t *got, int count)
+{
+    static int32_t wanted[4 * MOST_VISUAL];
+    assert_int_equal(read_list(judo_json_get(row, key), wanted, 0), count);
+    assert_memory_equal(got, wanted, (size_t)count * sizeof *got);
+}
+
+static void assert_ends(const judo_json *row, const char *key, const judo_attention_span *spans,
+                        int count)
+{
+    static int32_t ends[MOST_VISUAL];
+    for (int i = 0; i < count; i++) {
+        ends[i] = spans[i].end;
+    }
+    assert_list(row, key, ends, count);
+}
+
+static judo_status check_row(void *context, const judo_json *row, int64_t line)
+{
+    (void)line;
+    if (judo_json_get(row, "window") == NULL) {
+        return JUDO_OK; /* positions of tokens: tests/data/test_mrope_positions.c */
+    }
+    static order_arrays a;
+    judo_qwen_vision_config config = tower;
+    int32_t sides[8];
+    judo_image_grid images[4];
+    JUDO_TRY(judo_json_get_int(row, "window", "golden", &config.window_size));
+    int count = read_list(judo_json_get(row, "images"), sides, 0) / 2;
+    int patches = 0;
+    for (int i = 0; i < count; i++) {
+        images[i] = (judo_image_grid){.t = 1, .h = sides[2 * i], .w = sides[2 * i + 1]};
+        patches += images[i].h * images[i].w;
+    }
+    judo_vision_order order = {.window_index = a.index,
+                               .rows = a.rows,
+                               .columns = a.columns,
+                               .windows = a.windows,
+                               .frames = a.frames};
+    judo_vision_order_fill(&config, images, count, &order);
+    assert_list(row, "window_index", order.window_index, patches / 4);
+    assert_list(row, "rows", order.rows, patches);
+    assert_list(row, "columns", order.columns, patches);
+    assert_ends(row, "window_ends", order.windows, order.num_windows);
+    assert_ends(row, "frame_ends", order.frames, order.num_frames);
+    ++*(int *)context;
+    return JUDO_OK;
+}
+
+static void test_order__equals_that_of_transformers(void **state)
+{
+    (void)state;
+    int rows = 0;
+    assert_int_equal(judo_json_each_line("tests/golden/positions.jsonl", check_row, &rows),
+                     JUDO_OK);
+    assert_int_equal(rows, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows__of_a_judo_image),
         cmocka_unit_test(test_windows__of_a_rectangle_and_the_image_after_it),
+        cmocka_unit_test(test_order__equals_that_of_transformers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

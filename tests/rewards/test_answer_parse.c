@@ -65,6 +65,7 @@ static void test_cells__malformed_forms(void **state)
 {
     (void)state;
     const char *forms[] = {"(3,8)-(3,7)",
+                           "(1,2\x1c)", /* int() does not strip what str.strip() does */
                            "(3,7)-(4,8)",
                            "(0,1)",
                            "(17,1)",

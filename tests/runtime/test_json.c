@@ -235,6 +235,32 @@ static void test_load__a_missing_file_is_named(void **state)
     assert_int_equal(judo_json_each_line("no/such.jsonl", add_row, NULL), JUDO_ERROR_IO);
 }
 
+/* As Python's bytes.decode(errors="replace") puts them. */
+static void test_write__each_broken_character_becomes_one_replacement(void **state)
+{
+    (void)state;
+
+    static const struct {
+        const char *bytes;
+        int replacements;
+    } rows[] = {
+        {"\xE4\xB8", 1},         {"\xE4\xB8\xE4\xB8", 2},
+        {"\xF0\x9F\x98", 1},     {"\xF0\x9F\x98\xF0", 2},
+        {"\xE0\x80\x80", 3},     {"\xED\xA0\x80", 3},
+        {"\xF4\x90\x80\x80", 4}, {"\xC0\xAF", 2},
+        {"\x80\x80", 2},         {"\xF1\x80\xE1\x80\xC2", 3},
+        {"\xF0\x8F\xBF\xBF", 4},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        judo_json_writer w = {0};
+        judo_json_put_string(&w, NULL, rows[i].bytes);
+        assert_int_equal(judo_json_writer_check(&w), JUDO_OK);
+        assert_int_equal(w.length, 2 + 3 * rows[i].replacements);
+        judo_json_writer_free(&w);
+    }
+}
+
 static void test_write__text_is_compact_and_escaped(void **state)
 {
     (void)state;
@@ -304,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_lines__are_numbered_and_blank_ones_skipped),
         cmocka_unit_test(test_load__a_missing_file_is_named),
         cmocka_unit_test(test_write__text_is_compact_and_escaped),
+        cmocka_unit_test(test_write__each_broken_character_becomes_one_replacement),
         cmocka_unit_test(test_write__numbers_are_shortest_and_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

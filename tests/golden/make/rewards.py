@@ -180,4 +180,5 @@ def main():
             out.write(json.dumps(row, ensure_ascii=True) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

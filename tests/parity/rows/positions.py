@@ -36,6 +36,29 @@ def draw_tokens(random, grids):
     return ids + [TEXT] * random.randint(0 if ids else 1, 20), images
 
 
+def token_reference(model, ids, grids):
+    """The reference's t, h and w of all tokens, and the position behind them."""
+    kinds = torch.tensor([[int(token == IMAGE) for token in ids]])
+    positions, delta = model.get_rope_index(
+        torch.tensor([ids]), mm_token_type_ids=kinds,
+        image_grid_thw=torch.tensor([[1, *grid] for grid in grids]) if grids else None, attention_mask=torch.ones(1, len(ids)))
+    return positions.reshape(-1).long().tolist(), len(ids) + int(delta)
+
+
+def patch_reference(window, grids):
+    """The reference's window order, the patches' positions in that order, and where windows and frames end."""
+    model = small_model(window).visual
+    thw = torch.tensor([[1, *grid] for grid in grids])
+    order, window_ends = reference.get_vision_window_index(
+        thw, spatial_merge_size=model.spatial_merge_size, window_size=window, patch_size=model.patch_size, kwargs={})
+    places = reference.get_vision_position_ids(thw, model.spatial_merge_size, kwargs={})
+    places = places.reshape(len(order), -1, 2)[order].reshape(-1, 2)
+    frame_ends, _ = reference.get_vision_attention_seqlens(thw, model.config, kwargs={})
+    values = {"window_index": order, "rows": places[:, 0], "columns": places[:, 1],
+              "window_ends": torch.unique_consecutive(window_ends)[1:], "frame_ends": frame_ends[1:]}
+    return {name: value.tolist() for name, value in values.items()}
+
+
 @row("M-RoPE positions", "Qwen2_5_VLModel.get_rope_index", bar=0, cases=200, unit="positions")
 def token_positions(context):
     model = small_model()
@@ -43,12 +66,8 @@ def token_positions(context):
         grids = [draw_grid(context.random) for _ in range(context.random.randint(0, 4))]
         ids, images = draw_tokens(context.random, grids)
         answer, = context.filter("judo_parity", "token-positions", requests=[{"num_tokens": len(ids), "images": images}])
-        kinds = torch.tensor([[int(token == IMAGE) for token in ids]])
-        expected, delta = model.get_rope_index(
-            torch.tensor([ids]), mm_token_type_ids=kinds,
-            image_grid_thw=torch.tensor([[1, *grid] for grid in grids]) if grids else None, attention_mask=torch.ones(1, len(ids)))
-        wrong = sum(a != b for a, b in zip(answer["positions"], expected.reshape(-1).tolist(), strict=True))
-        wrong += answer["next"] != len(ids) + int(delta)  # where a completion goes on
+        expected, following = token_reference(model, ids, grids)
+        wrong = sum(a != b for a, b in zip(answer["positions"], expected, strict=True)) + (answer["next"] != following)
         yield Case(f"{len(ids)} tokens, images {grids}", wrong, items=3 * len(ids))
 
 
@@ -57,15 +76,7 @@ def patch_positions(context):
     for _ in range(context.cases):
         grids = [draw_grid(context.random) for _ in range(context.random.randint(1, 5))]
         window = context.random.choice([112, 112, 56, 84, 224])
-        model = small_model(window).visual
         answer, = context.filter("judo_parity", "patch-positions", requests=[{"images": grids, "window": window}])
-        thw = torch.tensor([[1, *grid] for grid in grids])
-        order, window_ends = reference.get_vision_window_index(
-            thw, spatial_merge_size=model.spatial_merge_size, window_size=window, patch_size=model.patch_size, kwargs={})
-        places = reference.get_vision_position_ids(thw, model.spatial_merge_size, kwargs={})
-        places = places.reshape(len(order), -1, 2)[order].reshape(-1, 2)  # as the blocks see them
-        frame_ends, _ = reference.get_vision_attention_seqlens(thw, model.config, kwargs={})
-        expected = {"window_index": order, "rows": places[:, 0], "columns": places[:, 1],
-                    "window_ends": torch.unique_consecutive(window_ends)[1:], "frame_ends": frame_ends[1:]}
-        wrong = sum(answer[name] != values.tolist() for name, values in expected.items())
-        yield Case(f"window {window}, images {grids}", wrong, items=2 * len(places))
+        expected = patch_reference(window, grids)
+        wrong = sum(answer[name] != values for name, values in expected.items())
+        yield Case(f"window {window}, images {grids}", wrong, items=2 * len(expected["rows"]))
