@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/log.h"
+#include "runtime/timeline.h"
+
 enum { MAX_THREADS = 256, MAX_SLOTS = 1024 };
 
 typedef enum slot_state { SLOT_FREE, SLOT_BUILDING, SLOT_READY } slot_state;
@@ -41,8 +44,10 @@ static bool is_past_end(const judo_loader *loader, int64_t ticket)
 /* Without the lock: the slot belongs to the builder now. */
 static void build(judo_loader *loader, slot *s, int64_t ticket)
 {
+    double began = judo_clock();
     judo_batch_builder_reset(s->builder);
     s->status = loader->options.build(loader->options.context, ticket, s->builder);
+    judo_timeline_span(JUDO_LANE_LOADER, "batch", began, judo_clock());
     free(s->message);
     s->message = s->status != JUDO_OK ? strdup(judo_error_message()) : NULL;
 }

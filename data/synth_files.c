@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "runtime/file.h"
 
 static const char *const names[JUDO_SYNTH_FILES] = {
     [JUDO_SYNTH_STAGE1] = "stage1.jsonl",
@@ -33,15 +34,11 @@ judo_status judo_synth_full_path(const judo_synth_run *run, const char *relative
                          folder, bytes - JUDO_SYNTH_PATH - 2);
     }
     judo_synth_say(out, bytes, "%s/%s", run->options->folder, relative);
-    for (char *slash = strchr(out + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(out, 0777) != 0 && errno != EEXIST) {
-            return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", out,
-                             strerror(errno));
-        }
-        *slash = '/';
-    }
-    return JUDO_OK;
+    char *slash = strrchr(out, '/');
+    *slash = '\0';
+    judo_status status = judo_file_make_folder(out);
+    *slash = '/';
+    return status;
 }
 
 static judo_status write_pair(const judo_synth_run *run, const judo_image *image,

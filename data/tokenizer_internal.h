@@ -23,8 +23,8 @@ struct judo_tokenizer {
     judo_bpe bpe;
     judo_added_tokens added;
     int32_t size;
-    int32_t *added_of; /* [size] index into added.tokens, or -1 */
-    bool normalize;    /* NFC */
+    int32_t *added_of;    /* [size] index into added.tokens, or -1 */
+    bool normalize;       /* NFC */
     pthread_mutex_t lock; /* guards idle */
     judo_tokenizer_room *idle;
 };

@@ -1,16 +1,15 @@
 /* eval/evaluate.c: an evaluation from opening to the sums over all ranks. */
 #include "eval/evaluate.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "data/sampler.h"
 #include "eval/evaluate_state.h"
 #include "parallel/agree.h"
+#include "runtime/file.h"
 #include "runtime/log.h"
 
 /* The data sets' names in the order of the file, so that every rank numbers them alike. */
@@ -80,23 +79,13 @@ static judo_status evaluate_kind(judo_evaluate_state *state, judo_sample_kind ki
     return status;
 }
 
-static judo_status make_folder(const char *folder, const char *child)
-{
-    char path[1200];
-    (void)snprintf(path, sizeof path, "%s%s%s", folder, child[0] ? "/" : "", child);
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", path,
-                         strerror(errno));
-    }
-    return JUDO_OK;
-}
-
 static judo_status run_local(judo_evaluate_state *state)
 {
     judo_evaluation *evaluation = state->evaluation;
     int64_t *indices = NULL, segmentation = 0;
-    JUDO_TRY(make_folder(evaluation->folder, ""));
-    JUDO_TRY(make_folder(evaluation->folder, "overlays"));
+    char overlays[1200];
+    (void)snprintf(overlays, sizeof overlays, "%s/overlays", evaluation->folder);
+    JUDO_TRY(judo_file_make_folder(overlays));
     JUDO_TRY(list_datasets(evaluation->dataset, state->result));
     JUDO_TRY(judo_dataset_select(evaluation->dataset, JUDO_SAMPLE_SEGMENTATION, &indices,
                                  &segmentation));
@@ -122,14 +111,7 @@ static judo_status write_samples(judo_evaluate_state *state)
     if (comm->rank == 0) {
         char path[1200];
         (void)snprintf(path, sizeof path, "%s/samples.jsonl", state->evaluation->folder);
-        FILE *file = fopen(path, "w");
-        size_t bytes = (size_t)offsets[comm->size];
-        bool ok = file && fwrite(all, 1, bytes, file) == bytes;
-        if (file && fclose(file) != 0) {
-            ok = false;
-        }
-        status = ok ? JUDO_OK
-                    : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+        status = judo_file_replace(path, all, (size_t)offsets[comm->size]);
     }
     free(all);
     free(offsets);

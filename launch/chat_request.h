@@ -5,8 +5,8 @@
 #include "launch/chat_model.h"
 #include "runtime/json.h"
 
-/* A prompt that ends with the assistant's header, unless asked otherwise. Owns everything; `view` borrows from it, so
- * the prompt must stay where it was read. */
+/* A prompt that ends with the assistant's header, unless asked otherwise. Owns everything;
+ * `view` borrows from it, so the prompt must stay where it was read. */
 typedef struct judo_chat_prompt {
     judo_ids ids, image_starts;
     judo_image *images; /* at processed size */

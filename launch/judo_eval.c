@@ -10,15 +10,17 @@
 #include "eval/evaluate.h"
 #include "launch/local_model.h"
 #include "launch/program.h"
+#include "models/dtype_table.h"
 #include "parallel/agree.h"
 #include "rewards/text_embedder.h"
+#include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 
 typedef struct eval_config {
     char model[JUDO_CONFIG_STRING_BYTES], data[JUDO_CONFIG_STRING_BYTES],
         folder[JUDO_CONFIG_STRING_BYTES];
     char title[JUDO_CONFIG_STRING_BYTES], minilm[JUDO_CONFIG_STRING_BYTES];
-    int prompts, options, targets, answers;
+    int dtype, prompts, options, targets, answers;
     bool use_domain_text, official;
     int64_t pre_resize, limit, batch, max_new_tokens, examples, max_tokens, max_patches;
     double deadline_seconds;
@@ -30,6 +32,8 @@ typedef struct eval_config {
 static const judo_config_field fields[] = {
     {"model.path", JUDO_CONFIG_STRING, AT(model), NULL, 0, 0, NULL,
      "Hugging Face directory of a Qwen2.5-VL model", NULL},
+    {"model.dtype", JUDO_CONFIG_CHOICE, AT(dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
+     "what the model computes in", "torch_dtype"},
     {"data.path", JUDO_CONFIG_STRING, AT(data), NULL, 0, 0, NULL,
      "dataset file written by `judo pack`", NULL},
     {"data.prompts", JUDO_CONFIG_CHOICE, AT(prompts), "judo", 0, 0, "judo|compact",
@@ -94,7 +98,7 @@ static judo_status open_parts(const eval_config *config, eval_parts *parts)
     JUDO_TRY(judo_dataset_open(config->data, parts->processor.fingerprint, &parts->dataset));
     JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &e->rules));
     JUDO_TRY(judo_local_model_open(config->model, config->max_tokens, config->max_patches,
-                                   &parts->local));
+                                   judo_dtype_of_choice(config->dtype), &parts->local));
     JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials,
                              judo_model_config(parts->local.model)->text.vocab_size,
                              &parts->banned));
@@ -176,6 +180,7 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
     status = judo_agree(comm, status);
     if (status == JUDO_OK && result != NULL) {
         fill(config, comm, &parts);
+        judo_dtype_table_log(judo_dtype_of_choice(config->dtype), false);
         judo_eval_result_clear(result);
         (void)snprintf(result->title, sizeof result->title, "%.127s",
                        config->title[0] ? config->title : config->model);

@@ -1,10 +1,8 @@
 /* launch/judo_init.c: a small Qwen2.5-VL from nothing: tokenizer, configuration, random
  * weights. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "data/bpe_train.h"
 #include "launch/new_model.h"
@@ -12,6 +10,7 @@
 #include "models/checkpoint_directory.h"
 #include "models/layout.h"
 #include "models/random_init.h"
+#include "runtime/file.h"
 #include "runtime/log.h"
 
 static const char help[] =
@@ -68,6 +67,9 @@ static judo_status train_tokenizer(const char *folder, const char *const *texts,
     }
     if (status == JUDO_OK) {
         *special_base = trained.tokens.count;
+        status = judo_file_make_folder(folder);
+    }
+    if (status == JUDO_OK) {
         status = judo_tokenizer_write(folder, &trained);
     }
     judo_bpe_trained_free(&trained);
@@ -116,19 +118,28 @@ static judo_status write_weights(const char *folder, uint64_t seed)
     return status;
 }
 
-static judo_status check_sizes(const judo_new_model *m, int64_t vocab)
+static int64_t embedding_rows(int64_t special_base)
 {
-    if (m->hidden < 8 || m->heads < 1 || m->hidden % m->heads != 0 ||
-        m->hidden / m->heads % 16 != 0) {
+    return (special_base + JUDO_QWEN_ADDED_TOKENS + 15) / 16 * 16;
+}
+
+/* Before the first file. The tokenizer's size is not known yet: as if all asked for are found.
+ */
+static judo_status check_sizes(judo_new_model m, int64_t vocab)
+{
+    if (m.hidden < 8 || m.heads < 1 || m.hidden % m.heads != 0 ||
+        m.hidden / m.heads % 16 != 0) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
                          "--hidden %lld must be --heads %lld times a multiple of 16",
-                         (long long)m->hidden, (long long)m->heads);
+                         (long long)m.hidden, (long long)m.heads);
     }
     if (vocab < 256 || vocab > 200000) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "--vocab %lld must be 256 to 200000",
                          (long long)vocab);
     }
-    return JUDO_OK; /* the rest is checked when the written configuration is read */
+    m.special_base = vocab;
+    m.vocab = embedding_rows(vocab);
+    return judo_new_model_check(&m);
 }
 
 static judo_status run(int argc, char **argv)
@@ -162,13 +173,9 @@ static judo_status run(int argc, char **argv)
     };
     JUDO_TRY(judo_options_parse(argc, argv, options, (int)(sizeof options / sizeof options[0]),
                                 2, MOST_FILES, files, &count));
-    JUDO_TRY(check_sizes(&m, vocab));
-    if (mkdir(files[0], 0777) != 0 && errno != EEXIST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot make the folder: %s", files[0],
-                         strerror(errno));
-    }
+    JUDO_TRY(check_sizes(m, vocab));
     JUDO_TRY(train_tokenizer(files[0], files + 1, count - 1, vocab, &m.special_base));
-    m.vocab = (m.special_base + JUDO_QWEN_ADDED_TOKENS + 15) / 16 * 16;
+    m.vocab = embedding_rows(m.special_base);
     JUDO_TRY(judo_new_model_write_configs(files[0], &m));
     return write_weights(files[0], (uint64_t)seed);
 }

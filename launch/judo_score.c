@@ -25,6 +25,7 @@ static const char help[] =
     "  --max-tokens N    longest prompt and completion together, default 8192; memory is\n"
     "                    planned for it\n"
     "  --max-patches N   most image patches (14 x 14 pixels) of a request, default 16384\n"
+    "  --dtype NAME      what the model computes in: f32 (default) or bf16\n"
     "  --ban-controls    as in training and judo_eval: vision and control tokens, and\n"
     "                    vocabulary rows without a token, have no probability (null)\n\n"
     "example: judo score model --input requests.jsonl > scores.jsonl\n";
@@ -135,15 +136,17 @@ static judo_status run(int argc, char **argv)
     const char *folder, *input = NULL;
     int count;
     score self = {0};
-    judo_chat_model_options model = {.root = ".", .max_tokens = 8192, .max_patches = 16384};
+    judo_chat_model_options model = {
+        .root = ".", .max_tokens = 8192, .max_patches = 16384, .dtype = "f32"};
     const judo_option options[] = {
         {"input", JUDO_OPTION_STRING, &input},
         {"root", JUDO_OPTION_STRING, &model.root},
         {"max-tokens", JUDO_OPTION_INT, &model.max_tokens},
         {"max-patches", JUDO_OPTION_INT, &model.max_patches},
+        {"dtype", JUDO_OPTION_STRING, &model.dtype},
         {"ban-controls", JUDO_OPTION_FLAG, &model.ban_controls},
     };
-    JUDO_TRY(judo_options_parse(argc, argv, options, 5, 1, 1, &folder, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, 6, 1, 1, &folder, &count));
     JUDO_TRY(judo_chat_model_open(folder, &model, &self.model));
     judo_status status = judo_filter_run(input, answer_request, &self);
     judo_chat_model_close(&self.model);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "models/hf_config.h"
 #include "runtime/file.h"
 #include "runtime/json.h"
 
@@ -146,6 +147,27 @@ static void put_generation(judo_json_writer *w, const judo_new_model *m)
     judo_json_end_array(w);
     judo_json_put_bool(w, "do_sample", false);
     judo_json_end_object(w);
+}
+
+judo_status judo_new_model_check(const judo_new_model *model)
+{
+    judo_qwen_config config;
+    judo_json_writer w = {0};
+    const int64_t blocks[] = {model->layers, model->vision_depth};
+    for (int i = 0; i < 2; i++) {
+        if (blocks[i] < 1 || blocks[i] > JUDO_QWEN_MAX_LAYERS) {
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s %lld must be 1 to %d",
+                             i == 0 ? "--layers" : "--vision-depth", (long long)blocks[i],
+                             JUDO_QWEN_MAX_LAYERS);
+        }
+    }
+    put_config(&w, model);
+    judo_status status = judo_json_writer_check(&w);
+    if (status == JUDO_OK) {
+        status = judo_qwen_config_parse(w.text, w.length, "sizes of the new model", &config);
+    }
+    judo_json_writer_free(&w);
+    return status;
 }
 
 judo_status judo_new_model_write_configs(const char *folder, const judo_new_model *model)

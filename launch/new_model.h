@@ -13,6 +13,9 @@ typedef struct judo_new_model {
     int64_t special_base; /* id of the first of Qwen's special tokens */
 } judo_new_model;
 
+/* Checks, before anything is written, that a model can have these sizes. */
+judo_status judo_new_model_check(const judo_new_model *model) JUDO_MUST_CHECK;
+
 /* Writes config.json, preprocessor_config.json and generation_config.json into `folder`. */
 judo_status judo_new_model_write_configs(const char *folder,
                                          const judo_new_model *model) JUDO_MUST_CHECK;

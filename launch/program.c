@@ -144,7 +144,7 @@ int judo_program_train(const judo_stage *stage, int argc, char **argv)
 {
     judo_train_config *config = calloc(1, sizeof *config);
     if (!config) {
-        (void)fprintf(stderr, "no memory\n");
+        (void)fprintf(stderr, "error: no memory for the configuration\n");
         return JUDO_ERROR_MEMORY;
     }
     current_stage = stage;

@@ -123,9 +123,9 @@ judo_status judo_block_finish(const judo_compute *compute, const judo_block_shap
     return JUDO_OK;
 }
 
-static float attention_scale(const judo_block_shape *shape)
+float judo_block_attention_scale(const judo_block_shape *shape)
 {
-    return 1.0f / sqrtf((float)shape->head_dim);
+    return (float)(1.0 / sqrt((double)shape->head_dim));
 }
 
 judo_status judo_block_forward(const judo_compute *compute, const judo_block_shape *shape,
@@ -137,7 +137,7 @@ judo_status judo_block_forward(const judo_compute *compute, const judo_block_sha
         judo_block_project(compute, shape, weights, &geometry->cos, &geometry->sin, saved, x));
     JUDO_COMPUTE(compute, attention_forward(&saved->attended, &saved->lse, &saved->q, &saved->k,
                                             &saved->v, geometry->spans, geometry->num_spans,
-                                            attention_scale(shape)));
+                                            judo_block_attention_scale(shape)));
     return judo_block_finish(compute, shape, weights, saved, y, x);
 }
 
@@ -196,10 +196,11 @@ judo_status judo_block_backward(const judo_compute *compute, const judo_block_sh
     judo_tensor dattended = flat(&scratch->attended);
     JUDO_TRY(linear_back(compute, &dattended, false, gradients->out_weight, gradients->out_bias,
                          d, &attended, &weights->out_weight));
-    JUDO_COMPUTE(compute, attention_backward(
-                              &scratch->q, &scratch->k, &scratch->v, &scratch->attended,
-                              &saved->q, &saved->k, &saved->v, &saved->attended, &saved->lse,
-                              geometry->spans, geometry->num_spans, attention_scale(shape)));
+    JUDO_COMPUTE(compute,
+                 attention_backward(&scratch->q, &scratch->k, &scratch->v, &scratch->attended,
+                                    &saved->q, &saved->k, &saved->v, &saved->attended,
+                                    &saved->lse, geometry->spans, geometry->num_spans,
+                                    judo_block_attention_scale(shape)));
     JUDO_COMPUTE(compute, rotary(&scratch->q, &geometry->cos, &geometry->sin, true));
     JUDO_COMPUTE(compute, rotary(&scratch->k, &geometry->cos, &geometry->sin, true));
     return backward_projections(compute, weights, gradients, saved, scratch, d, x);

@@ -56,6 +56,8 @@ judo_block_scratch judo_block_scratch_take(judo_activation_arena *arena,
                                            const judo_block_shape *shape, int64_t rows,
                                            judo_dtype dtype);
 
+/* What scores are multiplied by, the same bits in every pass. */
+float judo_block_attention_scale(const judo_block_shape *shape);
 /* x[T,hidden] -> saved->q, k, v (rotated by cos, sin). */
 judo_status judo_block_project(const judo_compute *compute, const judo_block_shape *shape,
                                const judo_block_tensors *weights, const judo_tensor *cos,

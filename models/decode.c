@@ -1,7 +1,6 @@
 /* models/decode.c: the blocks of models/block.h with cached keys and values. */
 #include "models/decode.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "models/decoder_block.h"
@@ -116,7 +115,7 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     store(decoder, layer, inputs, rows, b);
     JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views,
                                           (int)shape->num_kv_heads,
-                                          (float)(1.0 / sqrt((double)shape->head_dim))));
+                                          judo_block_attention_scale(shape)));
     JUDO_TRY(judo_block_finish(&compute, shape, &weights, &b->saved, &b->y, &b->x));
     judo_tensor swap = b->x;
     b->x = b->y;

@@ -23,7 +23,7 @@ typedef struct generator {
     int32_t num_live;           /* rows still growing */
     judo_decode_input *inputs;  /* [num_rows] of the live rows, ascending */
     float *logits;              /* [num_rows, vocab] */
-    float *hidden;              /* [num_prompts, hidden] */
+    void *hidden;               /* [num_prompts, hidden] in the model's dtype */
     int32_t *last_rows;         /* [num_prompts] */
     float *uniforms, *logprobs; /* [num_rows] of the live rows */
     int32_t *tokens;            /* [num_rows] of the live rows */
@@ -78,12 +78,13 @@ static judo_status allocate(generator *g, judo_params *params)
     size_t rows = (size_t)g->num_rows;
     size_t vocab = (size_t)g->vocab;
     JUDO_TRY(judo_kv_cache_create(config, g->prompts->num_tokens, g->num_rows,
-                                  g->options->max_new_tokens, JUDO_F32, &g->cache));
+                                  g->options->max_new_tokens, g->model->options.dtype,
+                                  &g->cache));
     JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, g->num_rows, &g->decoder));
     g->inputs = calloc(rows, sizeof *g->inputs);
     g->logits = aligned_alloc(64, (rows * vocab * sizeof(float) + 63) / 64 * 64);
-    g->hidden =
-        calloc((size_t)g->prompts->num_spans * (size_t)config->text.hidden_size, sizeof(float));
+    g->hidden = calloc((size_t)g->prompts->num_spans * (size_t)config->text.hidden_size,
+                       (size_t)judo_dtype_bytes(g->model->options.dtype));
     g->last_rows = calloc((size_t)g->prompts->num_spans, sizeof *g->last_rows);
     g->uniforms = calloc(rows, sizeof *g->uniforms);
     g->logprobs = calloc(rows, sizeof *g->logprobs);
@@ -130,16 +131,23 @@ static void start_rows(generator *g)
     g->num_live = g->num_rows;
 }
 
+/* The normed hidden states of `count` prompts' last tokens, from prompt `first` on. */
+static judo_tensor hidden_rows(const generator *g, int32_t first, int32_t count)
+{
+    judo_dtype dtype = g->model->options.dtype;
+    int64_t width = g->model->config.text.hidden_size;
+    void *rows = (char *)g->hidden + first * width * judo_dtype_bytes(dtype);
+    return judo_tensor_2d(rows, dtype, count, width);
+}
+
 /* One forward pass over the prompts of a slice: their keys and values, and the normed hidden
  * state of each prompt's last token. */
 static judo_status prefill_slice(generator *g, judo_params *params,
                                  const judo_prompt_slice *slice)
 {
-    int64_t width = g->model->config.text.hidden_size;
     int32_t count = slice->end_prompt - slice->first_prompt;
     judo_kv_sink sink = judo_kv_cache_sink(&g->cache, slice->first_token);
-    judo_tensor hidden =
-        judo_tensor_2d(g->hidden + slice->first_prompt * width, JUDO_F32, count, width);
+    judo_tensor hidden = hidden_rows(g, slice->first_prompt, count);
     for (int32_t p = 0; p < count; p++) {
         g->last_rows[p] = slice->spans[p].end - 1;
     }
@@ -169,8 +177,7 @@ static judo_status prefill_all(generator *g, judo_params *params)
 static judo_status first_logits(generator *g)
 {
     int32_t count = g->prompts->num_spans;
-    judo_tensor hidden =
-        judo_tensor_2d(g->hidden, JUDO_F32, count, g->model->config.text.hidden_size);
+    judo_tensor hidden = hidden_rows(g, 0, count);
     /* The prompts' logits stand in the last rows; copies fill the groups from the front. */
     float *last = g->logits + (int64_t)(g->num_rows - count) * g->vocab;
     judo_tensor logits = judo_tensor_2d(last, JUDO_F32, count, g->vocab);

@@ -1,5 +1,6 @@
 /* models/head_pass.c: final norm, head and loss over the rows that have a target. */
 #include "models/model_state.h"
+#include "models/sequence_ratio.h"
 
 int judo_model_head_unit(const judo_model *model)
 {
@@ -45,6 +46,30 @@ judo_status judo_head_norm_rows(judo_pass *pass, const int32_t *rows, int32_t nu
     return judo_pass_release(pass, model->units.head);
 }
 
+/* A sequence has one ratio, which needs all its log-probabilities before the first gradient.
+ * One sweep of the head more gives them; another forward pass of the model would cost all
+ * layers. */
+static judo_status fill_log_ratios(judo_pass *pass, const judo_head_phase *phase,
+                                   const judo_tensor *matrix, const judo_token_loss *loss,
+                                   judo_token_result *result)
+{
+    judo_model *model = pass->model;
+    const judo_batch *batch = pass->batch;
+    if (!result->logprobs) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "a loss at sequence level needs room for the log-probabilities");
+    }
+    judo_token_loss none = {
+        .kind = JUDO_LOSS_NONE, .scale = 1.0, .temperature = loss->temperature};
+    judo_token_result current = {.logprobs = result->logprobs};
+    JUDO_COMPUTE(&pass->compute,
+                 head_loss(&current, NULL, NULL, &phase->normed, matrix, batch->target_tokens,
+                           &none, model->banned, model->options.head_chunk_rows));
+    judo_sequence_log_ratios(batch->num_targets, batch->target_sequences, current.logprobs,
+                             loss->old_logprobs, loss->log_ratios);
+    return JUDO_OK;
+}
+
 /* Log-probabilities and loss; in a backward pass also the gradients of the head's matrix and of
  * the normed rows. */
 static judo_status head_loss(judo_pass *pass, judo_unit_view *view, judo_head_phase *phase,
@@ -53,6 +78,10 @@ static judo_status head_loss(judo_pass *pass, judo_unit_view *view, judo_head_ph
     judo_model *model = pass->model;
     judo_tensor matrix = judo_model_head_matrix(model, view);
     judo_tensor d_matrix = judo_unit_gradient(view, head_place(model));
+    if (loss->kind == JUDO_LOSS_POLICY && loss->log_ratios && loss->old_logprobs &&
+        pass->batch->num_targets > 0) {
+        JUDO_TRY(fill_log_ratios(pass, phase, &matrix, loss, result));
+    }
     JUDO_COMPUTE(&pass->compute, head_loss(result, pass->backward ? &phase->d_normed : NULL,
                                            judo_tensor_or_null(&d_matrix), &phase->normed,
                                            &matrix, pass->batch->target_tokens, loss,

@@ -196,6 +196,19 @@ static judo_status read_root(const judo_json *root, const char *path, judo_qwen_
     return judo_qwen_config_check(out, path);
 }
 
+judo_status judo_qwen_config_parse(const char *text, size_t length, const char *source,
+                                   judo_qwen_config *out)
+{
+    judo_json *document = NULL;
+    judo_qwen_config config = {0};
+    JUDO_TRY(judo_json_parse(text, length, source, &document));
+    judo_status status = read_root(document, source, &config);
+    judo_json_free(&document);
+    JUDO_TRY(status);
+    *out = config;
+    return JUDO_OK;
+}
+
 judo_status judo_qwen_config_load(const char *directory, judo_qwen_config *out)
 {
     char path[PATH_MAX];

@@ -3,6 +3,7 @@
 #define JUDO_MODELS_HF_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/status.h"
@@ -36,6 +37,10 @@ typedef struct judo_qwen_config {
  * A missing field, a value out of range or a feature that judo does not compute is an error
  * that names file and key. */
 judo_status judo_qwen_config_load(const char *directory, judo_qwen_config *out) JUDO_MUST_CHECK;
+
+/* The same from the text of such a file; `source` names it in errors. */
+judo_status judo_qwen_config_parse(const char *text, size_t length, const char *source,
+                                   judo_qwen_config *out) JUDO_MUST_CHECK;
 
 /* Checks ranges and that the sizes fit each other; `source` names the file in errors. */
 judo_status judo_qwen_config_check(const judo_qwen_config *config,

@@ -33,6 +33,7 @@ typedef struct judo_pass {
     int schedule_length, cursor;
     int held[JUDO_PASS_MAX_HELD]; /* units acquired now */
     int num_held;
+    double acquired[JUDO_PASS_MAX_HELD]; /* when, on judo_clock() */
 } judo_pass;
 
 /* Acquires the unit, which must be the schedule's next, and hints at the one after it. */

@@ -1,5 +1,7 @@
 /* models/pass.c: a pass's dealings with the parameters, in the static order. */
 #include "models/model_state.h"
+#include "runtime/log.h"
+#include "runtime/timeline.h"
 
 judo_status judo_pass_acquire(judo_pass *pass, int unit, judo_unit_view *view)
 {
@@ -13,6 +15,7 @@ judo_status judo_pass_acquire(judo_pass *pass, int unit, judo_unit_view *view)
     int next = pass->cursor < pass->schedule_length ? pass->schedule[pass->cursor] : -1;
     judo_tensor weights;
     JUDO_TRY(pass->params->ops->acquire(pass->params, unit, next, &weights));
+    pass->acquired[pass->num_held] = judo_clock();
     pass->held[pass->num_held++] = unit;
     *view = (judo_unit_view){.layout = layout, .unit = unit, .weights = weights};
     return JUDO_OK;
@@ -22,7 +25,10 @@ judo_status judo_pass_release(judo_pass *pass, int unit)
 {
     for (int i = 0; i < pass->num_held; i++) {
         if (pass->held[i] == unit) {
+            judo_timeline_span(JUDO_LANE_COMPUTE, pass->model->layout->units[unit].name,
+                               pass->acquired[i], judo_clock());
             pass->held[i] = pass->held[--pass->num_held];
+            pass->acquired[i] = pass->acquired[pass->num_held];
             return pass->params->ops->release(pass->params, unit);
         }
     }

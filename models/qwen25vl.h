@@ -54,6 +54,8 @@ judo_status judo_model_check_batch(const judo_model *model,
 /* One pass over a batch: log-probabilities and losses of its targets and, with `backward`, the
  * gradients of all units that are not frozen, handed to `params`. `loss->weights` defaults to
  * the batch's target_weights. `result` gets what it asks for (sums are added; may be NULL).
+ * With `loss->log_ratios` the policy's ratio is the sequence's (target_sequences): the room is
+ * filled, `result->logprobs` must be wanted, and one sequence's weights must be equal.
  * The schedule of acquires and gradients is the same for every batch, also for an empty one.
  * Collective over whoever shares `params`. */
 judo_status judo_model_run(judo_model *model, judo_params *params, const judo_batch *batch,

@@ -11,12 +11,55 @@
 
 #include "parallel/zero3.h"
 
-/* Writes `step`. `state` is the caller's own text (JSON: data cursor, seed, ..), equal on all
- * ranks; rank 0's is kept. Then removes all but the newest `keep_last` checkpoints (0: keeps
- * all). An earlier checkpoint stays whole whatever fails. Collective. */
+/* Which checkpoints stay. */
+typedef struct judo_checkpoint_keep {
+    int last;      /* the newest so many; 0: all */
+    int64_t every; /* and for good the first at or behind each multiple; 0: none */
+} judo_checkpoint_keep;
+
+typedef struct judo_checkpoint_options {
+    judo_checkpoint_keep keep;
+    bool background; /* copy the state and write the copy beside training */
+    bool tolerant;   /* a save that fails is a warning: training goes on */
+} judo_checkpoint_options;
+
+/* Saves checkpoints, at most one at a time. The files are written by a thread of its own; what
+ * the ranks must agree on happens in the calls below, on the caller's thread. In the background
+ * training waits for the copy only: a call to poll at a step boundary, or the next save, ends
+ * what is under way. Whatever fails or dies meanwhile, an earlier checkpoint stays whole. */
+typedef struct judo_checkpoint_writer judo_checkpoint_writer;
+
+/* Takes the memory of the copy; where a machine has no room for its ranks' copies, warns and
+ * saves in the foreground. `comm` and `zero3` are borrowed. Collective. */
+judo_status judo_checkpoint_writer_open(judo_comm *comm, judo_zero3 *zero3, const char *folder,
+                                        const judo_checkpoint_options *options,
+                                        judo_checkpoint_writer **out) JUDO_MUST_CHECK;
+/* Accepts NULL. Waits for the thread, not for the other ranks: finish first to have what is
+ * under way complete. Not collective. */
+void judo_checkpoint_writer_close(judo_checkpoint_writer **writer);
+
+/* Bytes of the copy of what this rank owns; 0 in the foreground. */
+int64_t judo_checkpoint_writer_bytes(const judo_checkpoint_writer *writer);
+
+/* Begins to save `step`, after the one before is complete; in the foreground, completes it.
+ * `state` is the caller's own text (JSON: data cursor, seed, ..), equal on all ranks; rank 0's
+ * is kept. Where the file system has less room than the files need, that is JUDO_ERROR_IO
+ * before anything is written. Collective. */
+judo_status judo_checkpoint_writer_save(judo_checkpoint_writer *writer, int64_t step,
+                                        const char *state) JUDO_MUST_CHECK;
+/* Takes what is under way one stage further if all ranks are ready; returns the error of a save
+ * that failed on any rank. Costs nothing while none is under way. Collective. */
+judo_status judo_checkpoint_writer_poll(judo_checkpoint_writer *writer) JUDO_MUST_CHECK;
+/* Waits until nothing is under way. However slow the disk, it goes on while bytes are written;
+ * without any for the communicator's deadline it is JUDO_ERROR_TIMEOUT. Collective. */
+judo_status judo_checkpoint_writer_finish(judo_checkpoint_writer *writer) JUDO_MUST_CHECK;
+
+/* The step of the newest checkpoint that this writer completed; -1 before the first. */
+int64_t judo_checkpoint_writer_saved(const judo_checkpoint_writer *writer);
+
+/* One checkpoint in the foreground, all kept. Collective. */
 judo_status judo_checkpoint_save(judo_comm *comm, judo_zero3 *zero3, const char *folder,
-                                 int64_t step, const char *state,
-                                 int keep_last) JUDO_MUST_CHECK;
+                                 int64_t step, const char *state) JUDO_MUST_CHECK;
 
 typedef struct judo_checkpoint_info {
     int64_t step;

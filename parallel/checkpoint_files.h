@@ -3,7 +3,7 @@
 #ifndef JUDO_PARALLEL_CHECKPOINT_FILES_H
 #define JUDO_PARALLEL_CHECKPOINT_FILES_H
 
-#include "parallel/zero3.h"
+#include "parallel/checkpoint.h"
 
 enum {
     JUDO_CHECKPOINT_VERSION = 1,
@@ -11,6 +11,11 @@ enum {
     JUDO_CHECKPOINT_BLOCK_ELEMENTS = 1 << 20, /* per checksum */
     JUDO_CHECKPOINT_MAX_RANKS = 1 << 16,
 };
+
+/* Endings of a checkpoint's name while it is not one. */
+#define JUDO_CHECKPOINT_TEMPORARY ".tmp"  /* being written */
+#define JUDO_CHECKPOINT_REPLACED  ".old"  /* whole; another takes its name */
+#define JUDO_CHECKPOINT_DOOMED    ".gone" /* being removed */
 
 /* What identifies a shard file's content. */
 typedef struct judo_shard_seal {
@@ -32,10 +37,40 @@ judo_status judo_manifest_write(const char *folder, const judo_manifest *manifes
 judo_status judo_manifest_read(const char *folder, const judo_param_layout *layout,
                                judo_manifest *out) JUDO_MUST_CHECK;
 void judo_manifest_free(judo_manifest *manifest);
+/* A bound on the file's bytes, without the seals being known. */
+int64_t judo_manifest_most_bytes(const judo_manifest *manifest,
+                                 const judo_param_layout *layout);
 
-/* checkpoint_shard_write.c: writes and syncs this rank's file. */
-judo_status judo_shard_file_write(const char *folder, judo_zero3 *zero3, int rank, int size,
-                                  int64_t step, judo_shard_seal *seal) JUDO_MUST_CHECK;
+/* A range of one of a parameter's arrays, as a shard file has it. */
+typedef struct judo_shard_piece {
+    const char *tensor; /* borrowed from the layout */
+    int kind;
+    int64_t first, count;
+    const float *data;
+} judo_shard_piece;
+
+/* What this rank's file will hold; with a copy, training may go on while it is written. */
+typedef struct judo_snapshot {
+    judo_shard_piece *pieces;
+    int num_pieces;
+    int64_t data_bytes; /* of all pieces */
+    float *copy;        /* NULL: the pieces are the live arrays */
+} judo_snapshot;
+
+/* checkpoint_snapshot.c. Room for what this rank owns, with every page of the copy in memory.
+ * Taking it copies, or points to the live arrays. */
+judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy,
+                                 judo_snapshot *out) JUDO_MUST_CHECK;
+void judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3);
+void judo_snapshot_free(judo_snapshot *snapshot);
+
+/* checkpoint_shard_write.c: writes and syncs this rank's file. `progress` counts bytes for
+ * whoever watches. Not collective: runs on the writer's thread. */
+judo_status judo_shard_file_write(const char *folder, const judo_snapshot *snapshot, int rank,
+                                  int size, int64_t step, _Atomic int64_t *progress,
+                                  judo_shard_seal *seal) JUDO_MUST_CHECK;
+/* A bound on the file's bytes before there is a header. */
+int64_t judo_shard_file_most_bytes(const judo_snapshot *snapshot);
 
 /* checkpoint_shard_read.c: reads every file's ranges that this rank owns; each owned element
  * must come exactly once. */
@@ -67,6 +102,24 @@ judo_status judo_shard_file_path(const char *folder, int rank, int size,
 judo_status judo_checkpoint_join(const char *folder, const char *name,
                                  char **out) JUDO_MUST_CHECK;
 
+/* checkpoint_places.c: the paths of one save. */
+typedef struct judo_checkpoint_places {
+    char name[JUDO_CHECKPOINT_NAME_BYTES];
+    char *folder, *final_path, *temporary, *replaced, *latest;
+} judo_checkpoint_places;
+
+judo_status judo_checkpoint_places_make(const char *folder, int64_t step,
+                                        judo_checkpoint_places *out) JUDO_MUST_CHECK;
+void judo_checkpoint_places_free(judo_checkpoint_places *places);
+/* An empty temporary folder, where the file system has room for `needed` bytes. Rank 0. */
+judo_status judo_checkpoint_places_prepare(const judo_checkpoint_places *places,
+                                           int64_t needed) JUDO_MUST_CHECK;
+/* All shard files are on disk: writes the manifest, gives the folder its name and points
+ * `latest` to it. Rank 0, on the writer's thread. */
+judo_status judo_checkpoint_places_publish(const judo_checkpoint_places *places,
+                                           const judo_manifest *manifest,
+                                           const judo_param_layout *layout) JUDO_MUST_CHECK;
+
 /* checkpoint_folder.c. Not collective: rank 0's business. */
 void judo_checkpoint_name(int64_t step, char out[JUDO_CHECKPOINT_NAME_BYTES]);
 /* Complete checkpoints, newest first; free() the array. */
@@ -76,10 +129,14 @@ judo_status judo_checkpoint_list(const char *folder, int64_t **steps,
 judo_status judo_checkpoint_latest(const char *folder, int64_t *step) JUDO_MUST_CHECK;
 /* Removes a folder of plain files; one that does not exist is fine. */
 judo_status judo_checkpoint_remove(const char *path) JUDO_MUST_CHECK;
-/* Removes what a killed run left behind and, of the checkpoints up to step `newest`, all but
- * the last `keep_last` (0: none). Later ones are of a run that was set back: they are replaced
- * when it comes there again. */
+/* Removes what a killed run left behind. */
+judo_status judo_checkpoint_remove_leftovers(const char *folder) JUDO_MUST_CHECK;
+/* Of the checkpoints up to step `newest`, removes all that `keep` does not ask for. Later ones
+ * are of a run that was set back: they are replaced when it comes there again. */
 judo_status judo_checkpoint_prune(const char *folder, int64_t newest,
-                                  int keep_last) JUDO_MUST_CHECK;
+                                  judo_checkpoint_keep keep) JUDO_MUST_CHECK;
+/* A checkpoint that is replaced by another of the same step is moved aside for the moment
+ * between two renames: one that a crash left there gets its name back. */
+judo_status judo_checkpoint_recover(const char *folder) JUDO_MUST_CHECK;
 
 #endif

@@ -33,12 +33,19 @@ static int64_t step_of_name(const char *name)
     return strcmp(name, again) == 0 ? step : -1;
 }
 
-/* Left by a run that was killed while it saved or pruned. */
-static bool is_leftover(const char *name)
+static bool has_ending(const char *name, const char *ending)
 {
     const char *dot = strchr(name, '.');
     return strncmp(name, step_prefix, sizeof step_prefix - 1) == 0 && dot != NULL &&
-           (strcmp(dot, ".tmp") == 0 || strcmp(dot, ".old") == 0);
+           strcmp(dot, ending) == 0;
+}
+
+/* Left by a run that was killed while it saved or pruned. */
+static bool is_leftover(const char *name)
+{
+    return has_ending(name, JUDO_CHECKPOINT_TEMPORARY) ||
+           has_ending(name, JUDO_CHECKPOINT_REPLACED) ||
+           has_ending(name, JUDO_CHECKPOINT_DOOMED);
 }
 
 static judo_status fail_open(const char *path)
@@ -136,7 +143,9 @@ judo_status judo_checkpoint_remove(const char *path)
     return status;
 }
 
-static judo_status remove_leftovers(const char *folder)
+typedef judo_status (*name_visit)(const char *folder, const char *name);
+
+static judo_status for_each_name(const char *folder, name_visit visit)
 {
     DIR *stream = opendir(folder);
     judo_status status = JUDO_OK;
@@ -145,32 +154,29 @@ static judo_status remove_leftovers(const char *folder)
     }
     for (const struct dirent *entry = readdir(stream); entry && status == JUDO_OK;
          entry = readdir(stream)) {
-        char *path = NULL;
-        if (is_leftover(entry->d_name)) {
-            status = judo_checkpoint_join(folder, entry->d_name, &path);
-            status = status == JUDO_OK ? judo_checkpoint_remove(path) : status;
-            free(path);
-        }
+        status = visit(folder, entry->d_name);
     }
     (void)closedir(stream);
     return status;
 }
 
-/* Renamed first: what is half removed must not look complete. */
-static judo_status remove_step(const char *folder, int64_t step)
+/* Renamed first: what is half removed must not look complete, nor like one to recover. */
+static judo_status discard(const char *folder, const char *name)
 {
-    char name[JUDO_CHECKPOINT_NAME_BYTES];
-    char doomed_name[JUDO_CHECKPOINT_NAME_BYTES + 8];
+    char doomed_name[2 * JUDO_CHECKPOINT_NAME_BYTES];
     char *path = NULL;
     char *doomed = NULL;
     judo_status status = JUDO_OK;
-    judo_checkpoint_name(step, name);
-    (void)snprintf(doomed_name, sizeof doomed_name, "%s.old", name);
+    (void)snprintf(doomed_name, sizeof doomed_name, "%.*s%s", (int)strcspn(name, "."), name,
+                   JUDO_CHECKPOINT_DOOMED);
     JUDO_TRY_GOTO(status, done, judo_checkpoint_join(folder, name, &path));
     JUDO_TRY_GOTO(status, done, judo_checkpoint_join(folder, doomed_name, &doomed));
-    if (rename(path, doomed) != 0) {
-        status = JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot rename: %s", path, strerror(errno));
-        goto done;
+    if (strcmp(path, doomed) != 0) {
+        JUDO_TRY_GOTO(status, done, judo_checkpoint_remove(doomed));
+        if (rename(path, doomed) != 0) {
+            status = JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot rename: %s", path, strerror(errno));
+            goto done;
+        }
     }
     status = judo_checkpoint_remove(doomed);
 done:
@@ -179,21 +185,68 @@ done:
     return status;
 }
 
-judo_status judo_checkpoint_prune(const char *folder, int64_t newest, int keep_last)
+static judo_status discard_leftover(const char *folder, const char *name)
+{
+    return is_leftover(name) ? discard(folder, name) : JUDO_OK;
+}
+
+judo_status judo_checkpoint_remove_leftovers(const char *folder)
+{
+    return for_each_name(folder, discard_leftover);
+}
+
+static judo_status recover_replaced(const char *folder, const char *name)
+{
+    char *aside = NULL;
+    char *path = NULL;
+    judo_status status = JUDO_OK;
+    if (!has_ending(name, JUDO_CHECKPOINT_REPLACED)) {
+        return JUDO_OK;
+    }
+    JUDO_TRY_GOTO(status, done, judo_checkpoint_join(folder, name, &aside));
+    path = strndup(aside, strlen(aside) - strlen(JUDO_CHECKPOINT_REPLACED));
+    if (path == NULL) {
+        status = JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for a file name", aside);
+    } else if (access(path, F_OK) != 0 && rename(aside, path) != 0) {
+        status = JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot rename: %s", aside, strerror(errno));
+    }
+done:
+    free(aside);
+    free(path);
+    return status;
+}
+
+judo_status judo_checkpoint_recover(const char *folder)
+{
+    return for_each_name(folder, recover_replaced);
+}
+
+/* `older` is the next older checkpoint's step, 0 if there is none. What is kept for good is
+ * never removed, so the answer stays the same as others go. */
+static bool is_for_good(int64_t step, int64_t older, int64_t every)
+{
+    return every > 0 && step / every > older / every;
+}
+
+judo_status judo_checkpoint_prune(const char *folder, int64_t newest, judo_checkpoint_keep keep)
 {
     int64_t *steps = NULL;
     int num_steps = 0;
-    JUDO_TRY(remove_leftovers(folder));
-    if (keep_last < 1) {
+    if (keep.last < 1) {
         return JUDO_OK;
     }
     JUDO_TRY(judo_checkpoint_list(folder, &steps, &num_steps));
     judo_status status = JUDO_OK;
     int kept = 0;
     for (int i = 0; status == JUDO_OK && i < num_steps; i++) {
-        if (steps[i] <= newest && kept++ >= keep_last) {
-            status = remove_step(folder, steps[i]);
+        int64_t older = i + 1 < num_steps ? steps[i + 1] : 0;
+        if (steps[i] > newest || kept++ < keep.last ||
+            is_for_good(steps[i], older, keep.every)) {
+            continue;
         }
+        char name[JUDO_CHECKPOINT_NAME_BYTES];
+        judo_checkpoint_name(steps[i], name);
+        status = discard(folder, name);
     }
     free(steps);
     return status;

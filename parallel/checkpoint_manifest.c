@@ -59,6 +59,18 @@ static void put_manifest(judo_json_writer *w, const judo_manifest *manifest,
     judo_json_end_object(w);
 }
 
+int64_t judo_manifest_most_bytes(const judo_manifest *manifest, const judo_param_layout *layout)
+{
+    enum { HEAD_BYTES = 4096, TENSOR_BYTES = 64, SHARD_BYTES = 96 };
+
+    int64_t bytes = HEAD_BYTES + 2 * (int64_t)strlen(manifest->state) +
+                    (int64_t)manifest->world_size * SHARD_BYTES;
+    for (int p = 0; p < layout->num_params; p++) {
+        bytes += TENSOR_BYTES + (int64_t)strlen(layout->params[p].name);
+    }
+    return bytes;
+}
+
 /* Zeros the checksum's digits in `text` and returns the checksum of the result. */
 static uint32_t checksum_of(char *text, size_t length)
 {

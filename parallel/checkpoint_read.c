@@ -46,6 +46,7 @@ static judo_status list_candidates(const char *folder, int64_t **steps, int *num
         *num_steps = 0;
         return JUDO_OK;
     }
+    JUDO_TRY(judo_checkpoint_recover(folder));
     JUDO_TRY(judo_checkpoint_latest(folder, &latest));
     JUDO_TRY(judo_checkpoint_list(folder, &found, &count));
     int first = 0;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "parallel/checkpoint_files.h"
+#include "parallel/coverage.h"
 #include "runtime/crc32c.h"
 #include "runtime/file.h"
 #include "runtime/json.h"
@@ -17,10 +18,10 @@ typedef struct reader {
     judo_zero3 *zero3;
     const judo_param_layout *layout;
     const judo_manifest *manifest;
-    int *by_name;     /* [num_params] indices sorted by name */
-    int64_t *next;    /* [num_params][kinds] first owned element that has not come yet */
-    float *block;     /* one checksum block */
-    const char *path; /* of the file being read */
+    int *by_name;           /* [num_params] indices sorted by name */
+    judo_coverage *covered; /* [num_params][kinds] owned elements that have come */
+    float *block;           /* one checksum block */
+    const char *path;       /* of the file being read */
     int descriptor;
     int64_t data_start, data_bytes;
 } reader;
@@ -150,18 +151,16 @@ static judo_status take_piece(reader *self, const piece *p)
     if (data == NULL || from >= to) {
         return JUDO_OK;
     }
-    int64_t *next = &self->next[p->param * JUDO_SHARD_KINDS + p->kind];
-    if (from != *next) {
+    bool again;
+    JUDO_TRY(judo_coverage_add(&self->covered[p->param * JUDO_SHARD_KINDS + p->kind], from, to,
+                               &again));
+    if (again) {
         return JUDO_FAIL(JUDO_ERROR_FORMAT,
-                         "%s: %s of %s goes on at element %lld, expected %lld: a range is "
-                         "missing or there twice",
+                         "%s: %s of %s: of elements %lld to %lld some are there twice",
                          self->path, judo_shard_kind_names[p->kind],
-                         self->layout->params[p->param].name, (long long)from,
-                         (long long)*next);
+                         self->layout->params[p->param].name, (long long)from, (long long)to);
     }
-    JUDO_TRY(read_blocks(self, p, from, to, data + (from - part.first)));
-    *next = to;
-    return JUDO_OK;
+    return read_blocks(self, p, from, to, data + (from - part.first));
 }
 
 static judo_status read_pieces(reader *self, const judo_json *root, int rank)
@@ -273,7 +272,7 @@ static judo_status check_complete(const reader *self, const char *folder)
     for (int p = 0; p < self->layout->num_params; p++) {
         judo_zero3_owned part = judo_zero3_owned_part(self->zero3, p);
         for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
-            int64_t next = self->next[p * JUDO_SHARD_KINDS + kind];
+            int64_t next = self->covered[p * JUDO_SHARD_KINDS + kind].next;
             if (judo_shard_kind_data(&part, kind) != NULL && next != part.first + part.count) {
                 return JUDO_FAIL(
                     JUDO_ERROR_MISMATCH,
@@ -291,16 +290,16 @@ static judo_status prepare(reader *self)
 {
     size_t params = (size_t)self->layout->num_params;
     self->by_name = calloc(params + 1, sizeof *self->by_name);
-    self->next = calloc((params + 1) * JUDO_SHARD_KINDS, sizeof *self->next);
+    self->covered = calloc((params + 1) * JUDO_SHARD_KINDS, sizeof *self->covered);
     self->block = malloc(JUDO_CHECKPOINT_BLOCK_ELEMENTS * sizeof *self->block);
-    if (!self->by_name || !self->next || !self->block) {
+    if (!self->by_name || !self->covered || !self->block) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read a checkpoint of %zu tensors",
                          params);
     }
     for (int p = 0; p < self->layout->num_params; p++) {
         self->by_name[p] = p;
         for (int kind = 0; kind < JUDO_SHARD_KINDS; kind++) {
-            self->next[p * JUDO_SHARD_KINDS + kind] =
+            self->covered[p * JUDO_SHARD_KINDS + kind].next =
                 judo_zero3_owned_part(self->zero3, p).first;
         }
     }
@@ -320,7 +319,11 @@ judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
         status = check_complete(&self, folder);
     }
     free(self.by_name);
-    free(self.next);
+    for (int i = 0; self.covered != NULL && i < self.layout->num_params * JUDO_SHARD_KINDS;
+         i++) {
+        judo_coverage_free(&self.covered[i]);
+    }
+    free(self.covered);
     free(self.block);
     return status;
 }

@@ -15,13 +15,6 @@ const char judo_shard_magic[8] = {'J', 'U', 'D', 'O', 'S', 'H', 'R', 'D'};
 const char *const judo_shard_kind_names[JUDO_SHARD_KINDS] = {"weights", "first_moment",
                                                              "second_moment"};
 
-float *judo_shard_kind_data(const judo_zero3_owned *part, int kind)
-{
-    float *const data[JUDO_SHARD_KINDS] = {part->weights, part->first_moment,
-                                           part->second_moment};
-    return data[kind];
-}
-
 int64_t judo_shard_data_start(uint64_t header_bytes)
 {
     const int64_t alignment = 64;
@@ -49,11 +42,9 @@ static void put_checksums(judo_json_writer *w, const float *data, int64_t count)
     judo_json_end_array(w);
 }
 
-/* The header; returns the bytes of data behind it. */
-static int64_t put_header(judo_json_writer *w, judo_zero3 *zero3, int rank, int size,
-                          int64_t step)
+static void put_header(judo_json_writer *w, const judo_snapshot *snapshot, int rank, int size,
+                       int64_t step)
 {
-    const judo_param_layout *layout = judo_zero3_layout(zero3);
     int64_t offset = 0;
     judo_json_begin_object(w, NULL);
     judo_json_put_int(w, "rank", rank);
@@ -61,49 +52,59 @@ static int64_t put_header(judo_json_writer *w, judo_zero3 *zero3, int rank, int 
     judo_json_put_int(w, "step", step);
     judo_json_put_int(w, "block_elements", JUDO_CHECKPOINT_BLOCK_ELEMENTS);
     judo_json_begin_array(w, "pieces");
-    for (int p = 0; p < layout->num_params; p++) {
-        judo_zero3_owned part = judo_zero3_owned_part(zero3, p);
-        for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
-            const float *data = judo_shard_kind_data(&part, kind);
-            if (data == NULL) {
-                continue;
-            }
-            judo_json_begin_object(w, NULL);
-            judo_json_put_string(w, "tensor", layout->params[p].name);
-            judo_json_put_string(w, "kind", judo_shard_kind_names[kind]);
-            judo_json_put_int(w, "first", part.first);
-            judo_json_put_int(w, "count", part.count);
-            judo_json_put_int(w, "offset", offset);
-            put_checksums(w, data, part.count);
-            judo_json_end_object(w);
-            offset += part.count * (int64_t)sizeof(float);
-        }
+    for (int i = 0; i < snapshot->num_pieces; i++) {
+        const judo_shard_piece *piece = &snapshot->pieces[i];
+        judo_json_begin_object(w, NULL);
+        judo_json_put_string(w, "tensor", piece->tensor);
+        judo_json_put_string(w, "kind", judo_shard_kind_names[piece->kind]);
+        judo_json_put_int(w, "first", piece->first);
+        judo_json_put_int(w, "count", piece->count);
+        judo_json_put_int(w, "offset", offset);
+        put_checksums(w, piece->data, piece->count);
+        judo_json_end_object(w);
+        offset += piece->count * (int64_t)sizeof(float);
     }
     judo_json_end_array(w);
     judo_json_end_object(w);
-    return offset;
 }
 
-static judo_status write_pieces(int descriptor, const char *path, judo_zero3 *zero3,
-                                int64_t start)
+int64_t judo_shard_file_most_bytes(const judo_snapshot *snapshot)
 {
-    const judo_param_layout *layout = judo_zero3_layout(zero3);
-    for (int p = 0; p < layout->num_params; p++) {
-        judo_zero3_owned part = judo_zero3_owned_part(zero3, p);
-        for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
-            const float *data = judo_shard_kind_data(&part, kind);
-            size_t bytes = (size_t)part.count * sizeof(float);
-            if (data != NULL) {
-                JUDO_TRY(judo_file_pwrite(descriptor, path, data, bytes, start));
-                start += (int64_t)bytes;
-            }
+    enum { HEAD_BYTES = 256, PIECE_BYTES = 192, CHECKSUM_BYTES = 12 };
+
+    int64_t blocks =
+        snapshot->data_bytes / (JUDO_CHECKPOINT_BLOCK_ELEMENTS * (int64_t)sizeof(float)) +
+        snapshot->num_pieces;
+    int64_t header = HEAD_BYTES + blocks * CHECKSUM_BYTES;
+    for (int i = 0; i < snapshot->num_pieces; i++) {
+        header += PIECE_BYTES + (int64_t)strlen(snapshot->pieces[i].tensor);
+    }
+    return judo_shard_data_start((uint64_t)header) + snapshot->data_bytes;
+}
+
+/* Bounded writes with a sync now and then: a watcher sees that the disk moves, and a long
+ * file's last sync is short. */
+static judo_status write_piece(int descriptor, const char *path, const judo_shard_piece *piece,
+                               int64_t start, _Atomic int64_t *progress)
+{
+    enum { PART_BYTES = 64 << 20, SYNC_PARTS = 4 };
+
+    int64_t bytes = piece->count * (int64_t)sizeof(float);
+    for (int64_t at = 0, parts = 1; at < bytes; at += PART_BYTES, parts++) {
+        int64_t part = bytes - at < PART_BYTES ? bytes - at : PART_BYTES;
+        JUDO_TRY(judo_file_pwrite(descriptor, path, (const char *)piece->data + at,
+                                  (size_t)part, start + at));
+        if (parts % SYNC_PARTS == 0) {
+            JUDO_TRY(judo_file_sync(descriptor, path));
         }
+        *progress += part;
     }
     return JUDO_OK;
 }
 
-static judo_status write_content(int descriptor, const char *path, judo_zero3 *zero3,
-                                 const judo_json_writer *header, const judo_shard_seal *seal)
+static judo_status write_content(int descriptor, const char *path,
+                                 const judo_snapshot *snapshot, const judo_json_writer *header,
+                                 _Atomic int64_t *progress, const judo_shard_seal *seal)
 {
     judo_shard_prefix prefix = {.version = JUDO_CHECKPOINT_VERSION,
                                 .header_crc = (uint32_t)seal->header_crc,
@@ -112,30 +113,40 @@ static judo_status write_content(int descriptor, const char *path, judo_zero3 *z
     JUDO_TRY(judo_file_pwrite(descriptor, path, &prefix, sizeof prefix, 0));
     JUDO_TRY(judo_file_pwrite(descriptor, path, header->text, header->length,
                               (int64_t)sizeof prefix));
-    JUDO_TRY(write_pieces(descriptor, path, zero3, judo_shard_data_start(header->length)));
-    /* A rank that owns nothing still has a file of the full length. */
-    if (ftruncate(descriptor, (off_t)seal->bytes) != 0 || fsync(descriptor) != 0) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot sync: %s", path, strerror(errno));
+    int64_t start = judo_shard_data_start(header->length);
+    for (int i = 0; i < snapshot->num_pieces; i++) {
+        JUDO_TRY(write_piece(descriptor, path, &snapshot->pieces[i], start, progress));
+        start += snapshot->pieces[i].count * (int64_t)sizeof(float);
     }
-    return JUDO_OK;
+    /* A rank that owns nothing still has a file of the full length. */
+    int result;
+    do {
+        result = ftruncate(descriptor, (off_t)seal->bytes);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) {
+        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot set its length to %lld bytes: %s", path,
+                         (long long)seal->bytes, strerror(errno));
+    }
+    return judo_file_sync(descriptor, path);
 }
 
-judo_status judo_shard_file_write(const char *folder, judo_zero3 *zero3, int rank, int size,
-                                  int64_t step, judo_shard_seal *seal)
+judo_status judo_shard_file_write(const char *folder, const judo_snapshot *snapshot, int rank,
+                                  int size, int64_t step, _Atomic int64_t *progress,
+                                  judo_shard_seal *seal)
 {
     char *path = NULL;
     judo_json_writer header = {0};
     judo_shard_seal result = {0};
     JUDO_TRY(judo_shard_file_path(folder, rank, size, &path));
-    int64_t data_bytes = put_header(&header, zero3, rank, size, step);
+    put_header(&header, snapshot, rank, size, step);
     judo_status status = judo_json_writer_check(&header);
     int descriptor = -1;
     if (status == JUDO_OK) {
         result.header_crc = judo_crc32c(0, header.text, header.length);
-        result.bytes = judo_shard_data_start(header.length) + data_bytes;
+        result.bytes = judo_shard_data_start(header.length) + snapshot->data_bytes;
         descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
         status = descriptor >= 0
-                     ? write_content(descriptor, path, zero3, &header, &result)
+                     ? write_content(descriptor, path, snapshot, &header, progress, &result)
                      : JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
     }
     if (descriptor >= 0 && close(descriptor) != 0 && status == JUDO_OK) {

@@ -6,13 +6,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/log.h"
+#include "runtime/timeline.h"
+
+#include "parallel/agree.h"
+
+static const judo_comm *root_of(const judo_comm *comm)
+{
+    while (comm->parent != NULL) {
+        comm = comm->parent;
+    }
+    return comm;
+}
+
+void judo_comm_break(judo_comm *comm)
+{
+    for (; comm != NULL; comm = comm->parent) {
+        comm->broken = true;
+    }
+}
+
+bool judo_comm_is_broken(const judo_comm *comm)
+{
+    return comm->broken || root_of(comm)->broken;
+}
+
+double judo_comm_deadline(const judo_comm *comm)
+{
+    return root_of(comm)->deadline_seconds;
+}
+
 static judo_status check_sound(const judo_comm *comm, const char *what)
 {
-    if (comm->broken) {
+    const judo_comm *root = root_of(comm);
+    if (judo_comm_is_broken(comm)) {
         return JUDO_FAIL(JUDO_ERROR_COMM,
                          "rank %d of %d: %s in phase '%s' on a communicator that has failed; "
                          "end the job",
-                         comm->rank, comm->size, what, comm->phase);
+                         root->rank, root->size, what, root->phase);
     }
     return JUDO_OK;
 }
@@ -21,7 +52,7 @@ static judo_status begin(judo_comm *comm, const char *collective, int64_t bytes,
                          int64_t *sequence)
 {
     JUDO_TRY(check_sound(comm, collective));
-    *sequence = judo_flight_begin(&comm->recorder, collective, bytes, comm->phase);
+    *sequence = judo_flight_begin(&comm->recorder, collective, bytes, root_of(comm)->phase);
     return JUDO_OK;
 }
 
@@ -53,17 +84,39 @@ void judo_comm_set_phase(judo_comm *comm, const char *phase)
 
 judo_status judo_comm_expired(judo_comm *comm, int64_t sequence)
 {
-    comm->broken = true;
-    judo_flight_print(&comm->recorder);
+    const judo_comm *root = root_of(comm);
+    judo_comm_break(comm);
+    for (const judo_comm *c = comm; c != NULL; c = c->parent) {
+        judo_flight_print(&c->recorder);
+    }
     const judo_flight *flight = judo_flight_get(&comm->recorder, sequence);
     return JUDO_FAIL(
         JUDO_ERROR_TIMEOUT,
-        "rank %d of %d: collective #%lld %s (%lld bytes) in phase '%s' did not "
+        "rank %d of %d: collective #%lld %s (%lld bytes, %s) in phase '%s' did not "
         "complete within %g s: another rank is stopped, lost or elsewhere; compare "
         "the ranks' last collectives",
-        comm->rank, comm->size, (long long)sequence, flight ? flight->collective : "collective",
-        flight ? (long long)flight->bytes : 0, flight ? flight->phase : "",
-        comm->deadline_seconds);
+        root->rank, root->size, (long long)sequence, flight ? flight->collective : "collective",
+        flight ? (long long)flight->bytes : 0, comm == root ? "all ranks" : "a group of ranks",
+        flight ? flight->phase : "", root->deadline_seconds);
+}
+
+judo_status judo_comm_split(judo_comm *comm, int color, judo_comm **out)
+{
+    judo_comm *part = NULL;
+    JUDO_TRY(check_sound(comm, "split"));
+    judo_status status = judo_agree(comm, comm->ops->split(comm, color, &part));
+    if (status != JUDO_OK) {
+        judo_comm_destroy(&part);
+        return status;
+    }
+    part->parent = comm;
+    *out = part;
+    return JUDO_OK;
+}
+
+judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes)
+{
+    return comm->ops->set_bucket(comm, bytes);
 }
 
 static judo_status gather_start(judo_comm *comm, const char *name, const void *slice,
@@ -86,10 +139,20 @@ judo_status judo_comm_test(judo_comm *comm, int request, bool *done)
     return comm->ops->test(comm, request, done);
 }
 
+/* Books the time since `began` as stood still. */
+static judo_status waited(judo_comm *comm, double began, judo_status status)
+{
+    double ended = judo_clock();
+    comm->waited_seconds += ended - began;
+    judo_timeline_span(JUDO_LANE_WAIT, comm->phase, began, ended);
+    return status;
+}
+
 judo_status judo_comm_wait(judo_comm *comm, int request)
 {
     JUDO_TRY(check_sound(comm, "wait"));
-    return comm->ops->wait(comm, request);
+    double began = judo_clock();
+    return waited(comm, began, comm->ops->wait(comm, request));
 }
 
 judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t slice_bytes,
@@ -100,14 +163,26 @@ judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t sli
     return judo_comm_wait(comm, request);
 }
 
-judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const float *values,
-                                         int64_t slice)
+judo_status judo_comm_reduce_scatter_start(judo_comm *comm, const judo_reduction *reduction)
 {
     int64_t sequence;
-    JUDO_TRY(
-        begin(comm, "reduce_scatter", slice * comm->size * (int64_t)sizeof(float), &sequence));
-    return finish(comm, sequence,
-                  comm->ops->reduce_scatter_add(comm, sequence, shard, values, slice));
+    int64_t bytes = reduction->slice * comm->size * judo_dtype_bytes(reduction->wire);
+    JUDO_TRY(judo_comm_reduce_scatter_finish(comm));
+    JUDO_TRY(begin(comm, "reduce_scatter", bytes, &sequence));
+    return comm->ops->reduce_start(comm, sequence, reduction);
+}
+
+judo_status judo_comm_reduce_scatter_finish(judo_comm *comm)
+{
+    JUDO_TRY(check_sound(comm, "reduce_scatter"));
+    double began = judo_clock();
+    return waited(comm, began, comm->ops->reduce_finish(comm));
+}
+
+judo_status judo_comm_reduce_scatter(judo_comm *comm, const judo_reduction *reduction)
+{
+    JUDO_TRY(judo_comm_reduce_scatter_start(comm, reduction));
+    return judo_comm_reduce_scatter_finish(comm);
 }
 
 /* Gathers `count` 8-byte values of every rank into comm->small, [size][count]. */
@@ -193,7 +268,9 @@ judo_status judo_comm_broadcast(judo_comm *comm, void *data, int64_t bytes, int 
 {
     int64_t sequence;
     JUDO_TRY(begin(comm, "broadcast", bytes, &sequence));
-    return finish(comm, sequence, comm->ops->broadcast(comm, sequence, data, bytes, root));
+    double began = judo_clock();
+    return finish(comm, sequence,
+                  waited(comm, began, comm->ops->broadcast(comm, sequence, data, bytes, root)));
 }
 
 judo_status judo_comm_barrier(judo_comm *comm)
@@ -258,6 +335,12 @@ failed:
     free(block);
     free(ends);
     return status;
+}
+
+judo_comm_times judo_comm_times_so_far(const judo_comm *comm)
+{
+    return (judo_comm_times){.in_flight = comm->recorder.in_flight_seconds,
+                             .waited = comm->waited_seconds};
 }
 
 void judo_comm_poll(judo_comm *comm)

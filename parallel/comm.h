@@ -13,9 +13,19 @@
 
 #include "parallel/flight_recorder.h"
 #include "parallel/topology.h"
-#include "runtime/status.h"
+#include "runtime/tensor.h"
 
 typedef struct judo_comm judo_comm;
+
+/* A sum over ranks of which each keeps its slice: shard[i] = or += the sum over ranks, in rank
+ * order and in fp32, of values[rank * slice + i]. */
+typedef struct judo_reduction {
+    float *shard;        /* [slice]; may be this rank's slice of `values` unless `add` */
+    const float *values; /* [size * slice] */
+    int64_t slice;
+    judo_dtype wire; /* JUDO_F32, or JUDO_BF16: every rank's values are rounded to it first */
+    bool add;
+} judo_reduction;
 
 /* One backend. `sequence` is the flight recorder's number of the collective. */
 typedef struct judo_comm_ops {
@@ -24,14 +34,17 @@ typedef struct judo_comm_ops {
                                     int64_t slice_bytes, void *out, int *request);
     judo_status (*test)(judo_comm *comm, int request, bool *done);
     judo_status (*wait)(judo_comm *comm, int request);
-    judo_status (*reduce_scatter_add)(judo_comm *comm, int64_t sequence, float *shard,
-                                      const float *values, int64_t slice);
+    judo_status (*reduce_start)(judo_comm *comm, int64_t sequence,
+                                const judo_reduction *reduction);
+    judo_status (*reduce_finish)(judo_comm *comm); /* JUDO_OK if none is under way */
     judo_status (*broadcast)(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
                              int root);
     judo_status (*gather_bytes)(judo_comm *comm, int64_t sequence, const void *data,
                                 const int64_t *offsets, char *out);
     void (*poll)(judo_comm *comm);
     judo_status (*topology)(judo_comm *comm, judo_topology *out);
+    judo_status (*split)(judo_comm *comm, int color, judo_comm **out);
+    judo_status (*set_bucket)(judo_comm *comm, int64_t bytes);
     void (*abort_job)(judo_comm *comm, int exit_code);
     void (*destroy)(judo_comm *comm);
 } judo_comm_ops;
@@ -39,11 +52,13 @@ typedef struct judo_comm_ops {
 /* Base "class": backends embed it first. */
 struct judo_comm {
     const judo_comm_ops *ops;
+    judo_comm *parent; /* that this one was split off: its deadline and phase count; or NULL */
     int rank, size;
     double deadline_seconds;
     int64_t scratch_bytes; /* held by the communicator for good */
     bool broken;           /* a wait expired or the library failed */
     char phase[JUDO_PHASE_BYTES];
+    double waited_seconds; /* the caller stood still for collectives; see judo_comm_times */
     judo_flight_recorder recorder;
     void *small; /* [size] blocks of JUDO_COMM_SMALL_BYTES */
 };
@@ -55,8 +70,17 @@ enum {
 
 /* The communicator of a program that runs alone. */
 judo_status judo_comm_self_create(judo_comm **out) JUDO_MUST_CHECK;
+/* A communicator of the ranks that bring the same `color` (0 or more), in the order of their
+ * ranks. It lives no longer than `comm`, whose deadline and phase it shares, and breaks with
+ * it. Ranks agree on the outcome. Collective. */
+judo_status judo_comm_split(judo_comm *comm, int color, judo_comm **out) JUDO_MUST_CHECK;
 /* Accepts NULL. Collective under MPI unless the communicator is broken. */
 void judo_comm_destroy(judo_comm **comm);
+
+/* Bytes of the largest message and of the scratch of reductions, of this communicator and of
+ * those split off later; at least what two elements of each rank take. Nothing may be under
+ * way. The same on all ranks; not collective. */
+judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes) JUDO_MUST_CHECK;
 
 /* Seconds that a wait may take from now on. Long for the first step, short after. */
 void judo_comm_set_deadline(judo_comm *comm, double seconds);
@@ -74,10 +98,15 @@ judo_status judo_comm_wait(judo_comm *comm, int request) JUDO_MUST_CHECK;
 judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t slice_bytes,
                                  void *out) JUDO_MUST_CHECK;
 
-/* shard[slice] += the sum over ranks, in rank order, of their values[rank * slice ..]; `values`
- * has size * slice elements. Collective. */
-judo_status judo_comm_reduce_scatter_add(judo_comm *comm, float *shard, const float *values,
-                                         int64_t slice) JUDO_MUST_CHECK;
+/* Starts a reduction, after finishing one that is still under way; it goes on in
+ * judo_comm_poll. Its memory must stay untouched until finish. Collective. */
+judo_status judo_comm_reduce_scatter_start(judo_comm *comm,
+                                           const judo_reduction *reduction) JUDO_MUST_CHECK;
+/* Waits for the reduction under way; there need not be one. Collective. */
+judo_status judo_comm_reduce_scatter_finish(judo_comm *comm) JUDO_MUST_CHECK;
+/* Both. Collective. */
+judo_status judo_comm_reduce_scatter(judo_comm *comm,
+                                     const judo_reduction *reduction) JUDO_MUST_CHECK;
 
 /* In place over all ranks, for small vectors. Collective. */
 judo_status judo_comm_sum_f64(judo_comm *comm, double *values, int count) JUDO_MUST_CHECK;
@@ -96,12 +125,25 @@ judo_status judo_comm_barrier(judo_comm *comm) JUDO_MUST_CHECK;
 judo_status judo_comm_gather_bytes(judo_comm *comm, const void *data, int64_t bytes, char **out,
                                    int64_t **offsets) JUDO_MUST_CHECK;
 
+/* Seconds so far that collectives were under way (from start to seen complete, summed over
+ * them), and that the caller stood still for them: the difference was hidden behind work. Not
+ * collective. */
+typedef struct judo_comm_times {
+    double in_flight, waited;
+} judo_comm_times;
+
+judo_comm_times judo_comm_times_so_far(const judo_comm *comm);
+
 /* Lets outstanding requests progress; cheap. Not collective. */
 void judo_comm_poll(judo_comm *comm);
 
 /* Ends every rank of the job with `exit_code`. Does not return. Not collective. */
 void judo_comm_abort_job(judo_comm *comm, int exit_code);
 
+/* For backends: marks this communicator and those it was split off as broken. */
+void judo_comm_break(judo_comm *comm);
+bool judo_comm_is_broken(const judo_comm *comm);
+double judo_comm_deadline(const judo_comm *comm);
 /* For backends: records and prints an expired wait. Returns JUDO_ERROR_TIMEOUT. */
 judo_status judo_comm_expired(judo_comm *comm, int64_t sequence);
 

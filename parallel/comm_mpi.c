@@ -16,14 +16,14 @@ judo_status judo_mpi_check(judo_comm_mpi *self, int code, const char *what)
     char text[MPI_MAX_ERROR_STRING + 1] = "";
     int length = 0;
     (void)MPI_Error_string(code, text, &length);
-    self->base.broken = true;
+    judo_comm_break(&self->base);
     return JUDO_FAIL(JUDO_ERROR_COMM, "rank %d of %d: %s failed in phase '%s': %s",
                      self->base.rank, self->base.size, what, self->base.phase, text);
 }
 
 /* Spins first, then yields, and sleeps once a wait is long: other ranks may need this CPU. */
-static judo_status wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request *parts,
-                              int num_parts)
+judo_status judo_mpi_wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request *parts,
+                                int num_parts)
 {
     enum { FREE_SPINS = 100, CLOCK_EVERY = 64 };
 
@@ -48,7 +48,7 @@ static judo_status wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request
         }
         if (spins % CLOCK_EVERY == 0) {
             waited = judo_clock() - began;
-            if (waited > self->base.deadline_seconds) {
+            if (waited > judo_comm_deadline(&self->base)) {
                 return judo_comm_expired(&self->base, sequence);
             }
         }
@@ -79,8 +79,8 @@ static int tag_of(int64_t sequence)
     return (int)(sequence & 0x7fff);
 }
 
-static judo_status post_receive(judo_comm_mpi *self, judo_mpi_request *request, void *data,
-                                int64_t bytes, int from)
+judo_status judo_mpi_post_receive(judo_comm_mpi *self, judo_mpi_request *request, void *data,
+                                  int64_t bytes, int from)
 {
     return judo_mpi_check(self,
                           MPI_Irecv(data, (int)bytes, MPI_BYTE, from, tag_of(request->sequence),
@@ -88,8 +88,8 @@ static judo_status post_receive(judo_comm_mpi *self, judo_mpi_request *request, 
                           "MPI_Irecv");
 }
 
-static judo_status post_send(judo_comm_mpi *self, judo_mpi_request *request, const void *data,
-                             int64_t bytes, int to)
+judo_status judo_mpi_post_send(judo_comm_mpi *self, judo_mpi_request *request, const void *data,
+                               int64_t bytes, int to)
 {
     return judo_mpi_check(self,
                           MPI_Isend(data, (int)bytes, MPI_BYTE, to, tag_of(request->sequence),
@@ -114,8 +114,9 @@ static judo_status post_all_gather(judo_comm_mpi *self, judo_mpi_request *reques
         for (int i = 1; i < size; i++) {
             int from = (rank - i + size) % size;
             int to = (rank + i) % size;
-            JUDO_TRY(post_receive(self, request, out + from * slice_bytes + at, bytes, from));
-            JUDO_TRY(post_send(self, request, slice + at, bytes, to));
+            JUDO_TRY(judo_mpi_post_receive(self, request, out + from * slice_bytes + at, bytes,
+                                           from));
+            JUDO_TRY(judo_mpi_post_send(self, request, slice + at, bytes, to));
         }
     }
     return JUDO_OK;
@@ -173,91 +174,8 @@ static judo_status mpi_wait(judo_comm *comm, int request)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
     judo_mpi_request *slot = &self->requests[request];
-    JUDO_TRY(wait_parts(self, slot->sequence, slot->parts, slot->num_parts));
+    JUDO_TRY(judo_mpi_wait_parts(self, slot->sequence, slot->parts, slot->num_parts));
     close_request(self, slot);
-    return JUDO_OK;
-}
-
-/* One bucket of the reduction: elements [at, at+count) of every rank's slice. */
-typedef struct bucket {
-    int64_t at, count;
-    float *scratch; /* [size][count] */
-    judo_mpi_request *request;
-} bucket;
-
-static judo_status post_bucket(judo_comm_mpi *self, const bucket *b, const float *values,
-                               int64_t slice)
-{
-    int size = self->base.size;
-    int rank = self->base.rank;
-    int64_t bytes = b->count * (int64_t)sizeof(float);
-    for (int i = 1; i < size; i++) {
-        int from = (rank - i + size) % size;
-        int to = (rank + i) % size;
-        JUDO_TRY(post_receive(self, b->request, b->scratch + from * b->count, bytes, from));
-        JUDO_TRY(post_send(self, b->request, values + to * slice + b->at, bytes, to));
-    }
-    return JUDO_OK;
-}
-
-/* In rank order whatever arrived first: shard += ((r0 + r1) + r2) + .. */
-static void add_pieces(float *shard, const float *const *pieces, int size, int64_t count)
-{
-    enum { BLOCK = 1024 };
-
-    float sum[BLOCK];
-    for (int64_t at = 0; at < count; at += BLOCK) {
-        int64_t part = smaller(BLOCK, count - at);
-        memcpy(sum, pieces[0] + at, (size_t)part * sizeof(float));
-        for (int r = 1; r < size; r++) {
-            const float *piece = pieces[r] + at;
-            for (int64_t i = 0; i < part; i++) {
-                sum[i] += piece[i];
-            }
-        }
-        for (int64_t i = 0; i < part; i++) {
-            shard[at + i] += sum[i];
-        }
-    }
-}
-
-static judo_status finish_bucket(judo_comm_mpi *self, const bucket *b, float *shard,
-                                 const float *values, int64_t slice)
-{
-    int rank = self->base.rank;
-    JUDO_TRY(wait_parts(self, b->request->sequence, b->request->parts, b->request->num_parts));
-    for (int r = 0; r < self->base.size; r++) {
-        self->pieces[r] = r == rank ? values + rank * slice + b->at : b->scratch + r * b->count;
-    }
-    add_pieces(shard + b->at, self->pieces, self->base.size, b->count);
-    return JUDO_OK;
-}
-
-/* All-to-all plus a local sum: the next bucket travels while this one is summed. */
-static judo_status mpi_reduce_scatter_add(judo_comm *comm, int64_t sequence, float *shard,
-                                          const float *values, int64_t slice)
-{
-    judo_comm_mpi *self = (judo_comm_mpi *)comm;
-    int64_t half = self->bucket_bytes / 2 / (int64_t)sizeof(float);
-    int64_t width = half / comm->size > 0 ? half / comm->size : 1;
-    bucket pending[2] = {0};
-    int64_t started = 0;
-    for (int64_t at = 0; at < slice; at += width, started++) {
-        int h = (int)(started % 2);
-        pending[h] = (bucket){.at = at,
-                              .count = smaller(width, slice - at),
-                              .scratch = self->scratch + h * width * comm->size,
-                              .request = &self->halves[h]};
-        self->halves[h].sequence = sequence;
-        self->halves[h].num_parts = 0;
-        JUDO_TRY(post_bucket(self, &pending[h], values, slice));
-        if (started > 0) {
-            JUDO_TRY(finish_bucket(self, &pending[1 - h], shard, values, slice));
-        }
-    }
-    if (started > 0) {
-        JUDO_TRY(finish_bucket(self, &pending[(started - 1) % 2], shard, values, slice));
-    }
     return JUDO_OK;
 }
 
@@ -271,7 +189,7 @@ static judo_status mpi_broadcast(judo_comm *comm, int64_t sequence, void *data, 
         JUDO_TRY(judo_mpi_check(
             self, MPI_Ibcast((char *)data + at, count, MPI_BYTE, root, self->mpi, &request),
             "MPI_Ibcast"));
-        JUDO_TRY(wait_parts(self, sequence, &request, 1));
+        JUDO_TRY(judo_mpi_wait_parts(self, sequence, &request, 1));
     }
     return JUDO_OK;
 }
@@ -281,20 +199,22 @@ static judo_status mpi_gather_bytes(judo_comm *comm, int64_t sequence, const voi
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
     judo_mpi_request *request = &self->halves[0];
+    JUDO_TRY(judo_mpi_reduce_finish(comm)); /* its messages are kept there */
     request->sequence = sequence;
     request->num_parts = 0;
     int64_t bytes = offsets[comm->rank + 1] - offsets[comm->rank];
     if (comm->rank != 0) {
-        JUDO_TRY(post_send(self, request, data, bytes, 0));
-        return wait_parts(self, sequence, request->parts, request->num_parts);
+        JUDO_TRY(judo_mpi_post_send(self, request, data, bytes, 0));
+        return judo_mpi_wait_parts(self, sequence, request->parts, request->num_parts);
     }
     if (bytes > 0) {
         memcpy(out, data, (size_t)bytes);
     }
     for (int r = 1; r < comm->size; r++) {
-        JUDO_TRY(post_receive(self, request, out + offsets[r], offsets[r + 1] - offsets[r], r));
+        JUDO_TRY(judo_mpi_post_receive(self, request, out + offsets[r],
+                                       offsets[r + 1] - offsets[r], r));
     }
-    return wait_parts(self, sequence, request->parts, request->num_parts);
+    return judo_mpi_wait_parts(self, sequence, request->parts, request->num_parts);
 }
 
 static void mpi_poll(judo_comm *comm)
@@ -303,11 +223,14 @@ static void mpi_poll(judo_comm *comm)
     for (int i = 0; i < JUDO_MPI_MAX_REQUESTS; i++) {
         judo_mpi_request *slot = &self->requests[i];
         int flag;
-        if (slot->used && !comm->broken &&
+        if (slot->used && !judo_comm_is_broken(comm) &&
             MPI_Testall(slot->num_parts, slot->parts, &flag, MPI_STATUSES_IGNORE) !=
                 MPI_SUCCESS) {
-            comm->broken = true; /* the wait for the request reports it */
+            judo_comm_break(comm); /* the wait for the request reports it */
         }
+    }
+    if (!judo_comm_is_broken(comm) && judo_mpi_reduce_advance(self) != JUDO_OK) {
+        judo_comm_break(comm);
     }
 }
 
@@ -320,7 +243,7 @@ static void mpi_abort_job(judo_comm *comm, int exit_code)
 static void mpi_destroy(judo_comm *comm)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
-    if (comm->broken) {
+    if (judo_comm_is_broken(comm)) {
         return; /* messages may still arrive in these buffers */
     }
     if (self->mpi != MPI_COMM_NULL) {
@@ -332,9 +255,42 @@ static void mpi_destroy(judo_comm *comm)
     free(self->halves[0].parts);
     free(self->halves[1].parts);
     free(self->scratch);
-    free(self->pieces);
     free(comm->small);
     free(self);
+}
+
+static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
+    bytes = bytes > least ? bytes : least;
+    if (bytes > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "messages of %lld bytes: at most %d fit",
+                         (long long)bytes, INT32_MAX);
+    }
+    char *scratch = realloc(self->scratch, (size_t)bytes);
+    if (scratch == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld bytes of messages",
+                         (long long)bytes);
+    }
+    self->scratch = scratch;
+    self->bucket_bytes = bytes;
+    comm->scratch_bytes = bytes + (int64_t)comm->size * JUDO_COMM_SMALL_BYTES;
+    return JUDO_OK;
+}
+
+static judo_status mpi_split(judo_comm *comm, int color, judo_comm **out)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    MPI_Comm part;
+    JUDO_TRY(judo_mpi_check(self, MPI_Comm_split(self->mpi, color, comm->rank, &part),
+                            "MPI_Comm_split"));
+    int size = 0;
+    (void)MPI_Comm_size(part, &size);
+    judo_status status = size == 1 ? judo_comm_self_create(out)
+                                   : judo_comm_mpi_create(part, self->bucket_bytes, out);
+    (void)MPI_Comm_free(&part);
+    return status;
 }
 
 static const judo_comm_ops mpi_ops = {
@@ -342,33 +298,27 @@ static const judo_comm_ops mpi_ops = {
     .all_gather_start = mpi_all_gather_start,
     .test = mpi_test,
     .wait = mpi_wait,
-    .reduce_scatter_add = mpi_reduce_scatter_add,
+    .reduce_start = judo_mpi_reduce_start,
+    .reduce_finish = judo_mpi_reduce_finish,
     .broadcast = mpi_broadcast,
     .gather_bytes = mpi_gather_bytes,
     .poll = mpi_poll,
     .topology = judo_topology_mpi,
+    .split = mpi_split,
+    .set_bucket = mpi_set_bucket,
     .abort_job = mpi_abort_job,
     .destroy = mpi_destroy,
 };
 
-static judo_status allocate_scratch(judo_comm_mpi *self)
+static judo_status allocate(judo_comm_mpi *self, int64_t bucket_bytes)
 {
     judo_comm *comm = &self->base;
-    size_t size = (size_t)comm->size;
-    int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
-    if (self->bucket_bytes < least) {
-        self->bucket_bytes = least;
+    comm->small = malloc((size_t)comm->size * JUDO_COMM_SMALL_BYTES);
+    if (comm->small == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a communicator of %d ranks",
+                         comm->size);
     }
-    self->scratch = malloc((size_t)self->bucket_bytes);
-    self->pieces = malloc(size * sizeof *self->pieces);
-    comm->small = malloc(size * JUDO_COMM_SMALL_BYTES);
-    comm->scratch_bytes = self->bucket_bytes + (int64_t)size * JUDO_COMM_SMALL_BYTES;
-    if (self->scratch == NULL || self->pieces == NULL || comm->small == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY,
-                         "no memory for a communicator of %d ranks (%lld "
-                         "bytes of scratch)",
-                         comm->size, (long long)comm->scratch_bytes);
-    }
+    JUDO_TRY(mpi_set_bucket(comm, bucket_bytes));
     JUDO_TRY(reserve(&self->halves[0], 2 * ((int64_t)comm->size - 1)));
     return reserve(&self->halves[1], 2 * ((int64_t)comm->size - 1));
 }
@@ -384,14 +334,14 @@ judo_status judo_comm_mpi_create(MPI_Comm parent, int64_t bucket_bytes, judo_com
     comm->deadline_seconds = JUDO_COMM_DEFAULT_DEADLINE;
     judo_comm_set_phase(comm, "start");
     self->mpi = MPI_COMM_NULL;
-    self->bucket_bytes = bucket_bytes > 0 ? bucket_bytes : JUDO_MPI_BUCKET_BYTES;
     judo_status status = JUDO_OK;
     JUDO_TRY_GOTO(status, failed,
                   judo_mpi_check(self, MPI_Comm_dup(parent, &self->mpi), "MPI_Comm_dup"));
     (void)MPI_Comm_set_errhandler(self->mpi, MPI_ERRORS_RETURN);
     (void)MPI_Comm_rank(self->mpi, &comm->rank);
     (void)MPI_Comm_size(self->mpi, &comm->size);
-    JUDO_TRY_GOTO(status, failed, allocate_scratch(self));
+    JUDO_TRY_GOTO(status, failed,
+                  allocate(self, bucket_bytes > 0 ? bucket_bytes : JUDO_MPI_BUCKET_BYTES));
     *out = comm;
     return JUDO_OK;
 failed:

@@ -20,19 +20,43 @@ typedef struct judo_mpi_request {
     int num_parts, capacity;
 } judo_mpi_request;
 
+/* The reduction under way: elements are exchanged in buckets of `width` of every slice, two at
+ * a time. */
+typedef struct judo_mpi_reduction {
+    bool active;
+    judo_reduction job;
+    int64_t sequence, width;
+    int64_t num_buckets, num_posted, num_summed;
+} judo_mpi_reduction;
+
 typedef struct judo_comm_mpi {
     judo_comm base;
     MPI_Comm mpi;
     int64_t bucket_bytes;
     judo_mpi_request requests[JUDO_MPI_MAX_REQUESTS];
-    float *scratch;       /* bucket_bytes: two halves of [size] pieces */
-    const float **pieces; /* [size] */
-    judo_mpi_request halves[2];
+    judo_mpi_reduction reduction;
+    char *scratch;              /* bucket_bytes: one half for each of the two buckets */
+    judo_mpi_request halves[2]; /* their messages */
 } judo_comm_mpi;
 
 /* A communicator over a duplicate of `parent`. `bucket_bytes` 0: the default. Collective. */
 judo_status judo_comm_mpi_create(MPI_Comm parent, int64_t bucket_bytes,
                                  judo_comm **out) JUDO_MUST_CHECK;
+
+/* parallel/comm_mpi_reduce.c */
+judo_status judo_mpi_reduce_start(judo_comm *comm, int64_t sequence,
+                                  const judo_reduction *reduction) JUDO_MUST_CHECK;
+judo_status judo_mpi_reduce_finish(judo_comm *comm) JUDO_MUST_CHECK;
+/* Takes the reduction as far as it goes without waiting. */
+judo_status judo_mpi_reduce_advance(judo_comm_mpi *self) JUDO_MUST_CHECK;
+
+/* Messages of one collective. */
+judo_status judo_mpi_post_receive(judo_comm_mpi *self, judo_mpi_request *request, void *data,
+                                  int64_t bytes, int from) JUDO_MUST_CHECK;
+judo_status judo_mpi_post_send(judo_comm_mpi *self, judo_mpi_request *request, const void *data,
+                               int64_t bytes, int to) JUDO_MUST_CHECK;
+judo_status judo_mpi_wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request *parts,
+                                int num_parts) JUDO_MUST_CHECK;
 
 /* parallel/topology_mpi.c */
 judo_status judo_topology_mpi(judo_comm *comm, judo_topology *out) JUDO_MUST_CHECK;

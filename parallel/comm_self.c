@@ -32,14 +32,20 @@ static judo_status self_wait(judo_comm *comm, int request)
     return JUDO_OK;
 }
 
-static judo_status self_reduce_scatter_add(judo_comm *comm, int64_t sequence, float *shard,
-                                           const float *values, int64_t slice)
+static judo_status self_reduce_start(judo_comm *comm, int64_t sequence, const judo_reduction *r)
+{
+    for (int64_t i = 0; i < r->slice; i++) {
+        float value = r->wire == JUDO_BF16 ? judo_bf16_to_f32(judo_f32_to_bf16(r->values[i]))
+                                           : r->values[i];
+        r->shard[i] = r->add ? r->shard[i] + value : value;
+    }
+    judo_flight_end(&comm->recorder, sequence);
+    return JUDO_OK;
+}
+
+static judo_status self_reduce_finish(judo_comm *comm)
 {
     (void)comm;
-    (void)sequence;
-    for (int64_t i = 0; i < slice; i++) {
-        shard[i] += values[i];
-    }
     return JUDO_OK;
 }
 
@@ -80,6 +86,20 @@ static judo_status self_topology(judo_comm *comm, judo_topology *out)
     return JUDO_OK;
 }
 
+static judo_status self_split(judo_comm *comm, int color, judo_comm **out)
+{
+    (void)comm;
+    (void)color;
+    return judo_comm_self_create(out);
+}
+
+static judo_status self_set_bucket(judo_comm *comm, int64_t bytes)
+{
+    (void)comm; /* nothing is sent */
+    (void)bytes;
+    return JUDO_OK;
+}
+
 static void self_abort_job(judo_comm *comm, int exit_code)
 {
     (void)comm;
@@ -97,11 +117,14 @@ static const judo_comm_ops self_ops = {
     .all_gather_start = self_all_gather_start,
     .test = self_test,
     .wait = self_wait,
-    .reduce_scatter_add = self_reduce_scatter_add,
+    .reduce_start = self_reduce_start,
+    .reduce_finish = self_reduce_finish,
     .broadcast = self_broadcast,
     .gather_bytes = self_gather_bytes,
     .poll = self_poll,
     .topology = self_topology,
+    .split = self_split,
+    .set_bucket = self_set_bucket,
     .abort_job = self_abort_job,
     .destroy = self_destroy,
 };

@@ -2,9 +2,12 @@
 #include "parallel/flight_recorder.h"
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/log.h"
+#include "runtime/timeline.h"
 
 enum { PRINTED_ENTRIES = 20 };
 
@@ -22,9 +25,17 @@ int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective
 void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence)
 {
     judo_flight *flight = &recorder->entries[sequence % JUDO_FLIGHT_ENTRIES];
-    if (flight->sequence == sequence) {
-        flight->ended = judo_clock();
+    if (flight->sequence != sequence) {
+        return;
     }
+    flight->ended = judo_clock();
+    recorder->in_flight_seconds += flight->ended - flight->began;
+    char name[48];
+    (void)snprintf(name, sizeof name, "%s %.3g MB", flight->collective,
+                   1e-6 * (double)flight->bytes);
+    bool reduces = strcmp(flight->collective, "reduce_scatter") == 0;
+    judo_timeline_span(reduces ? JUDO_LANE_REDUCE : JUDO_LANE_GATHER, name, flight->began,
+                       flight->ended);
 }
 
 const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t sequence)

@@ -17,7 +17,8 @@ typedef struct judo_flight {
 
 typedef struct judo_flight_recorder {
     judo_flight entries[JUDO_FLIGHT_ENTRIES];
-    int64_t last; /* sequence number of the newest entry; 0: none */
+    int64_t last;             /* sequence number of the newest entry; 0: none */
+    double in_flight_seconds; /* summed over closed entries, from start to seen complete */
 } judo_flight_recorder;
 
 /* Opens an entry and returns its sequence number. */

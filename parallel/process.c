@@ -5,12 +5,17 @@
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parallel/agree.h"
 #include "parallel/comm_mpi.h"
+#include "parallel/roll_call_mpi.h"
 
-enum { GRACE_SECONDS = 10 }; /* that the others get to join after a rank failed alone */
+enum {
+    GRACE_SECONDS = 10,   /* that the others get to join after a rank failed alone */
+    ROLL_CALL_SECONDS = 4 /* that they get to answer when a deadline has passed */
+};
 
 static long environment_number(const char *name, long fallback)
 {
@@ -41,8 +46,11 @@ static long local_ranks(void)
 
 static void prepare_environment(void)
 {
-    /* PMIx's default store crashes about one srun launch in twenty. */
-    (void)setenv("PMIX_MCA_gds", "hash", 0);
+    /* PMIx's default store crashes about one srun launch in twenty; under mpirun, whose daemons
+     * hold the other store, asking for this one makes jobs on several hosts hang. */
+    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL) {
+        (void)setenv("PMIX_MCA_gds", "hash", 0);
+    }
     /* A rank that spins on a CPU that another rank needs makes a barrier a thousand times
      * slower. */
     long ranks = local_ranks();
@@ -107,10 +115,25 @@ static void print_error(judo_status status)
              judo_status_name(status));
 }
 
+/* A deadline passed: the ranks that notice find out which do not; one of them says so. */
+static void name_culprits(judo_process *process)
+{
+    static const struct timespec pause = {.tv_sec = 1};
+    char text[1024];
+    if (judo_roll_call(process->control, process->comm, ROLL_CALL_SECONDS, text, sizeof text)) {
+        JUDO_WARNING("%s", text);
+    } else {
+        (void)nanosleep(&pause, NULL); /* the one that speaks ends the job */
+    }
+}
+
 /* This rank cannot agree with the others: its own cause is printed, the job is taken down. */
 static void abort_alone(judo_process *process, judo_status status)
 {
     print_error(status);
+    if (status == JUDO_ERROR_TIMEOUT && process->control != NULL && !process->control->broken) {
+        name_culprits(process);
+    }
     judo_comm_abort_job(process->comm, (int)status);
 }
 

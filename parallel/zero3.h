@@ -1,10 +1,21 @@
-/* parallel/zero3.h: parameters, gradients and optimizer state of which each rank stores 1/N.
+/* parallel/zero3.h: parameters, gradients and optimizer state of which each rank stores a part.
  *
  * Implements the params contract (runtime/params.h): acquire gathers a unit's slices into a
- * buffer and starts the next unit's gather; release gives the buffer up; gradient_end reduces
- * the unit's gradient over the ranks into each owner's fp32 shard. Buffers hold the two largest
- * units; what was released stays cached there until its room is needed. On one rank, acquire
- * and gradient_begin lend the stored memory itself.
+ * buffer and starts the next unit's gather; release gives the buffer up; gradient_end starts
+ * the sum of the unit's gradient over the ranks into each owner's fp32 shard, which goes on in
+ * poll and while the next unit's gradient is computed. Buffers hold the largest units; what was
+ * released stays cached there until its room is needed. Memory that a rank has whole (all of
+ * it, on one rank) is lent itself.
+ *
+ * What is sharded is data (judo_zero3_options); judo_zero3_stage names the usual choices. Ranks
+ * form groups; each group shards among its members what is sharded, and holds the same as the
+ * other groups. Gradients are summed inside the group first, once per micro-batch, and then,
+ * once per optimizer step, over the groups.
+ *
+ * With compute_dtype JUDO_BF16 the fp32 weights are master copies that only the optimizer and
+ * files see; beside them lie their values rounded to nearest even, which is what is gathered,
+ * lent and copied. They are rounded anew at the first use after a load, after
+ * judo_zero3_weights_changed, and in every optimizer step.
  *
  * Everything is allocated at creation. All functions marked collective are called by all ranks
  * in the same order. */
@@ -16,23 +27,50 @@
 #include "runtime/ops/ops.h"
 #include "runtime/params.h"
 
+enum {
+    JUDO_GROUP_OF_NODE = -1, /* the ranks of one machine */
+    JUDO_MAX_PREFETCH = 4,
+};
+
+/* All zero: stage 3 over all ranks in fp32. Optimizer state is always sharded in the group. */
 typedef struct judo_zero3_options {
-    bool no_prefetch;   /* acquire ignores its next_unit */
-    bool keep_gathered; /* room for all units: each is gathered once per optimizer step */
-    bool frozen;        /* weights only: no gradients, no moments (a reference model) */
+    bool frozen;        /* weights only: no gradients, no moments (a reference model), and with
+                           bf16 no fp32 master */
+    bool whole_weights; /* every rank has room for all units: each is gathered once per step */
+    bool whole_gradients; /* every rank keeps all gradients: they are summed once per step */
+    bool no_prefetch;     /* acquire ignores its next_unit */
+    bool no_overlap;      /* gradient_end waits; one gradient buffer instead of two */
+    int prefetch;         /* units fetched ahead, up to JUDO_MAX_PREFETCH; 0: one. Those behind
+                             next_unit are the ones that followed the last time. */
+    int group_size;       /* ranks of a group, in rank order; 0: all. JUDO_GROUP_OF_NODE */
+    int64_t whole_below;  /* units of fewer elements are as with whole_weights */
+    judo_dtype compute_dtype;  /* of the weights that the model sees: JUDO_F32 or JUDO_BF16 */
+    judo_dtype gradient_dtype; /* in which gradients travel; they are summed and kept in fp32 */
 } judo_zero3_options;
+
+/* The sharding of Rajbhandari et al. 2020: 0: nothing (groups of one rank), 1: optimizer state,
+ * 2: and gradients, 3: and weights. Whole gradients (0, 1) need no communication between
+ * micro-batches. Everything else is left at zero. */
+judo_zero3_options judo_zero3_stage(int stage);
+
+/* The size of this job's groups. JUDO_ERROR_ARGUMENT if the ranks do not fill groups of that
+ * size. Collective. */
+judo_status judo_zero3_group_size(judo_comm *comm, const judo_zero3_options *options,
+                                  int *size) JUDO_MUST_CHECK;
 
 /* Bytes of one rank by purpose. */
 typedef struct judo_zero3_bytes {
-    int64_t weights;         /* fp32 master shard */
-    int64_t gradients;       /* fp32 shard */
+    int64_t weights;         /* fp32: the rank's slices */
+    int64_t compute;         /* bf16: the same */
+    int64_t gradients;       /* fp32 shard, or all of it */
     int64_t moments;         /* two fp32 shards */
-    int64_t gathered;        /* buffers of gathered units */
-    int64_t gradient_buffer; /* one unit's whole gradient */
+    int64_t gathered;        /* gathered units, less the slices counted above */
+    int64_t gradient_buffer; /* whole gradients of one unit or two */
     int64_t total;
 } judo_zero3_bytes;
 
-/* What one rank of `num_ranks` would allocate. Not collective, allocates nothing lasting. */
+/* What one rank of `num_ranks` would allocate, beside the scratch of communicators. The group
+ * size must be a number. Not collective, allocates nothing lasting. */
 judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
                             const judo_zero3_options *options,
                             judo_zero3_bytes *out) JUDO_MUST_CHECK;
@@ -56,7 +94,8 @@ judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3);
 judo_status judo_zero3_load(judo_zero3 *zero3,
                             const judo_weight_source *source) JUDO_MUST_CHECK;
 
-/* Before the first backward of an optimizer step. Not collective. */
+/* Before the first backward of an optimizer step, whose update uses the gradients up. Waits for
+ * a sum that is still under way. Not collective. */
 void judo_zero3_zero_gradients(judo_zero3 *zero3);
 
 typedef struct judo_zero3_update {
@@ -66,36 +105,39 @@ typedef struct judo_zero3_update {
 } judo_zero3_update;
 
 /* The 2-norm over all parameters that are not frozen, in fp64, the same bits on all ranks. A
- * gradient with a NaN or an infinity anywhere has a norm that is not finite. Collective. */
+ * gradient with a NaN or an infinity anywhere has a norm that is not finite. Completes the sums
+ * over ranks; more micro-batches may follow. Collective. */
 judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm) JUDO_MUST_CHECK;
 
-/* One optimizer step: norm, clipping to `max_norm` (0: none), AdamW on the owned shards.
+/* One optimizer step: norm, clipping to `max_norm` (0: none), AdamW on the stored shards.
  * options->gradient_scale multiplies the gradient before norm and clipping; parameters without
  * `decay` get no weight decay, frozen ones no update. Collective. */
 judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double max_norm,
                             judo_zero3_update *out) JUDO_MUST_CHECK;
 
 /* All weights whole in this process's memory, for generation without collectives inside.
- * Borrowed until judo_zero3_release_resident; a snapshot of the weights of this moment. On one
- * rank it is the stored memory itself. Collective. */
+ * Borrowed until judo_zero3_release_resident; a snapshot of the weights of this moment. Where
+ * every unit is whole (one rank, whole_weights) it is the stored memory itself. Collective. */
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3,
                                        judo_params **resident) JUDO_MUST_CHECK;
 /* Bytes that a resident copy takes beside judo_zero3_plan's. */
-int64_t judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks);
+judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
+                                      const judo_zero3_options *options,
+                                      int64_t *out) JUDO_MUST_CHECK;
 void judo_zero3_release_resident(judo_zero3 *zero3);
 
 /* What this rank owns of a parameter; borrowed. */
 typedef struct judo_zero3_owned {
     int64_t first, count; /* elements of the parameter; count 0: nothing */
-    float *weights;
+    float *weights;       /* NULL in a frozen set in bf16: judo_zero3_for_each_owned reads it */
     float *first_moment, *second_moment; /* NULL if frozen */
 } judo_zero3_owned;
 
 judo_zero3_owned judo_zero3_owned_part(judo_zero3 *zero3, int param);
 
-/* Calls `visit` for every parameter of which this rank owns elements [first, first+count), in
- * the layout's order: every element is visited on exactly one rank. Stops at the first failure.
- * Not collective. */
+/* Calls `visit` for elements [first, first+count) of a parameter, in the layout's order and
+ * once or, where bf16 is widened, several times per parameter: every element is visited on
+ * exactly one rank, once. Stops at the first failure. Not collective. */
 typedef judo_status (*judo_zero3_visit)(void *context, int param, int64_t first, int64_t count,
                                         const float *weights);
 judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
@@ -103,7 +145,8 @@ judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
 
 /* For checkpoints. Borrowed. */
 const judo_param_layout *judo_zero3_layout(const judo_zero3 *zero3);
-/* Weights were changed from outside: gathered copies are stale. Waits for gathers in flight. */
+/* Owned weights and moments are about to be changed or were changed from outside: copies of
+ * them are stale and made anew at the next acquire or step. Waits for gathers in flight. */
 judo_status judo_zero3_weights_changed(judo_zero3 *zero3) JUDO_MUST_CHECK;
 
 #endif

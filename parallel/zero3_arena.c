@@ -1,33 +1,9 @@
 /* parallel/zero3_arena.c: where gathered units lie, and which of them are kept.
  *
  * Decisions depend only on the sequence of calls, which is the same on all ranks: so are the
- * gathers. Units are put at the two ends of the arena in turn, which is why two at once always
- * fit in the room of the two largest. With keep_gathered each has a place of its own. */
+ * gathers. Units are put at the two ends of the room in turn, which is why two at once always
+ * fit in the room of the two largest. Whole units have places of their own. */
 #include "parallel/zero3_state.h"
-
-int64_t judo_zero3_arena_count(const judo_shard_map *map, const judo_zero3_options *options)
-{
-    int64_t largest = 0;
-    int64_t second = 0;
-    int64_t smallest = INT64_MAX;
-    int64_t all = 0;
-    if (map->size == 1) {
-        return 0;
-    }
-    for (int u = 0; u < map->layout->num_units; u++) {
-        int64_t count = judo_shard_padded_count(map, u);
-        all += count;
-        smallest = count < smallest ? count : smallest;
-        if (count > largest) {
-            second = largest;
-            largest = count;
-        } else if (count > second) {
-            second = count;
-        }
-    }
-    int64_t three = largest + second + (smallest == INT64_MAX ? 0 : smallest);
-    return options->keep_gathered || all < three ? all : three;
-}
 
 /* What may be dropped to make room. */
 typedef enum mercy {
@@ -62,7 +38,9 @@ static bool overlaps(const judo_zero3 *zero3, int unit, int64_t offset, int64_t 
 
 static bool has_room(const judo_zero3 *zero3, int64_t offset, int64_t count, mercy limit)
 {
-    if (offset < 0 || offset + count > zero3->arena_count) {
+    const judo_zero3_places *places = &zero3->places;
+    if (offset < places->room_first ||
+        offset + count > places->room_first + places->room_count) {
         return false;
     }
     for (int u = 0; u < zero3->map.layout->num_units; u++) {
@@ -73,16 +51,17 @@ static bool has_room(const judo_zero3 *zero3, int64_t offset, int64_t count, mer
     return true;
 }
 
-/* Both ends of the arena first, at the price of what is cached there: a unit in the middle
+/* Both ends of the room first, at the price of what is cached there: a unit in the middle
  * could shut out the largest one. Then right behind and before each unit that is there. */
 static bool find_room(const judo_zero3 *zero3, int unit, mercy limit, int64_t *offset)
 {
     int64_t count = judo_shard_padded_count(&zero3->map, unit);
-    if (zero3->options.keep_gathered) {
-        *offset = zero3->map.position[unit] * zero3->map.size;
+    const judo_zero3_places *places = &zero3->places;
+    if (places->whole[unit] >= 0) {
+        *offset = places->whole[unit];
         return true;
     }
-    int64_t ends[2] = {0, zero3->arena_count - count};
+    int64_t ends[2] = {places->room_first, places->room_first + places->room_count - count};
     for (mercy price = DROP_NOTHING; price <= limit; price++) {
         for (int i = 0; i < 2; i++) {
             if (has_room(zero3, ends[i], count, price)) {
@@ -111,7 +90,7 @@ static bool find_room(const judo_zero3 *zero3, int unit, mercy limit, int64_t *o
 static judo_status settle(judo_zero3 *zero3, judo_gathered_unit *unit)
 {
     if (unit->state == JUDO_GATHER_IN_FLIGHT) {
-        JUDO_TRY(judo_comm_wait(zero3->comm, unit->request));
+        JUDO_TRY(judo_comm_wait(zero3->group_comm, unit->request));
         unit->state = JUDO_GATHER_AHEAD;
     }
     return JUDO_OK;
@@ -127,11 +106,15 @@ static judo_status start_gather(judo_zero3 *zero3, int unit, int64_t offset)
         }
     }
     judo_gathered_unit *self = &zero3->gathered[unit];
-    JUDO_TRY(judo_comm_all_gather_start(zero3->comm, zero3->weights + zero3->map.position[unit],
-                                        zero3->map.slice[unit] * (int64_t)sizeof(float),
-                                        zero3->arena + offset, &self->request));
     self->offset = offset;
-    self->state = JUDO_GATHER_IN_FLIGHT;
+    self->state = JUDO_GATHER_AHEAD;
+    if (zero3->map.size > 1) {
+        JUDO_TRY(judo_comm_all_gather_start(
+            zero3->group_comm, judo_zero3_compute_at(zero3, unit, 0),
+            zero3->map.slice[unit] * judo_dtype_bytes(zero3->base.compute_dtype),
+            judo_zero3_gathered_at(zero3, unit), &self->request));
+        self->state = JUDO_GATHER_IN_FLIGHT;
+    }
     return JUDO_OK;
 }
 
@@ -147,7 +130,7 @@ judo_status judo_zero3_arena_acquire(judo_zero3 *zero3, int unit)
             return JUDO_FAIL(JUDO_ERROR_MEMORY,
                              "unit %s: no room for its %lld elements beside the units that are "
                              "held now (room for %lld in all)",
-                             name, (long long)count, (long long)zero3->arena_count);
+                             name, (long long)count, (long long)zero3->places.room_count);
         }
         JUDO_TRY(start_gather(zero3, unit, offset));
     }
@@ -156,10 +139,20 @@ judo_status judo_zero3_arena_acquire(judo_zero3 *zero3, int unit)
     return JUDO_OK;
 }
 
+static int num_in_flight(const judo_zero3 *zero3)
+{
+    int num = 0;
+    for (int u = 0; u < zero3->map.layout->num_units; u++) {
+        num += zero3->gathered[u].state == JUDO_GATHER_IN_FLIGHT;
+    }
+    return num;
+}
+
 judo_status judo_zero3_arena_prefetch(judo_zero3 *zero3, int unit)
 {
     int64_t offset = 0;
     if (zero3->gathered[unit].state == JUDO_GATHER_ABSENT &&
+        num_in_flight(zero3) <= JUDO_MAX_PREFETCH &&
         find_room(zero3, unit, DROP_CACHED, &offset)) {
         JUDO_TRY(start_gather(zero3, unit, offset));
     }

@@ -1,17 +1,8 @@
-/* parallel/zero3_optimizer.c: norm, clipping and AdamW on the owned shards. */
+/* parallel/zero3_optimizer.c: norm, clipping and AdamW on the shards. */
 #include <math.h>
-#include <string.h>
 
 #include "parallel/agree.h"
 #include "parallel/zero3_state.h"
-
-void judo_zero3_zero_gradients(judo_zero3 *zero3)
-{
-    zero3->gradient_unit = -1;
-    if (zero3->gradients != NULL) {
-        memset(zero3->gradients, 0, (size_t)zero3->map.trainable_total * sizeof(float));
-    }
-}
 
 static judo_status check_trainable(const judo_zero3 *zero3)
 {
@@ -25,11 +16,11 @@ static judo_status owned_sum_of_squares(judo_zero3 *zero3, double *sum)
 {
     double total = 0;
     for (int p = 0; p < zero3->map.layout->num_params; p++) {
-        judo_shard_range range = judo_shard_range_of(&zero3->map, p);
-        if (range.count > 0 && range.trainable_position >= 0) {
+        judo_shard_range range = judo_shard_owned(&zero3->map, p);
+        if (range.count > 0 && !range.frozen) {
             double part;
             JUDO_TRY(zero3->ops->sum_of_squares(
-                &part, zero3->gradients + range.trainable_position, range.count));
+                &part, judo_zero3_gradient_at(zero3, range.unit, range.at), range.count));
             total += part;
         }
     }
@@ -41,24 +32,30 @@ judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm)
 {
     JUDO_TRY(check_trainable(zero3));
     double sum = 0;
+    JUDO_TRY(judo_zero3_gradients_reduce(zero3));
     JUDO_TRY(judo_agree(zero3->comm, owned_sum_of_squares(zero3, &sum)));
     JUDO_TRY(judo_comm_sum_f64(zero3->comm, &sum, 1));
     *norm = sqrt(sum);
     return JUDO_OK;
 }
 
-static judo_status update_owned(judo_zero3 *zero3, const judo_adamw *options)
+/* Ranks that store the same slice compute the same. */
+static judo_status update_stored(judo_zero3 *zero3, const judo_adamw *options)
 {
     for (int p = 0; p < zero3->map.layout->num_params; p++) {
-        judo_shard_range range = judo_shard_range_of(&zero3->map, p);
-        int64_t at = range.trainable_position;
-        if (range.count == 0 || at < 0) {
+        judo_shard_range range = judo_shard_stored(&zero3->map, p);
+        if (range.count == 0 || range.frozen) {
             continue;
         }
         judo_adamw adamw = *options;
         adamw.weight_decay = zero3->map.layout->params[p].decay ? options->weight_decay : 0;
-        JUDO_TRY(zero3->ops->adamw(zero3->weights + range.position, zero3->first_moment + at,
-                                   zero3->second_moment + at, zero3->gradients + at,
+        int64_t moment = zero3->map.trainable_position[range.unit] + range.at;
+        void *rounded = zero3->base.compute_dtype == JUDO_BF16
+                            ? judo_zero3_compute_at(zero3, range.unit, range.at)
+                            : NULL;
+        JUDO_TRY(zero3->ops->adamw(judo_zero3_master_at(zero3, range.unit, range.at),
+                                   zero3->first_moment + moment, zero3->second_moment + moment,
+                                   rounded, judo_zero3_gradient_at(zero3, range.unit, range.at),
                                    range.count, &adamw));
     }
     return JUDO_OK;
@@ -68,6 +65,7 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
                             judo_zero3_update *out)
 {
     double norm = 0;
+    JUDO_TRY(judo_zero3_refresh(zero3));
     JUDO_TRY(judo_zero3_gradient_norm(zero3, &norm));
     norm *= fabs((double)options->gradient_scale);
     judo_zero3_update update = {.gradient_norm = norm, .clip_scale = 1};
@@ -81,8 +79,9 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
     }
     judo_adamw clipped = *options;
     clipped.gradient_scale = (float)((double)options->gradient_scale * update.clip_scale);
-    JUDO_TRY(judo_zero3_weights_changed(zero3));
-    JUDO_TRY(judo_agree(zero3->comm, update_owned(zero3, &clipped)));
+    JUDO_TRY(judo_zero3_arena_forget(zero3));
+    JUDO_TRY(judo_zero3_gradients_share(zero3));
+    JUDO_TRY(judo_agree(zero3->comm, update_stored(zero3, &clipped)));
     update.applied = true;
     *out = update;
     return JUDO_OK;

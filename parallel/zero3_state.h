@@ -15,33 +15,102 @@ typedef enum judo_gather_state {
 typedef struct judo_gathered_unit {
     judo_gather_state state;
     int request;
-    int64_t offset; /* first element in the arena */
+    int64_t offset; /* first element in the weight buffer */
 } judo_gathered_unit;
+
+typedef enum judo_gradient_state {
+    JUDO_GRADIENT_ZERO,
+    JUDO_GRADIENT_LOCAL,   /* holds something that other ranks or groups have yet to add to */
+    JUDO_GRADIENT_REDUCED, /* complete in the owned part; the rest is left over */
+} judo_gradient_state;
+
+/* Where units lie in the weight buffer. Whole units have a lasting place, of which the rank's
+ * own slice is a part; of the others there are the slices, and room for some gathered ones. */
+typedef struct judo_zero3_places {
+    int64_t *own;   /* [num_units] first element of the rank's slice */
+    int64_t *whole; /* [num_units] first element of the lasting place; -1: none */
+    int64_t room_first, room_count; /* of gathered units that come and go */
+    int64_t count;                  /* elements in all */
+} judo_zero3_places;
+
+/* Units expected behind (unit, next): what followed the last time. */
+typedef struct judo_zero3_order {
+    int *follower; /* [num_units][num_units], -1: unknown; NULL: nothing is learnt */
+    int unit, next;
+} judo_zero3_order;
+
+/* Unit gradients on their way into the shard. */
+typedef struct judo_zero3_gradient_room {
+    float *buffer; /* [count]; NULL where gradients are whole */
+    int64_t count;
+    int lent_unit; /* -1: none */
+    int64_t lent_first;
+    int64_t summed_first, summed_count; /* under way; count 0: none */
+} judo_zero3_gradient_room;
 
 struct judo_zero3 {
     judo_params base;
-    judo_comm *comm;
+    judo_comm *comm;         /* all ranks */
+    judo_comm *group_comm;   /* the ranks that shard among them; may be `comm` */
+    judo_comm *replica_comm; /* the ranks that store the same slices; NULL: only this one */
     const judo_ops *ops;
     judo_zero3_options options;
     judo_shard_map map;
+    judo_zero3_places places;
     judo_zero3_bytes allocated;
-    float *weights;      /* [map.total] */
-    float *gradients;    /* [map.trainable_total]; NULL with options.frozen, like the moments */
-    float *first_moment; /* [map.trainable_total] */
+    void *compute;        /* [places.count] in base.compute_dtype: what is gathered and lent */
+    float *master;        /* [map.total]: what is updated and saved; NULL if `compute` is it, or
+                             in a frozen set in bf16 */
+    bool stale;           /* copies are to be made anew from what is owned */
+    float *gradients;     /* [map.trainable_total], times map.size if whole; NULL with
+                             options.frozen, like the moments */
+    float *first_moment;  /* [map.trainable_total] */
     float *second_moment; /* [map.trainable_total] */
-    float *arena;         /* [arena_count] gathered units; NULL on one rank */
-    int64_t arena_count;
-    judo_gathered_unit *gathered; /* [num_units] */
-    float *gradient_buffer;       /* the largest trainable unit; NULL on one rank */
-    int gradient_unit;            /* that borrows the buffer; -1: none */
+    judo_gathered_unit *gathered;         /* [num_units] */
+    judo_gradient_state *gradient_states; /* [num_units] */
+    judo_zero3_gradient_room gradient_room;
+    judo_zero3_order order;
     judo_local_params *resident;
 };
 
-/* Gathers that are under way or kept. */
+/* zero3_plan.c */
+judo_status judo_zero3_options_check(const judo_zero3_options *options) JUDO_MUST_CHECK;
+/* Of groups of `size` ranks. */
+bool judo_zero3_gradients_are_whole(const judo_zero3_options *options, int size);
+judo_status judo_zero3_places_create(const judo_shard_map *map,
+                                     const judo_zero3_options *options,
+                                     judo_zero3_places *out) JUDO_MUST_CHECK;
+void judo_zero3_places_destroy(judo_zero3_places *places);
+judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3_places *places,
+                                     const judo_zero3_options *options);
 
-/* Elements that the arena has for a layout: the two largest units and the smallest (a tied head
- * holds its norm beside the embedding while the next unit travels), or all. */
-int64_t judo_zero3_arena_count(const judo_shard_map *map, const judo_zero3_options *options);
+/* zero3_groups.c. Collective. */
+judo_status judo_zero3_groups_open(judo_zero3 *zero3) JUDO_MUST_CHECK;
+void judo_zero3_groups_close(judo_zero3 *zero3);
+
+/* zero3_memory.c: addresses. `at` counts from the beginning of the rank's slice of the unit. */
+void *judo_zero3_compute_at(const judo_zero3 *zero3, int unit, int64_t at);
+/* NULL in a frozen set in bf16. */
+float *judo_zero3_master_at(const judo_zero3 *zero3, int unit, int64_t at);
+float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at);
+void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit);
+judo_status judo_zero3_memory_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
+void judo_zero3_memory_destroy(judo_zero3 *zero3);
+
+/* zero3_files.c: if stale, makes the other groups' parts and the compute weights follow what is
+ * owned. Collective. */
+judo_status judo_zero3_refresh(judo_zero3 *zero3) JUDO_MUST_CHECK;
+
+/* zero3_gradient.c */
+judo_status judo_zero3_gradient_begin(judo_params *params, int unit,
+                                      judo_tensor *gradient) JUDO_MUST_CHECK;
+judo_status judo_zero3_gradient_end(judo_params *params, int unit) JUDO_MUST_CHECK;
+/* Completes all sums: the owned parts are final. Collective. */
+judo_status judo_zero3_gradients_reduce(judo_zero3 *zero3) JUDO_MUST_CHECK;
+/* Behind it: the stored slices are final too. Collective. */
+judo_status judo_zero3_gradients_share(judo_zero3 *zero3) JUDO_MUST_CHECK;
+
+/* zero3_arena.c */
 /* Makes the unit's gathered weights HELD. Collective. */
 judo_status judo_zero3_arena_acquire(judo_zero3 *zero3, int unit) JUDO_MUST_CHECK;
 /* Starts a gather if the unit is absent and room is to be had without dropping anything that

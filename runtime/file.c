@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static judo_status fail_system(const char *path, const char *what)
@@ -112,6 +113,28 @@ judo_status judo_file_pwrite(int descriptor, const char *path, const void *in, s
     return JUDO_OK;
 }
 
+judo_status judo_file_sync(int descriptor, const char *path)
+{
+    while (fsync(descriptor) != 0) {
+        if (errno != EINTR) {
+            return fail_system(path, "sync");
+        }
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_file_free_bytes(const char *path, int64_t *out)
+{
+    struct statvfs info;
+    if (statvfs(path, &info) != 0) {
+        return fail_system(path, "ask for its free space");
+    }
+    uint64_t block = info.f_frsize > 0 ? info.f_frsize : 1;
+    uint64_t blocks = info.f_bavail;
+    *out = blocks > INT64_MAX / block ? INT64_MAX : (int64_t)(blocks * block);
+    return JUDO_OK;
+}
+
 judo_status judo_file_temporary(const char *path, char **out)
 {
     char *name = NULL;
@@ -128,10 +151,7 @@ static judo_status sync_path(const char *path, int flags)
     if (descriptor < 0) {
         return fail_system(path, "open");
     }
-    judo_status status = JUDO_OK;
-    if (fsync(descriptor) != 0) {
-        status = fail_system(path, "sync");
-    }
+    judo_status status = judo_file_sync(descriptor, path);
     (void)close(descriptor);
     return status;
 }
@@ -189,6 +209,15 @@ judo_status judo_file_replace(const char *path, const void *content, size_t byte
     return status;
 }
 
+/* The new name is on disk when this returns: what is synced inside cannot get lost with it. */
+static judo_status make_one(const char *path)
+{
+    if (mkdir(path, 0777) == 0) {
+        return sync_folder_of(path);
+    }
+    return errno == EEXIST ? JUDO_OK : fail_system(path, "create the folder");
+}
+
 judo_status judo_file_make_folder(const char *path)
 {
     char *copy = strdup(path);
@@ -201,8 +230,8 @@ judo_status judo_file_make_folder(const char *path)
         at += strcspn(at, "/");
         char kept = *at;
         *at = '\0';
-        if (copy[0] != '\0' && mkdir(copy, 0777) != 0 && errno != EEXIST) {
-            status = fail_system(copy, "create the folder");
+        if (copy[0] != '\0') {
+            status = make_one(copy);
         }
         *at = kept;
     }

@@ -31,6 +31,12 @@ judo_status judo_file_publish(const char *temporary, const char *path) JUDO_MUST
 /* The name of the temporary neighbour of `path` ("PATH.partial.PID"); free() it. */
 judo_status judo_file_temporary(const char *path, char **out) JUDO_MUST_CHECK;
 
+/* fsync. `path` only names the file in errors. */
+judo_status judo_file_sync(int descriptor, const char *path) JUDO_MUST_CHECK;
+
+/* Bytes that this user may still write to the file system of `path`. */
+judo_status judo_file_free_bytes(const char *path, int64_t *out) JUDO_MUST_CHECK;
+
 /* Creates a folder and its missing parents. */
 judo_status judo_file_make_folder(const char *path) JUDO_MUST_CHECK;
 

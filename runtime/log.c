@@ -52,6 +52,22 @@ static void erase_bar(void)
     }
 }
 
+/* A line of several ranks begins with its rank: a text that does as well ("rank 3: ..", "rank 3
+ * of 4: ..") loses it. */
+static const char *without_own_rank(const char *text)
+{
+    static const char *const forms[] = {"rank %d: %n", "rank %d of %*d: %n"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        int rank = -1;
+        int length = 0;
+        /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no rank */
+        if (sscanf(text, forms[i], &rank, &length) == 1 && length > 0 && rank == self.rank) {
+            return text + length;
+        }
+    }
+    return text;
+}
+
 void judo_log(judo_log_level level, const char *format, ...)
 {
     static const char *const prefix[] = {"debug: ", "", "warning: ", "error: "};
@@ -65,7 +81,8 @@ void judo_log(judo_log_level level, const char *format, ...)
     va_end(arguments);
     erase_bar();
     if (self.num_ranks > 1 && level != JUDO_LOG_INFO) {
-        (void)fprintf(stderr, "[rank %d] %s%s\n", self.rank, prefix[level], text);
+        (void)fprintf(stderr, "[rank %d] %s%s\n", self.rank, prefix[level],
+                      without_own_rank(text));
     } else {
         (void)fprintf(stderr, "%s%s\n", prefix[level], text);
     }

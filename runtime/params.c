@@ -7,7 +7,7 @@
 struct judo_local_params {
     judo_params base;
     bool trainable;
-    float **weights;  /* [num_units] */
+    void **weights;   /* [num_units], of base.compute_dtype */
     float **gradient; /* [num_units], NULL unless trainable */
 };
 
@@ -20,12 +20,30 @@ judo_tensor judo_param_view(const judo_param *param, const judo_tensor *unit_buf
     return view;
 }
 
+judo_status judo_weight_source_read(const judo_weight_source *source, const judo_param *param,
+                                    int64_t first, int64_t count, judo_dtype dtype, void *out)
+{
+    enum { BLOCK = 4096 };
+
+    float block[BLOCK];
+    if (dtype == JUDO_F32) {
+        return source->read(source->context, param, first, count, out);
+    }
+    for (int64_t at = 0; at < count; at += BLOCK) {
+        int64_t part = count - at < BLOCK ? count - at : BLOCK;
+        JUDO_TRY(source->read(source->context, param, first + at, part, block));
+        judo_convert_from_f32((char *)out + at * judo_dtype_bytes(dtype), dtype, block, part);
+    }
+    return JUDO_OK;
+}
+
 static judo_status local_acquire(judo_params *params, int unit, int next_unit,
                                  judo_tensor *weights)
 {
     judo_local_params *self = (judo_local_params *)params;
     (void)next_unit;
-    *weights = judo_tensor_1d(self->weights[unit], JUDO_F32, params->layout->units[unit].count);
+    *weights = judo_tensor_1d(self->weights[unit], params->compute_dtype,
+                              params->layout->units[unit].count);
     return JUDO_OK;
 }
 
@@ -69,19 +87,41 @@ static const judo_params_ops local_ops = {
     .poll = local_poll,
 };
 
-static float *allocate_unit(int64_t count)
+/* Whole cache lines. */
+static int64_t unit_bytes(const judo_unit *unit, judo_dtype dtype)
 {
-    size_t bytes = ((size_t)count * sizeof(float) + 63u) / 64u * 64u;
-    float *memory = aligned_alloc(64, bytes ? bytes : 64);
+    int64_t bytes = (unit->count * judo_dtype_bytes(dtype) + 63) / 64 * 64;
+    return bytes > 0 ? bytes : 64;
+}
+
+static void *allocate_unit(const judo_unit *unit, judo_dtype dtype)
+{
+    size_t bytes = (size_t)unit_bytes(unit, dtype);
+    void *memory = aligned_alloc(64, bytes);
     if (memory) {
         memset(memory, 0, bytes);
     }
     return memory;
 }
 
-judo_status judo_local_params_create(const judo_param_layout *layout, bool trainable,
-                                     judo_local_params **out)
+int64_t judo_local_params_bytes(const judo_param_layout *layout, judo_dtype dtype,
+                                bool trainable)
 {
+    int64_t bytes = 0;
+    for (int u = 0; u < layout->num_units; u++) {
+        bytes += unit_bytes(&layout->units[u], dtype);
+        bytes += trainable ? unit_bytes(&layout->units[u], JUDO_F32) : 0;
+    }
+    return bytes;
+}
+
+judo_status judo_local_params_create(const judo_param_layout *layout, judo_dtype dtype,
+                                     bool trainable, judo_local_params **out)
+{
+    if (dtype != JUDO_F32 && dtype != JUDO_BF16) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "weights of type %s: F32 and BF16 are built",
+                         judo_dtype_name(dtype));
+    }
     judo_local_params *self = calloc(1, sizeof *self);
     size_t units = (size_t)layout->num_units;
     if (!self || !(self->weights = calloc(units, sizeof *self->weights)) ||
@@ -90,11 +130,11 @@ judo_status judo_local_params_create(const judo_param_layout *layout, bool train
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %d parameter units",
                          layout->num_units);
     }
-    self->base = (judo_params){.ops = &local_ops, .layout = layout, .compute_dtype = JUDO_F32};
+    self->base = (judo_params){.ops = &local_ops, .layout = layout, .compute_dtype = dtype};
     self->trainable = trainable;
     for (int u = 0; u < layout->num_units; u++) {
-        self->weights[u] = allocate_unit(layout->units[u].count);
-        self->gradient[u] = trainable ? allocate_unit(layout->units[u].count) : NULL;
+        self->weights[u] = allocate_unit(&layout->units[u], dtype);
+        self->gradient[u] = trainable ? allocate_unit(&layout->units[u], JUDO_F32) : NULL;
         if (!self->weights[u] || (trainable && !self->gradient[u])) {
             judo_local_params_destroy(&self);
             return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for parameter unit %s",
@@ -133,8 +173,9 @@ judo_status judo_local_params_load(judo_local_params *params, const judo_weight_
         const judo_unit *unit = &layout->units[u];
         for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
             const judo_param *param = &layout->params[p];
-            JUDO_TRY(source->read(source->context, param, 0, param->count,
-                                  params->weights[u] + param->offset));
+            judo_dtype dtype = params->base.compute_dtype;
+            char *out = (char *)params->weights[u] + param->offset * judo_dtype_bytes(dtype);
+            JUDO_TRY(judo_weight_source_read(source, param, 0, param->count, dtype, out));
         }
     }
     return JUDO_OK;
@@ -142,7 +183,7 @@ judo_status judo_local_params_load(judo_local_params *params, const judo_weight_
 
 float *judo_local_params_weights(judo_local_params *params, int unit)
 {
-    return params->weights[unit];
+    return params->base.compute_dtype == JUDO_F32 ? params->weights[unit] : NULL;
 }
 
 float *judo_local_params_gradient(judo_local_params *params, int unit)

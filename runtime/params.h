@@ -51,6 +51,11 @@ typedef struct judo_weight_source {
                         float *out);
 } judo_weight_source;
 
+/* The same into elements of `dtype` (fp32 or rounded to nearest even). */
+judo_status judo_weight_source_read(const judo_weight_source *source, const judo_param *param,
+                                    int64_t first, int64_t count, judo_dtype dtype,
+                                    void *out) JUDO_MUST_CHECK;
+
 typedef struct judo_params judo_params;
 
 typedef struct judo_params_ops {
@@ -79,17 +84,21 @@ struct judo_params {
 };
 
 /* Parameters that live whole in this process's memory (one rank, tests, resident copies for
- * generation). With `trainable`, gradients of all units are kept, summed over micro-batches.
- * Ownership: destroy frees everything. */
+ * generation), weights in `dtype` (JUDO_F32 or JUDO_BF16). With `trainable`, fp32 gradients of
+ * all units are kept, summed over micro-batches. Ownership: destroy frees everything. */
 typedef struct judo_local_params judo_local_params;
-judo_status judo_local_params_create(const judo_param_layout *layout, bool trainable,
-                                     judo_local_params **out) JUDO_MUST_CHECK;
+judo_status judo_local_params_create(const judo_param_layout *layout, judo_dtype dtype,
+                                     bool trainable, judo_local_params **out) JUDO_MUST_CHECK;
+/* What create would allocate for weights and gradients. */
+int64_t judo_local_params_bytes(const judo_param_layout *layout, judo_dtype dtype,
+                                bool trainable);
 void judo_local_params_destroy(judo_local_params **params);
 judo_params *judo_local_params_base(judo_local_params *params);
 /* Fills every unit from `source`. */
 judo_status judo_local_params_load(judo_local_params *params,
                                    const judo_weight_source *source) JUDO_MUST_CHECK;
-/* The flat fp32 weights / gradient of a unit, borrowed. Gradient is NULL unless trainable. */
+/* The flat fp32 weights / gradient of a unit, borrowed. NULL where weights are bf16 / unless
+ * trainable. */
 float *judo_local_params_weights(judo_local_params *params, int unit);
 float *judo_local_params_gradient(judo_local_params *params, int unit);
 void judo_local_params_zero_gradients(judo_local_params *params);

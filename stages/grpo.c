@@ -9,11 +9,13 @@
 #include "data/banned_ids.h"
 #include "models/checkpoint_directory.h"
 #include "parallel/agree.h"
+#include "parallel/replica_check.h"
 #include "stages/advantage.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
 #include "stages/sample_files.h"
+#include "stages/sharding.h"
 
 typedef struct judo_grpo {
     judo_rollout rollout;
@@ -42,9 +44,10 @@ static int32_t own_prompts(const judo_job *job)
  * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options = {.frozen = true};
+    judo_zero3_options options;
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
+    JUDO_TRY(judo_sharding_options(job, true, &options));
     JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));
@@ -114,18 +117,25 @@ static void grpo_close(judo_job *job, void **state)
     }
 }
 
-/* The deviation of all rewards of the step, over all ranks. Collective. */
+/* The deviation of all valid rewards of the step, over all ranks; NaN with fewer than 2.
+ * Collective. */
 static judo_status batch_deviation(judo_job *job, const judo_rollout *rollout, double *out)
 {
-    double sums[3] = {0};
-    for (int32_t row = 0; row < rollout->num_prompts * rollout->group_size; row++) {
-        sums[0] += 1;
-        sums[1] += rollout->rewards[row];
-        sums[2] += rollout->rewards[row] * rollout->rewards[row];
+    double sums[2] = {0};
+    double squares = 0;
+    int32_t rows = rollout->num_prompts * rollout->group_size;
+    for (int32_t row = 0; row < rows; row++) {
+        bool valid = !isnan(rollout->rewards[row]);
+        sums[0] += valid;
+        sums[1] += valid ? rollout->rewards[row] : 0;
     }
-    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
-    double mean = sums[1] / sums[0];
-    *out = sqrt(fmax(0, (sums[2] - sums[0] * mean * mean) / (sums[0] - 1)));
+    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 2));
+    for (int32_t row = 0; row < rows; row++) {
+        double distance = rollout->rewards[row] - sums[1] / sums[0];
+        squares += isnan(distance) ? 0 : distance * distance;
+    }
+    JUDO_TRY(judo_comm_sum_f64(job->comm, &squares, 1));
+    *out = sums[0] > 1 ? sqrt(squares / (sums[0] - 1)) : NAN;
     return JUDO_OK;
 }
 
@@ -160,6 +170,10 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     double begin = judo_clock();
     JUDO_TRY(judo_zero3_gather_resident(job->zero, &weights));
     JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
+    int64_t every = job->config->run.check_replicas_every;
+    if (every > 0 && (index + 1) % every == 0) {
+        JUDO_TRY(judo_replica_check(job->comm, weights));
+    }
     judo_zero3_release_resident(job->zero);
     judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);
     JUDO_TRY(advantages_of(job, &self->rollout));
@@ -181,9 +195,11 @@ static judo_status grpo_accumulate(judo_job *job, void *state, int64_t step)
     /* A run that ended inside a rollout and is prolonged draws it anew. */
     bool is_fresh = step % updates == 0 || !self->has_rollout;
     if (is_fresh) {
+        judo_phases_enter(&job->phases, step, JUDO_PHASE_ROLLOUT);
         JUDO_TRY(roll_out(job, self, step, step / updates));
         self->has_rollout = true;
     }
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_MODEL);
     return judo_policy_pass_update(self->pass, is_fresh);
 }
 

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "models/checkpoint_directory.h"
+#include "models/dtype_table.h"
 #include "parallel/agree.h"
+#include "runtime/dtype_choice.h"
 #include "runtime/log.h"
+#include "stages/sharding.h"
 
 static judo_status open_processor(judo_job *job)
 {
@@ -68,6 +71,7 @@ static judo_status open_model(judo_job *job)
     }
     judo_model_options options = {
         .checkpoint_activations = config->model.activation_checkpointing == 1,
+        .dtype = judo_dtype_of_choice(config->model.dtype),
         .max_tokens = config->train.max_tokens,
         .max_patches = config->train.max_patches,
         .freeze = {.vision_tower = config->model.freeze_vision,
@@ -93,18 +97,22 @@ static void print_plan(const judo_job *job)
               (long long)job->num_samples, job->stage->name);
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
               job->threads == 1 ? "" : "s");
+    judo_dtype_table_log(judo_dtype_of_choice(job->config->model.dtype), true);
+    int64_t total =
+        bytes.total + judo_model_activation_bytes(job->model) + job->comm->scratch_bytes;
     JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit "
-              "buffers %.1f, activations %.1f",
-              1e-6 * (double)(bytes.total + judo_model_activation_bytes(job->model)),
-              1e-6 * (double)bytes.weights, 1e-6 * (double)bytes.gradients,
-              1e-6 * (double)bytes.moments,
+              "buffers %.1f, activations %.1f, exchange %.1f",
+              1e-6 * (double)total, 1e-6 * (double)(bytes.weights + bytes.compute),
+              1e-6 * (double)bytes.gradients, 1e-6 * (double)bytes.moments,
               1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
-              1e-6 * (double)judo_model_activation_bytes(job->model));
+              1e-6 * (double)judo_model_activation_bytes(job->model),
+              1e-6 * (double)job->comm->scratch_bytes);
 }
 
 static judo_status open_shards(judo_job *job)
 {
-    judo_zero3_options options = {0};
+    judo_zero3_options options;
+    JUDO_TRY(judo_sharding_options(job, false, &options));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);

@@ -6,11 +6,13 @@
 
 #include "data/batch_builder.h"
 #include "parallel/agree.h"
+#include "stages/loss_scale.h"
+#include "stages/policy_loss.h"
 
 typedef struct group_targets {
     int32_t count, capacity;
-    float *advantages, *old_logprobs, *ref_logprobs, *drawn_logprobs, *logprobs,
-        *entropies; /* [capacity] */
+    float *advantages, *old_logprobs, *ref_logprobs, *drawn_logprobs, *logprobs, *entropies,
+        *log_ratios; /* [capacity] */
 } group_targets;
 
 struct judo_policy_pass {
@@ -21,7 +23,8 @@ struct judo_policy_pass {
     group_targets *targets;        /* [num_micro] */
     judo_completion *completions;  /* [group_size] scratch */
     double denominator;
-    double num_tokens; /* target tokens of the step, over all ranks */
+    double num_tokens;      /* target tokens of the step, over all ranks; at least 1 */
+    double num_completions; /* of the step, over all ranks */
 };
 
 static judo_status reserve_targets(group_targets *targets, int32_t count)
@@ -32,7 +35,8 @@ static judo_status reserve_targets(group_targets *targets, int32_t count)
     }
     float **arrays[] = {&targets->advantages,   &targets->old_logprobs,
                         &targets->ref_logprobs, &targets->drawn_logprobs,
-                        &targets->logprobs,     &targets->entropies};
+                        &targets->logprobs,     &targets->entropies,
+                        &targets->log_ratios};
     for (size_t a = 0; a < sizeof arrays / sizeof arrays[0]; a++) {
         float *grown = realloc(*arrays[a], (size_t)count * sizeof(float));
         if (!grown) {
@@ -46,6 +50,7 @@ static judo_status reserve_targets(group_targets *targets, int32_t count)
 
 judo_status judo_policy_pass_create(judo_job *job, judo_policy_pass **out)
 {
+    JUDO_TRY(judo_policy_loss_check(job->config));
     judo_policy_pass *self = calloc(1, sizeof *self);
     if (!self) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the policy pass");
@@ -84,6 +89,7 @@ void judo_policy_pass_destroy(judo_policy_pass **pass)
             free(t->drawn_logprobs);
             free(t->logprobs);
             free(t->entropies);
+            free(t->log_ratios);
         }
     }
     free(self->builders);
@@ -93,21 +99,30 @@ void judo_policy_pass_destroy(judo_policy_pass **pass)
     *pass = NULL;
 }
 
+/* A completion that is left out is one of no tokens: it costs nothing, and still counts where
+ * completions are counted. */
+static int32_t counted_length(const judo_policy_pass *self, const judo_generation *generation,
+                              int32_t row)
+{
+    bool masked = self->job->config->grpo.mask_truncated && !generation->stopped[row];
+    return masked ? 0 : generation->lengths[row];
+}
+
 static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollout,
                               int32_t group)
 {
     const judo_generation *generation = &rollout->generation;
     group_targets *targets = &self->targets[group];
-    bool by_completion = self->job->config->grpo.loss == JUDO_POLICY_GRPO;
+    judo_policy_loss kind = (judo_policy_loss)self->job->config->grpo.loss;
     int32_t first_row = group * rollout->group_size;
     int32_t total = 0;
     for (int32_t k = 0; k < rollout->group_size; k++) {
-        int32_t length = generation->lengths[first_row + k];
+        int32_t length = counted_length(self, generation, first_row + k);
         self->completions[k] = (judo_completion){
             .tokens =
                 generation->tokens + (int64_t)(first_row + k) * generation->max_new_tokens,
             .num_tokens = length,
-            .weight = by_completion && length > 0 ? 1.0f / (float)length : 1.0f,
+            .weight = judo_policy_weight(kind, length),
         };
         total += length;
     }
@@ -117,7 +132,7 @@ static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollou
     int32_t at = 0;
     for (int32_t k = 0; k < rollout->group_size; k++) {
         int64_t row = first_row + k;
-        for (int32_t t = 0; t < generation->lengths[row]; t++, at++) {
+        for (int32_t t = 0; t < self->completions[k].num_tokens; t++, at++) {
             targets->advantages[at] = rollout->advantages[row];
             targets->drawn_logprobs[at] =
                 generation->logprobs[row * generation->max_new_tokens + t];
@@ -164,20 +179,11 @@ static judo_status agree_denominator(judo_policy_pass *self)
         tokens += self->targets[m].count;
     }
     JUDO_TRY(judo_comm_sum_f64(self->job->comm, &tokens, 1));
-    double completions = (double)(config->grpo.prompts_per_step * config->grpo.group_size);
+    self->num_completions = (double)(config->grpo.prompts_per_step * config->grpo.group_size);
     self->num_tokens = tokens > 0 ? tokens : 1;
-    switch ((judo_policy_loss)config->grpo.loss) {
-    case JUDO_POLICY_GRPO:
-        self->denominator = completions;
-        break;
-    case JUDO_POLICY_BNPO:
-    case JUDO_POLICY_DAPO:
-        self->denominator = self->num_tokens;
-        break;
-    case JUDO_POLICY_DR_GRPO:
-        self->denominator = completions * (double)config->grpo.max_new_tokens;
-        break;
-    }
+    self->denominator =
+        judo_policy_denominator((judo_policy_loss)config->grpo.loss, self->num_completions,
+                                tokens, (double)config->grpo.max_new_tokens);
     return JUDO_OK;
 }
 
@@ -193,64 +199,76 @@ static void measure_drift(const group_targets *targets, double *sum, double *lar
     }
 }
 
-static judo_status put_metrics(judo_policy_pass *self, const judo_token_result *result,
-                               double drift, double largest)
+/* What an update adds up over its groups. */
+typedef struct update_sums {
+    judo_token_result result;
+    judo_clip_tally clips;
+    double drift, largest_drift;
+} update_sums;
+
+/* Names and definitions as TRL's GRPO trainer. Collective. */
+static judo_status put_metrics(judo_policy_pass *self, const update_sums *own)
 {
     judo_metrics *metrics = self->job->metrics;
-    double sums[6] = {result->loss,
-                      result->kl,
-                      result->entropy,
-                      (double)result->num_clipped_low,
-                      (double)result->num_clipped_high,
-                      drift};
+    const judo_train_config *config = self->job->config;
+    double sums[6] = {own->result.loss, own->result.kl,  own->result.entropy,
+                      own->clips.low,   own->clips.high, own->drift};
+    double extremes[3] = {own->largest_drift, own->clips.high_max, -own->clips.low_min};
     JUDO_TRY(judo_comm_sum_f64(self->job->comm, sums, 6));
-    JUDO_TRY(judo_comm_max_f64(self->job->comm, &largest, 1));
+    JUDO_TRY(judo_comm_max_f64(self->job->comm, extremes, 3));
+    double clippable =
+        judo_policy_is_sequence_level(config) ? self->num_completions : self->num_tokens;
     judo_metrics_put(metrics, "loss", sums[0]);
-    if (self->job->config->grpo.kl_beta > 0) {
+    if (config->grpo.kl_beta > 0) {
         judo_metrics_put(metrics, "kl", sums[1] / self->num_tokens);
     }
     judo_metrics_put(metrics, "entropy", sums[2] / self->num_tokens);
-    judo_metrics_put(metrics, "clip_ratio/low_mean", sums[3] / self->num_tokens);
-    judo_metrics_put(metrics, "clip_ratio/high_mean", sums[4] / self->num_tokens);
+    judo_metrics_put(metrics, "clip_ratio/low_mean", sums[3] / clippable);
+    judo_metrics_put(metrics, "clip_ratio/high_mean", sums[4] / clippable);
+    judo_metrics_put(metrics, "clip_ratio/region_mean", (sums[3] + sums[4]) / clippable);
+    judo_metrics_put(metrics, "clip_ratio/low_min", isfinite(extremes[2]) ? -extremes[2] : 0);
+    judo_metrics_put(metrics, "clip_ratio/high_max", isfinite(extremes[1]) ? extremes[1] : 0);
     judo_metrics_put(metrics, "sampling/sampling_logp_difference/mean",
                      sums[5] / self->num_tokens);
-    judo_metrics_put(metrics, "sampling/sampling_logp_difference/max", largest);
+    judo_metrics_put(metrics, "sampling/sampling_logp_difference/max", extremes[0]);
     judo_metrics_put(metrics, "num_tokens", self->num_tokens);
+    return JUDO_OK;
+}
+
+static judo_status update_group(judo_policy_pass *self, int32_t group, bool first_update,
+                                update_sums *sums)
+{
+    const judo_train_config *config = self->job->config;
+    group_targets *targets = &self->targets[group];
+    judo_batch batch;
+    JUDO_TRY(judo_batch_builder_batch(self->builders[group], &batch));
+    judo_token_loss loss = judo_policy_token_loss(config, self->denominator);
+    loss.weights = batch.target_weights;
+    loss.advantages = targets->advantages;
+    loss.old_logprobs = first_update ? NULL : targets->old_logprobs;
+    loss.ref_logprobs = config->grpo.kl_beta > 0 ? targets->ref_logprobs : NULL;
+    loss.log_ratios = judo_policy_is_sequence_level(config) ? targets->log_ratios : NULL;
+    sums->result.logprobs = targets->logprobs;
+    sums->result.entropies = targets->entropies;
+    JUDO_TRY(judo_model_run(self->job->model, self->job->params, &batch, &loss, true,
+                            &sums->result));
+    judo_clip_tally_add(&sums->clips, &loss, batch.num_targets, batch.target_sequences,
+                        targets->logprobs);
+    if (first_update) {
+        measure_drift(targets, &sums->drift, &sums->largest_drift);
+        float *swap = targets->old_logprobs;
+        targets->old_logprobs = targets->logprobs;
+        targets->logprobs = swap;
+    }
     return JUDO_OK;
 }
 
 judo_status judo_policy_pass_update(judo_policy_pass *self, bool first_update)
 {
-    const judo_train_config *config = self->job->config;
-    judo_token_result sums = {0};
-    double drift = 0, largest = 0;
+    update_sums sums = {.clips = judo_clip_tally_begin()};
     JUDO_TRY(agree_denominator(self));
     for (int32_t m = 0; m < self->num_micro; m++) {
-        group_targets *targets = &self->targets[m];
-        judo_batch batch;
-        JUDO_TRY(judo_batch_builder_batch(self->builders[m], &batch));
-        judo_token_loss loss = {
-            .kind = JUDO_LOSS_POLICY,
-            .scale = 1.0 / self->denominator,
-            .temperature = (float)config->grpo.logprob_temperature,
-            .weights = batch.target_weights,
-            .advantages = targets->advantages,
-            .old_logprobs = first_update ? NULL : targets->old_logprobs,
-            .ref_logprobs = config->grpo.kl_beta > 0 ? targets->ref_logprobs : NULL,
-            .clip_low = (float)config->grpo.clip_low,
-            .clip_high = (float)config->grpo.clip_high,
-            .kl_beta = (float)config->grpo.kl_beta,
-        };
-        sums.logprobs = targets->logprobs;
-        sums.entropies = targets->entropies;
-        JUDO_TRY(
-            judo_model_run(self->job->model, self->job->params, &batch, &loss, true, &sums));
-        if (first_update) {
-            measure_drift(targets, &drift, &largest);
-            float *swap = targets->old_logprobs;
-            targets->old_logprobs = targets->logprobs;
-            targets->logprobs = swap;
-        }
+        JUDO_TRY(update_group(self, m, first_update, &sums));
     }
-    return put_metrics(self, &sums, drift, largest);
+    return put_metrics(self, &sums);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "rewards/reward.h"
+#include "stages/advantage.h"
 
 enum {
     ROWS,
@@ -13,8 +14,9 @@ enum {
     STOPPED,
     STOPPED_LENGTH,
     TOTAL,
-    TOTAL_SQUARES,
-    GROUPS,
+    VALID,  /* rows with a reward */
+    GROUPS, /* groups with a deviation: 2 valid rows or more */
+    ALL_GROUPS,
     FLAT_GROUPS,
     GROUP_DEVIATION,
     REWARD,
@@ -38,8 +40,10 @@ static void count_row(const judo_rollout *rollout, int32_t row, tally *t)
         t->sums[STOPPED] += 1;
         t->sums[STOPPED_LENGTH] += length;
     }
-    t->sums[TOTAL] += total;
-    t->sums[TOTAL_SQUARES] += total * total;
+    if (!isnan(total)) {
+        t->sums[TOTAL] += total;
+        t->sums[VALID] += 1;
+    }
     int64_t tokens = rollout->generation.lengths[row];
     t->extremes[0] = tokens > t->extremes[0] ? tokens : t->extremes[0];
     t->extremes[1] = -tokens > t->extremes[1] ? -tokens : t->extremes[1];
@@ -56,23 +60,20 @@ static void count_row(const judo_rollout *rollout, int32_t row, tally *t)
 static void count_group(const judo_rollout *rollout, int32_t group, tally *t)
 {
     const double *rewards = rollout->rewards + (int64_t)group * rollout->group_size;
-    double mean = 0, squares = 0;
-    for (int32_t k = 0; k < rollout->group_size; k++) {
-        mean += rewards[k] / rollout->group_size;
+    double deviation = judo_rewards_deviation(rewards, rollout->group_size);
+    t->sums[ALL_GROUPS] += 1;
+    t->sums[FLAT_GROUPS] += !(deviation >= 1e-9);
+    if (!isnan(deviation)) {
+        t->sums[GROUPS] += 1;
+        t->sums[GROUP_DEVIATION] += deviation;
     }
-    for (int32_t k = 0; k < rollout->group_size; k++) {
-        squares += (rewards[k] - mean) * (rewards[k] - mean);
-    }
-    double deviation = sqrt(squares / (rollout->group_size - 1));
-    t->sums[GROUPS] += 1;
-    t->sums[GROUP_DEVIATION] += deviation;
-    t->sums[FLAT_GROUPS] += deviation < 1e-9;
 }
 
+/* Unbiased. */
 static double deviation_of(double sum, double squares, double count)
 {
     double mean = sum / fmax(1, count);
-    return sqrt(fmax(0, squares / fmax(1, count) - mean * mean));
+    return sqrt(fmax(0, squares - count * mean * mean) / fmax(1, count - 1));
 }
 
 judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
@@ -88,9 +89,10 @@ judo_status judo_rollout_metrics(judo_job *job, const judo_rollout *rollout)
     JUDO_TRY(judo_comm_max_i64(job->comm, t.extremes, 2));
     judo_metrics *m = job->metrics;
     double rows = fmax(1, t.sums[ROWS]);
-    judo_metrics_put(m, "reward", t.sums[TOTAL] / rows);
+    judo_metrics_put(m, "reward", t.sums[TOTAL] / fmax(1, t.sums[VALID]));
     judo_metrics_put(m, "reward_std", t.sums[GROUP_DEVIATION] / fmax(1, t.sums[GROUPS]));
-    judo_metrics_put(m, "frac_reward_zero_std", t.sums[FLAT_GROUPS] / fmax(1, t.sums[GROUPS]));
+    judo_metrics_put(m, "frac_reward_zero_std",
+                     t.sums[FLAT_GROUPS] / fmax(1, t.sums[ALL_GROUPS]));
     for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
         if (t.sums[SCORED + r] > 0) {
             char name[96];

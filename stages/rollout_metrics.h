@@ -1,5 +1,5 @@
 /* stages/rollout_metrics.h: what a rollout looks like in numbers; names and definitions as
- * TRL's GRPO trainer. */
+ * TRL's GRPO trainer, but reward_std is the mean of the groups' deviations (JUDO's trainer). */
 #ifndef JUDO_STAGES_ROLLOUT_METRICS_H
 #define JUDO_STAGES_ROLLOUT_METRICS_H
 

@@ -1,27 +1,34 @@
 /* stages/run_folder.c: config.yaml and the state text of checkpoints. */
 #include "stages/run_folder.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "parallel/agree.h"
+#include "runtime/file.h"
 #include "runtime/json.h"
 
 static judo_status write_config(const judo_stage *stage, const judo_train_config *config)
 {
     char path[JUDO_CONFIG_STRING_BYTES + 32];
+    char *text = NULL;
+    size_t length = 0;
     judo_config_table table = judo_train_config_table(stage->for_grpo);
     (void)snprintf(path, sizeof path, "%s/config.yaml", config->run.folder);
-    FILE *file = fopen(path, "w");
-    if (!file) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    FILE *stream = open_memstream(&text, &length);
+    if (!stream) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for its text", path);
     }
-    judo_status status = judo_config_print(file, config, &table);
-    if (fclose(file) != 0 && status == JUDO_OK) {
-        status = JUDO_FAIL(JUDO_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+    judo_status status = judo_config_print(stream, config, &table);
+    if (fclose(stream) != 0 && status == JUDO_OK) {
+        status = JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for its text", path);
     }
+    if (status == JUDO_OK) {
+        status = judo_file_replace(path, text, length);
+    }
+    free(text);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "data/batch_builder.h"
 #include "data/loader.h"
 #include "parallel/agree.h"
+#include "stages/loss_scale.h"
 
 typedef struct judo_sft {
     judo_job *job;
@@ -32,9 +33,9 @@ static judo_status add_sample(judo_job *job, int64_t position, judo_batch_builde
     judo_status status =
         judo_sample_sequence_build(&job->text, job->dataset, &sample, true, &sequence);
     if (status == JUDO_OK) {
-        bool by_sample = job->config->train.normalization == JUDO_NORMALIZE_SAMPLE;
-        int32_t targets = sequence.view.num_tokens - sequence.view.first_target;
-        sequence.view.weight = by_sample ? 1.0f / (float)targets : 1.0f;
+        sequence.view.weight =
+            judo_sft_weight((judo_normalization)job->config->train.normalization,
+                            sequence.view.num_tokens - sequence.view.first_target);
         status = judo_batch_builder_add(builder, &sequence.view);
     }
     judo_sample_sequence_free(&sequence);
@@ -127,18 +128,19 @@ static judo_status agree_denominator(judo_sft *self, double totals[3])
 judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
 {
     judo_sft *self = state;
-    (void)step;
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_DATA);
     JUDO_TRY(judo_agree(job->comm, take_batches(self)));
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_MODEL);
     double totals[3];
     JUDO_TRY(agree_denominator(self, totals));
-    bool by_sample = job->config->train.normalization == JUDO_NORMALIZE_SAMPLE;
-    double denominator = by_sample ? totals[1] : totals[0];
+    double denominator = judo_sft_denominator(
+        (judo_normalization)job->config->train.normalization, totals[1], totals[0]);
     judo_token_result result = {0};
     for (int64_t m = 0; m < self->micro_steps; m++) {
         judo_batch batch;
         JUDO_TRY(judo_batch_builder_batch(self->micro[m], &batch));
         judo_token_loss loss = {.kind = JUDO_LOSS_NLL,
-                                .scale = denominator > 0 ? 1.0 / denominator : 0.0,
+                                .scale = 1.0 / denominator,
                                 .temperature = 1.0f,
                                 .weights = batch.target_weights};
         JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));

@@ -19,6 +19,7 @@
 #include "runtime/log.h"
 #include "runtime/metrics.h"
 #include "runtime/ops/ops.h"
+#include "stages/phases.h"
 #include "stages/train_config.h"
 
 typedef struct judo_stage judo_stage;
@@ -40,9 +41,12 @@ typedef struct judo_job {
     judo_sampler *sampler;
     judo_model *model;
     judo_zero3 *zero;
-    judo_params *params;             /* the sharded parameters */
-    judo_metrics *metrics;           /* NULL on ranks other than 0 */
-    int64_t first_step, total_steps; /* of this launch: resumed at first_step */
+    judo_params *params;               /* the sharded parameters */
+    judo_metrics *metrics;             /* NULL on ranks other than 0 */
+    judo_phases phases;                /* a stage says what it is doing */
+    judo_comm_times comm_times;        /* at the last metrics */
+    int64_t first_step, total_steps;   /* of this launch: resumed at first_step */
+    int64_t skipped, skipped_in_a_row; /* steps without a finite gradient, of this launch */
 } judo_job;
 
 struct judo_stage {

@@ -1,6 +1,9 @@
 /* stages/train_config.c: the field table of a training job. */
 #include "stages/train_config.h"
 
+#include "runtime/dtype_choice.h"
+#include "stages/sharding.h"
+
 #define AT(member) offsetof(judo_train_config, member)
 
 static const judo_config_field common_fields[] = {
@@ -14,10 +17,22 @@ static const judo_config_field common_fields[] = {
      "checkpoint every so many steps; 0: only at the end", "save_steps"},
     {"run.keep_last", JUDO_CONFIG_INT, AT(run.keep_last), "2", 1, 1e6, NULL,
      "checkpoints to keep", "save_total_limit"},
+    {"run.keep_every", JUDO_CONFIG_INT, AT(run.keep_every), "0", 0, 1e12, NULL,
+     "keep also, for good, the first checkpoint at or behind every so many steps; 0: none",
+     NULL},
+    {"run.async_checkpoint", JUDO_CONFIG_BOOL, AT(run.async_checkpoint), "true", 0, 0, NULL,
+     "training waits only for a copy of the state in memory, which is written beside it", NULL},
+    {"run.on_save_error", JUDO_CONFIG_CHOICE, AT(run.on_save_error), "stop", 0, 0,
+     "stop|continue", "what a checkpoint that cannot be written means for training", NULL},
     {"run.log_every", JUDO_CONFIG_INT, AT(run.log_every), "10", 0, 1e9, NULL,
      "print the metrics every so many steps; 0: never", "logging_steps"},
     {"run.tensorboard", JUDO_CONFIG_BOOL, AT(run.tensorboard), "true", 0, 0, NULL,
      "write TensorBoard event files", NULL},
+    {"run.timeline_steps", JUDO_CONFIG_INT, AT(run.timeline_steps), "0", 0, 1000, NULL,
+     "record what every rank does in so many steps to timeline.json (Chrome trace); 0: none",
+     NULL},
+    {"run.timeline_from", JUDO_CONFIG_INT, AT(run.timeline_from), "2", 0, 1e9, NULL,
+     "steps of this launch before the recording starts", NULL},
     {"run.deadline_seconds", JUDO_CONFIG_FLOAT, AT(run.deadline_seconds), "600", 1, 1e6, NULL,
      "how long a rank waits for the others before the job ends with a report", "ddp_timeout"},
     {"model.path", JUDO_CONFIG_STRING, AT(model.path), NULL, 0, 0, NULL,
@@ -31,6 +46,9 @@ static const judo_config_field common_fields[] = {
     {"model.activation_checkpointing", JUDO_CONFIG_CHOICE, AT(model.activation_checkpointing),
      "unit", 0, 0, "none|unit",
      "unit: keep only each block's input and recompute inside backward", NULL},
+    {"model.dtype", JUDO_CONFIG_CHOICE, AT(model.dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
+     "what the model computes in; masters, moments and gradients of weights are f32",
+     "torch_dtype"},
     {"model.save_dtype", JUDO_CONFIG_CHOICE, AT(model.save_dtype), "f32", 0, 0, "f32|bf16",
      "dtype of the saved model's weights", NULL},
     {"data.path", JUDO_CONFIG_STRING, AT(data.path), NULL, 0, 0, NULL,
@@ -55,6 +73,8 @@ static const judo_config_field common_fields[] = {
      "optimizer steps; 0: from train.epochs", "max_steps"},
     {"train.epochs", JUDO_CONFIG_FLOAT, AT(train.epochs), "1", 0, 1e6, NULL,
      "passes over the data", "num_train_epochs"},
+    {"train.max_skipped_steps", JUDO_CONFIG_INT, AT(train.max_skipped_steps), "10", 1, 1e9,
+     NULL, "so many steps in a row whose gradient is not finite end the run", NULL},
     {"optimizer.learning_rate", JUDO_CONFIG_FLOAT, AT(optimizer.learning_rate), "1e-6", 0, 10,
      NULL, "peak learning rate", "learning_rate"},
     {"optimizer.beta1", JUDO_CONFIG_FLOAT, AT(optimizer.beta1), "0.9", 0, 0.9999999, NULL,
@@ -123,14 +143,31 @@ static const judo_config_field grpo_fields[] = {
      "weight of the k3 KL to the reference model; 0: no reference is loaded", "beta"},
     {"grpo.clip_low", JUDO_CONFIG_FLOAT, AT(grpo.clip_low), "0.2", 0, 1, NULL,
      "ratio is clipped below 1 - clip_low", "epsilon"},
-    {"grpo.clip_high", JUDO_CONFIG_FLOAT, AT(grpo.clip_high), "0.2", 0, 10, NULL,
-     "ratio is clipped above 1 + clip_high", "epsilon_high"},
-    {"grpo.loss", JUDO_CONFIG_CHOICE, AT(grpo.loss), "grpo", 0, 0, "grpo|bnpo|dr_grpo|dapo",
+    {"grpo.clip_high", JUDO_CONFIG_FLOAT, AT(grpo.clip_high), "-1", -1, 10, NULL,
+     "ratio is clipped above 1 + clip_high; -1: as clip_low", "epsilon_high"},
+    {"grpo.delta", JUDO_CONFIG_FLOAT, AT(grpo.delta), "0", 0, 1e6, NULL,
+     "the ratio of a disadvantage counts no more than this (two-sided clip); 0: no bound",
+     "delta"},
+    {"grpo.loss", JUDO_CONFIG_CHOICE, AT(grpo.loss), "grpo", 0, 0,
+     "grpo|bnpo|dr_grpo|dapo|luspo|gspo",
      "grpo: mean of the completions' means; bnpo, dapo: mean over all tokens; dr_grpo: sum / "
-     "(completions x max_new_tokens)",
+     "(completions x max_new_tokens); luspo: mean of the completions' sums; gspo: grpo with "
+     "grpo.importance=sequence",
      "loss_type"},
+    {"grpo.importance", JUDO_CONFIG_CHOICE, AT(grpo.importance), "token", 0, 0,
+     "token|sequence",
+     "the ratio to clip: of each token, or one of the whole completion (GSPO; clip_low 3e-4, "
+     "clip_high 4e-4 suit it)",
+     "importance_sampling_level"},
+    {"grpo.mask_truncated", JUDO_CONFIG_BOOL, AT(grpo.mask_truncated), "false", 0, 0, NULL,
+     "completions that reached max_new_tokens take no part in the loss",
+     "mask_truncated_completions"},
     {"grpo.advantage_scale", JUDO_CONFIG_CHOICE, AT(grpo.advantage_scale), "group", 0, 0,
      "group|batch|none", "what a group's centred rewards are divided by", "scale_rewards"},
+    {"run.check_replicas_every", JUDO_CONFIG_INT, AT(run.check_replicas_every), "50", 0, 1e9,
+     NULL,
+     "compare the ranks' whole copies of the weights behind every so many rollouts; 0: never",
+     NULL},
     {"grpo.keep_samples", JUDO_CONFIG_BOOL, AT(grpo.keep_samples), "true", 0, 0, NULL,
      "write every step's completions and rewards to samples/", "log_completions"},
     {"train.max_tokens", JUDO_CONFIG_INT, AT(train.max_tokens), "16384", 16, 1e7, NULL,
@@ -144,15 +181,17 @@ static const judo_config_field grpo_fields[] = {
 
 judo_config_table judo_train_config_table(bool for_grpo)
 {
-    static const judo_config_field *const sft_parts[] = {common_fields, sft_fields};
-    static const judo_config_field *grpo_parts[3];
+    static const judo_config_field *const sft_parts[] = {common_fields, judo_sharding_fields,
+                                                         sft_fields};
+    static const judo_config_field *grpo_parts[4];
     static judo_config_field reward_fields[JUDO_REWARD_CONFIG_NUM_FIELDS + 1];
     if (for_grpo) {
         grpo_parts[0] = common_fields;
-        grpo_parts[1] = grpo_fields;
+        grpo_parts[1] = judo_sharding_fields;
+        grpo_parts[2] = grpo_fields;
         judo_reward_config_fields(AT(rewards), reward_fields);
-        grpo_parts[2] = reward_fields;
-        return (judo_config_table){.parts = grpo_parts, .num_parts = 3};
+        grpo_parts[3] = reward_fields;
+        return (judo_config_table){.parts = grpo_parts, .num_parts = 4};
     }
-    return (judo_config_table){.parts = sft_parts, .num_parts = 2};
+    return (judo_config_table){.parts = sft_parts, .num_parts = 3};
 }

@@ -3,15 +3,16 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "parallel/agree.h"
-#include "parallel/checkpoint.h"
 #include "parallel/interrupt.h"
 #include "parallel/run_lock.h"
+#include "stages/finite_check.h"
 #include "stages/job.h"
+#include "stages/run_checkpoint.h"
 #include "stages/run_folder.h"
 #include "stages/schedule.h"
+#include "stages/timeline_file.h"
 
 static judo_adamw update_options(const judo_train_config *config, int64_t step, int64_t total)
 {
@@ -40,48 +41,55 @@ static judo_status update(judo_job *job, int64_t step)
     JUDO_TRY(judo_zero3_step(job->zero, &options, job->config->optimizer.clip_norm, &done));
     judo_metrics_put(job->metrics, "grad_norm", done.gradient_norm);
     judo_metrics_put(job->metrics, "learning_rate", options.learning_rate);
-    if (!done.applied) {
-        JUDO_WARNING("step %lld: the gradient norm is not finite; the step changes nothing",
-                     (long long)step);
-        judo_metrics_put(job->metrics, "skipped", 1);
-    }
-    return JUDO_OK;
+    return judo_finite_check(job, step, done.applied);
+}
+
+/* With every row that the log prints. */
+static judo_status report_stragglers(judo_job *job, int64_t step)
+{
+    int64_t every = job->config->run.log_every;
+    return every > 0 && (step - job->first_step) % every == 0
+               ? judo_phases_report(&job->phases, job->metrics)
+               : JUDO_OK;
 }
 
 static judo_status one_step(judo_job *job, void *state, int64_t step)
 {
     double begin = judo_clock();
+    JUDO_TRY(judo_timeline_file_before(job, step));
     judo_metrics_begin(job->metrics, step);
     judo_zero3_zero_gradients(job->zero);
     JUDO_TRY(job->stage->accumulate(job, state, step));
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_OPTIMIZER);
     JUDO_TRY(update(job, step));
+    judo_phases_enter(&job->phases, step, JUDO_PHASE_OTHER);
+    JUDO_TRY(report_stragglers(job, step));
     judo_metrics_put(job->metrics, "epoch",
                      (double)(step + 1) * job->stage->samples_per_step(job->config) /
                          (double)job->num_samples);
+    JUDO_TRY(judo_communication_metrics(job));
     judo_metrics_put(job->metrics, "step_time", judo_clock() - begin);
-    return judo_agree(job->comm, judo_metrics_end(job->metrics));
+    JUDO_TRY(judo_agree(job->comm, judo_metrics_end(job->metrics)));
+    return judo_timeline_file_after(job, step);
 }
 
-static judo_status save_checkpoint(judo_job *job, int64_t next_step)
+/* Ends a save that is under way, begins one that is due; a signal's is complete before the run
+ * leaves. Collective. */
+static judo_status save_at_boundary(judo_job *job, judo_checkpoint_writer *writer,
+                                    int64_t next_step, int64_t rollout, bool stop)
 {
-    char state[512];
-    char folder[JUDO_CONFIG_STRING_BYTES + 16];
-    judo_run_state_write(job, next_step, state, sizeof state);
-    judo_run_checkpoint_folder(job->config, folder, sizeof folder);
-    return judo_checkpoint_save(job->comm, job->zero, folder, next_step, state,
-                                (int)job->config->run.keep_last);
+    if (stop) {
+        JUDO_TRY(judo_run_save_now(job, writer, next_step));
+        JUDO_INFO("stopped on a signal after step %lld; start the same command again to go on",
+                  (long long)next_step - 1);
+        return JUDO_EXIT_REQUEUE;
+    }
+    JUDO_TRY(judo_checkpoint_writer_poll(writer));
+    return judo_run_save_is_due(job, next_step, rollout) ? judo_run_save(job, writer, next_step)
+                                                         : JUDO_OK;
 }
 
-/* A checkpoint is due at the requested interval, or at the first boundary behind it: never
- * inside a rollout that later updates still use. */
-static bool is_checkpoint_due(const judo_job *job, int64_t next_step, int64_t rollout)
-{
-    int64_t every = job->config->run.save_every;
-    return every > 0 && next_step % rollout == 0 &&
-           next_step / every > (next_step - rollout) / every && next_step < job->total_steps;
-}
-
-static judo_status run_steps(judo_job *job, void *state)
+static judo_status run_steps(judo_job *job, void *state, judo_checkpoint_writer *writer)
 {
     judo_progress progress;
     judo_progress_begin(&progress, job->stage->name, "step", job->total_steps);
@@ -91,50 +99,12 @@ static judo_status run_steps(judo_job *job, void *state)
         bool stop = false;
         JUDO_TRY_GOTO(status, done, one_step(job, state, step));
         JUDO_TRY_GOTO(status, done, judo_interrupt_agreed(job->comm, &stop));
-        bool at_boundary = (step + 1) % rollout == 0;
-        if (is_checkpoint_due(job, step + 1, rollout) || (stop && at_boundary)) {
-            JUDO_TRY_GOTO(status, done, save_checkpoint(job, step + 1));
-        }
+        stop = stop && (step + 1) % rollout == 0;
         judo_progress_update(&progress, step + 1, NULL);
-        if (stop && at_boundary) {
-            JUDO_INFO(
-                "stopped on a signal after step %lld; start the same command again to go on",
-                (long long)step);
-            status = JUDO_EXIT_REQUEUE;
-        }
+        status = save_at_boundary(job, writer, step + 1, rollout, stop);
     }
 done:
     judo_progress_end(&progress);
-    return status;
-}
-
-/* Loads the newest checkpoint, or the model when there is none. Collective. */
-static judo_status restore(judo_job *job)
-{
-    const judo_train_config *config = job->config;
-    char folder[JUDO_CONFIG_STRING_BYTES + 16];
-    judo_run_checkpoint_folder(config, folder, sizeof folder);
-    bool found = false;
-    if (config->run.resume != JUDO_RESUME_NEVER) {
-        JUDO_TRY(judo_checkpoint_exists(job->comm, folder, &found));
-    }
-    job->first_step = 0;
-    if (!found && config->run.resume == JUDO_RESUME_MUST) {
-        return JUDO_FAIL(JUDO_ERROR_IO, "%s: run.resume is 'must' but there is no checkpoint",
-                         folder);
-    }
-    if (!found) {
-        return judo_job_load_model(job);
-    }
-    judo_checkpoint_info info = {0};
-    JUDO_TRY(judo_checkpoint_load(job->comm, job->zero, folder, true, &info));
-    judo_status status = judo_agree(job->comm, judo_run_state_check(job, info.state));
-    job->first_step = info.step;
-    if (status == JUDO_OK) {
-        JUDO_INFO("resuming %s at step %lld of %lld", config->run.folder, (long long)info.step,
-                  (long long)job->total_steps);
-    }
-    judo_checkpoint_info_free(&info);
     return status;
 }
 
@@ -154,32 +124,32 @@ static judo_status open_metrics(judo_job *job)
     return JUDO_OK;
 }
 
-static judo_status train_open_job(judo_job *job)
+static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
 {
-    const judo_train_config *config = job->config;
+    char folder[JUDO_CONFIG_STRING_BYTES + 16];
     void *state = NULL;
-    JUDO_TRY(restore(job));
-    judo_status status = JUDO_OK;
-    if (judo_log_is_chief()) {
-        status = open_metrics(job);
-    }
-    JUDO_TRY(judo_agree(job->comm, status));
-    status = job->stage->open(job, &state);
+    judo_status status = job->stage->open(job, &state);
     if (status == JUDO_OK) {
-        status = run_steps(job, state);
+        status = run_steps(job, state, writer);
     }
     job->stage->close(job, &state);
-    if (status == JUDO_OK) {
-        char folder[JUDO_CONFIG_STRING_BYTES + 16];
-        (void)snprintf(folder, sizeof folder, "%s/model", config->run.folder);
-        status = save_checkpoint(job, job->total_steps);
-        if (status == JUDO_OK) {
-            status = judo_job_save_model(job, folder);
-        }
-        if (status == JUDO_OK) {
-            JUDO_INFO("trained model: %s", folder);
-        }
-    }
+    JUDO_TRY(status);
+    JUDO_TRY(judo_run_save_now(job, writer, job->total_steps));
+    (void)snprintf(folder, sizeof folder, "%s/model", job->config->run.folder);
+    JUDO_TRY(judo_job_save_model(job, folder));
+    JUDO_INFO("trained model: %s", folder);
+    return JUDO_OK;
+}
+
+static judo_status train_open_job(judo_job *job)
+{
+    judo_checkpoint_writer *writer = NULL;
+    JUDO_TRY(judo_run_restore(job));
+    judo_status status = judo_log_is_chief() ? open_metrics(job) : JUDO_OK;
+    JUDO_TRY(judo_agree(job->comm, status));
+    JUDO_TRY(judo_run_writer_open(job, &writer));
+    status = train_and_save(job, writer);
+    judo_checkpoint_writer_close(&writer);
     return status;
 }
 
@@ -194,6 +164,8 @@ judo_status judo_train(judo_comm *comm, const judo_stage *stage,
     JUDO_TRY(judo_run_folder_prepare(comm, stage, config));
     judo_status status = judo_job_open(comm, stage, config, threads, &job);
     if (status == JUDO_OK) {
+        judo_phases_begin(&job.phases, comm);
+        job.comm_times = judo_comm_times_so_far(comm);
         status = train_open_job(&job);
         judo_metrics_close(&job.metrics);
         judo_job_close(&job);

@@ -3,6 +3,21 @@
 #include "runtime/ops/cpu.h"
 #include "runtime/ops/vector_math.h"
 
+/* Elements that one thread takes at a time. */
+enum { CHUNK = 2048 };
+
+JUDO_INLINE void swiglu_chunk(void *y, const void *gate, const void *up, int64_t first,
+                              int64_t count, judo_dtype dtype)
+{
+    int64_t last = count - first < CHUNK ? count : first + CHUNK;
+    for (int64_t i = first; i < last; i += JUDO_LANES) {
+        judo_vector x = judo_vector_read(gate, dtype, i, last - i);
+        judo_vector result =
+            x * judo_vector_sigmoid(x) * judo_vector_read(up, dtype, i, last - i);
+        judo_vector_write(y, dtype, i, result, last - i);
+    }
+}
+
 judo_status judo_cpu_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
                                     const judo_tensor *up)
 {
@@ -11,17 +26,30 @@ judo_status judo_cpu_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
     JUDO_TRY(judo_cpu_expect_like(op, "up", up, gate));
     JUDO_TRY(judo_cpu_expect_like(op, "y", y, gate));
     int64_t count = judo_tensor_count(gate);
-    const float *g = gate->data;
-    const float *u = up->data;
-    float *out = y->data;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i += JUDO_LANES) {
-        int64_t left = count - i;
-        judo_vector x = judo_vector_load(g + i, left);
-        judo_vector_store(out + i, x * judo_vector_sigmoid(x) * judo_vector_load(u + i, left),
-                          left);
+    for (int64_t i = 0; i < count; i += CHUNK) {
+        JUDO_FOR_DTYPE(gate->dtype, swiglu_chunk, y->data, gate->data, up->data, i, count);
     }
     return JUDO_OK;
+}
+
+JUDO_INLINE void swiglu_backward_chunk(void *dgate, void *dup, const void *dy, const void *gate,
+                                       const void *up, int64_t first, int64_t count,
+                                       judo_dtype dtype)
+{
+    int64_t last = count - first < CHUNK ? count : first + CHUNK;
+    for (int64_t i = first; i < last; i += JUDO_LANES) {
+        int64_t left = last - i;
+        judo_vector x = judo_vector_read(gate, dtype, i, left);
+        judo_vector d = judo_vector_read(dy, dtype, i, left);
+        judo_vector sigmoid = judo_vector_sigmoid(x);
+        judo_vector silu = x * sigmoid;
+        judo_vector gate_slope = sigmoid + silu * (judo_vector_all(1.0f) - sigmoid);
+        judo_vector gate_gradient = d * judo_vector_read(up, dtype, i, left) * gate_slope;
+        /* may be gate: all reads came first */
+        judo_vector_write(dgate, dtype, i, gate_gradient, left);
+        judo_vector_write(dup, dtype, i, d * silu, left);
+    }
 }
 
 judo_status judo_cpu_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
@@ -35,22 +63,10 @@ judo_status judo_cpu_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
     JUDO_TRY(judo_cpu_expect_like(op, "dgate", dgate, gate));
     JUDO_TRY(judo_cpu_expect_like(op, "dup", dup, gate));
     int64_t count = judo_tensor_count(gate);
-    const float *g = gate->data;
-    const float *u = up->data;
-    const float *slope = dy->data;
-    float *dg = dgate->data;
-    float *du = dup->data;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i += JUDO_LANES) {
-        int64_t left = count - i;
-        judo_vector x = judo_vector_load(g + i, left);
-        judo_vector d = judo_vector_load(slope + i, left);
-        judo_vector sigmoid = judo_vector_sigmoid(x);
-        judo_vector silu = x * sigmoid;
-        judo_vector gate_slope = sigmoid + silu * (judo_vector_all(1.0f) - sigmoid);
-        judo_vector gate_gradient = d * judo_vector_load(u + i, left) * gate_slope;
-        judo_vector_store(dg + i, gate_gradient, left); /* may be gate: all reads came first */
-        judo_vector_store(du + i, d * silu, left);
+    for (int64_t i = 0; i < count; i += CHUNK) {
+        JUDO_FOR_DTYPE(gate->dtype, swiglu_backward_chunk, dgate->data, dup->data, dy->data,
+                       gate->data, up->data, i, count);
     }
     return JUDO_OK;
 }
@@ -62,21 +78,41 @@ JUDO_INLINE judo_vector normal_cumulative(judo_vector x)
            (judo_vector_all(1.0f) + judo_vector_erf(x * judo_vector_all(0x1.6a09e6p-1f)));
 }
 
+JUDO_INLINE void gelu_chunk(void *y, const void *x, int64_t first, int64_t count,
+                            judo_dtype dtype)
+{
+    int64_t last = count - first < CHUNK ? count : first + CHUNK;
+    for (int64_t i = first; i < last; i += JUDO_LANES) {
+        judo_vector v = judo_vector_read(x, dtype, i, last - i);
+        judo_vector_write(y, dtype, i, v * normal_cumulative(v), last - i);
+    }
+}
+
 judo_status judo_cpu_gelu_forward(judo_tensor *y, const judo_tensor *x)
 {
     const char *op = "gelu_forward";
     JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 0));
     JUDO_TRY(judo_cpu_expect_like(op, "y", y, x));
     int64_t count = judo_tensor_count(x);
-    const float *in = x->data;
-    float *out = y->data;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i += JUDO_LANES) {
-        int64_t left = count - i;
-        judo_vector v = judo_vector_load(in + i, left);
-        judo_vector_store(out + i, v * normal_cumulative(v), left);
+    for (int64_t i = 0; i < count; i += CHUNK) {
+        JUDO_FOR_DTYPE(x->dtype, gelu_chunk, y->data, x->data, i, count);
     }
     return JUDO_OK;
+}
+
+JUDO_INLINE void gelu_backward_chunk(void *dx, const void *dy, const void *x, int64_t first,
+                                     int64_t count, judo_dtype dtype)
+{
+    int64_t last = count - first < CHUNK ? count : first + CHUNK;
+    for (int64_t i = first; i < last; i += JUDO_LANES) {
+        judo_vector v = judo_vector_read(x, dtype, i, last - i);
+        judo_vector density = judo_vector_all(0x1.988454p-2f) * /* 1 / sqrt(2 pi) */
+                              judo_vector_exp(judo_vector_all(-0.5f) * v * v);
+        judo_vector result =
+            judo_vector_read(dy, dtype, i, last - i) * (normal_cumulative(v) + v * density);
+        judo_vector_write(dx, dtype, i, result, last - i);
+    }
 }
 
 judo_status judo_cpu_gelu_backward(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x)
@@ -86,18 +122,9 @@ judo_status judo_cpu_gelu_backward(judo_tensor *dx, const judo_tensor *dy, const
     JUDO_TRY(judo_cpu_expect_like(op, "dy", dy, x));
     JUDO_TRY(judo_cpu_expect_like(op, "dx", dx, x));
     int64_t count = judo_tensor_count(x);
-    const float *in = x->data;
-    const float *slope = dy->data;
-    float *out = dx->data;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i += JUDO_LANES) {
-        int64_t left = count - i;
-        judo_vector v = judo_vector_load(in + i, left);
-        judo_vector density = judo_vector_all(0x1.988454p-2f) * /* 1 / sqrt(2 pi) */
-                              judo_vector_exp(judo_vector_all(-0.5f) * v * v);
-        judo_vector result =
-            judo_vector_load(slope + i, left) * (normal_cumulative(v) + v * density);
-        judo_vector_store(out + i, result, left);
+    for (int64_t i = 0; i < count; i += CHUNK) {
+        JUDO_FOR_DTYPE(x->dtype, gelu_backward_chunk, dx->data, dy->data, x->data, i, count);
     }
     return JUDO_OK;
 }

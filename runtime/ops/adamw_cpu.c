@@ -1,37 +1,71 @@
 /* runtime/ops/adamw_cpu.c: the optimizer's update and the sum of squares of a gradient. */
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/vector_math.h"
 
-#include <math.h>
+/* The numbers of one step, in fp32 as torch's kernels take them. */
+typedef struct adamw_step {
+    float scale, mix1, keep2, mix2, root2, epsilon, decay, step_size;
+} adamw_step;
 
-/* The order of torch.optim.AdamW's single-tensor form: scalars in fp64, elements in fp32. */
+/* Scalars in fp64, as in torch.optim.AdamW's single-tensor form. */
+static adamw_step step_of(const judo_adamw *options)
+{
+    double correction1 = 1.0 - pow(options->beta1, (double)options->step);
+    double correction2 = 1.0 - pow(options->beta2, (double)options->step);
+    return (adamw_step){
+        .scale = options->gradient_scale,
+        .mix1 = (float)(1.0 - options->beta1),
+        .keep2 = (float)options->beta2,
+        .mix2 = (float)(1.0 - options->beta2),
+        .root2 = (float)sqrt(correction2),
+        .epsilon = (float)options->epsilon,
+        .decay = (float)(1.0 - options->learning_rate * options->weight_decay),
+        .step_size = (float)(options->learning_rate / correction1),
+    };
+}
+
+/* What an update works on. */
+typedef struct adamw_arrays {
+    float *weights, *first_moment, *second_moment;
+    uint16_t *bf16_copy; /* or NULL */
+    const float *gradient;
+} adamw_arrays;
+
+/* Elements [i, i + min(left, 16)). */
+JUDO_INLINE void update_vector(const adamw_arrays *x, int64_t i, int64_t left,
+                               const adamw_step *step)
+{
+    judo_vector g = judo_vector_load(x->gradient + i, left) * judo_vector_all(step->scale);
+    judo_vector first = judo_vector_load(x->first_moment + i, left);
+    judo_vector second = judo_vector_load(x->second_moment + i, left);
+    judo_vector weight = judo_vector_load(x->weights + i, left);
+    first = judo_vector_fma(judo_vector_all(step->mix1), g - first, first);
+    second = second * judo_vector_all(step->keep2) + judo_vector_all(step->mix2) * g * g;
+    judo_vector denominator = judo_vector_sqrt(second) / judo_vector_all(step->root2) +
+                              judo_vector_all(step->epsilon);
+    weight = weight * judo_vector_all(step->decay) -
+             judo_vector_all(step->step_size) * first / denominator;
+    judo_vector_store(x->first_moment + i, first, left);
+    judo_vector_store(x->second_moment + i, second, left);
+    judo_vector_store(x->weights + i, weight, left);
+    if (x->bf16_copy) {
+        judo_vector_store_bf16(x->bf16_copy + i, weight, left);
+    }
+}
+
 judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_moment,
-                           const float *gradient, int64_t n, const judo_adamw *options)
+                           uint16_t *bf16_copy, const float *gradient, int64_t n,
+                           const judo_adamw *options)
 {
     if (options->step < 1) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
                          (long long)options->step);
     }
-    double beta1 = options->beta1;
-    double beta2 = options->beta2;
-    double correction1 = 1.0 - pow(beta1, (double)options->step);
-    double correction2 = 1.0 - pow(beta2, (double)options->step);
-    float decay = (float)(1.0 - options->learning_rate * options->weight_decay);
-    float step_size = (float)(options->learning_rate / correction1);
-    float root2 = (float)sqrt(correction2);
-    float mix1 = (float)(1.0 - beta1);
-    float keep2 = (float)beta2;
-    float mix2 = (float)(1.0 - beta2);
-    float epsilon = (float)options->epsilon;
-    float scale = options->gradient_scale;
-#pragma omp parallel for simd schedule(static) num_threads(judo_cpu_threads_for(n))
-    for (int64_t i = 0; i < n; i++) {
-        float g = gradient[i] * scale;
-        float first = fmaf(mix1, g - first_moment[i], first_moment[i]);
-        float second = second_moment[i] * keep2 + mix2 * g * g;
-        float denominator = sqrtf(second) / root2 + epsilon;
-        first_moment[i] = first;
-        second_moment[i] = second;
-        weights[i] = weights[i] * decay - step_size * first / denominator;
+    const adamw_step step = step_of(options);
+    const adamw_arrays x = {weights, first_moment, second_moment, bf16_copy, gradient};
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))
+    for (int64_t i = 0; i < n; i += JUDO_LANES) {
+        update_vector(&x, i, n - i, &step);
     }
     return JUDO_OK;
 }

@@ -20,7 +20,8 @@ typedef struct judo_attention_span {
 } judo_attention_span;
 
 /* One row of a decode step: a single new query against cached keys and values. Keys and values
- * are [length, num_kv_heads, head_dim] runs; the prefix is shared by the rows of a group. */
+ * are [length, num_kv_heads, head_dim] runs of the query's dtype; the prefix is shared by the
+ * rows of a group. */
 typedef struct judo_decode_row {
     const void *prefix_keys, *prefix_values;
     int32_t prefix_length;

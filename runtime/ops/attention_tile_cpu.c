@@ -12,109 +12,65 @@ static int64_t rounded(int64_t count)
 
 int64_t judo_attention_tile_floats(int dim)
 {
-    return 2 * rounded((int64_t)ROWS * dim) + (int64_t)KEYS * dim + ROWS * KEYS + 2 * ROWS;
+    return 3 * rounded((int64_t)ROWS * dim) + (int64_t)KEYS * dim + ROWS * KEYS + 2 * ROWS;
 }
 
-judo_attention_tile judo_attention_tile_at(float *memory, int dim)
+judo_attention_tile judo_attention_tile_at(float *memory, judo_dtype dtype, int dim,
+                                           float scale)
 {
-    judo_attention_tile tile = {.dim = dim};
+    judo_attention_tile tile = {.dtype = dtype, .dim = dim, .scale = scale};
+    tile.terms = judo_attention_terms(dtype, dim);
     tile.keys = memory;
     tile.scores = tile.keys + (int64_t)KEYS * dim;
     tile.max = tile.scores + ROWS * KEYS;
     tile.sum = tile.max + ROWS;
     tile.queries = tile.sum + ROWS;
     tile.out = tile.queries + rounded((int64_t)ROWS * dim);
+    tile.values = tile.out + rounded((int64_t)ROWS * dim);
     return tile;
 }
 
-void judo_attention_tile_load(judo_attention_tile *tile, int row, const float *query,
-                              float scale)
+void judo_attention_tile_load(judo_attention_tile *tile, int row, const void *query)
 {
-    int64_t first = (int64_t)row * tile->dim;
-    for (int d = 0; d < tile->dim; d++) {
-        tile->queries[first + d] = query[d] * scale;
-        tile->out[first + d] = 0.0f;
+    float *to = tile->queries + (int64_t)row * tile->terms;
+    judo_attention_copy(to, query, tile->dtype, tile->dim);
+    for (int d = 0; tile->dtype == JUDO_F32 && d < tile->dim; d++) {
+        to[d] *= tile->scale;
     }
+    memset(tile->out + (int64_t)row * tile->dim, 0, (size_t)tile->dim * sizeof *tile->out);
     tile->max[row] = -INFINITY;
     tile->sum[row] = 0.0f;
 }
 
-/* Swaps bit `SHIFT` of row and column numbers of a 16 x 16 block held in registers. */
-#define EXCHANGE(SHIFT, LOW, HIGH)                                                             \
-    for (int i = 0; i < JUDO_LANES; i++) {                                                     \
-        if (!(i & (SHIFT))) {                                                                  \
-            judo_vector a = block[i];                                                          \
-            judo_vector b = block[i + (SHIFT)];                                                \
-            block[i] = __builtin_shufflevector(a, b, LOW);                                     \
-            block[i + (SHIFT)] = __builtin_shufflevector(a, b, HIGH);                          \
-        }                                                                                      \
-    }
-#define LOW1  0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
-#define HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
-#define LOW2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define LOW4  0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-#define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
-
-static void transpose_16(float *out, const float *rows, int64_t stride, int count)
-{
-    judo_vector block[JUDO_LANES];
-    for (int i = 0; i < JUDO_LANES; i++) {
-        block[i] =
-            i < count ? judo_vector_load(rows + i * stride, JUDO_LANES) : judo_vector_all(0.0f);
-    }
-#pragma GCC unroll 16
-    EXCHANGE(1, LOW1, HIGH1)
-#pragma GCC unroll 16
-    EXCHANGE(2, LOW2, HIGH2)
-#pragma GCC unroll 16
-    EXCHANGE(4, LOW4, HIGH4)
-#pragma GCC unroll 16
-    EXCHANGE(8, LOW8, HIGH8)
-    for (int i = 0; i < JUDO_LANES; i++) {
-        judo_vector_store(out + (int64_t)i * KEYS, block[i], JUDO_LANES);
-    }
-}
-
-void judo_attention_transpose(float *out, const float *rows, int64_t stride, int count, int dim)
-{
-    for (int first = 0; first < KEYS; first += JUDO_LANES) {
-        int present = count - first;
-        int d = 0;
-        for (; d + JUDO_LANES <= dim; d += JUDO_LANES) {
-            transpose_16(out + (int64_t)d * KEYS + first, rows + first * stride + d, stride,
-                         present);
-        }
-        for (; d < dim; d++) {
-            for (int i = 0; i < JUDO_LANES; i++) {
-                out[(int64_t)d * KEYS + first + i] =
-                    i < present ? rows[(first + i) * stride + d] : 0.0f;
-            }
-        }
-    }
-}
-
-/* Turns `count` scores of a row into weights and rescales what the row has gathered so far. */
-static void row_softmax(judo_attention_tile *tile, int row, int64_t count)
+/* Turns `count` scores of a row into weights, pairs of them into words for BF16, and rescales
+ * what the row has gathered so far. */
+JUDO_INLINE void row_softmax(judo_attention_tile *tile, int row, int64_t count,
+                             judo_dtype dtype)
 {
     float *scores = tile->scores + (int64_t)row * KEYS;
-    int64_t padded = rounded(count);
-    for (int64_t i = count; i < padded; i++) {
-        scores[i] = -INFINITY;
-    }
     float old_max = tile->max[row];
     judo_vector highest = judo_vector_all(old_max);
-    for (int64_t i = 0; i < padded; i += JUDO_LANES) {
-        highest = judo_vector_max(judo_vector_load(scores + i, JUDO_LANES), highest);
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        judo_vector score = judo_vector_load(scores + i, JUDO_LANES);
+        score = dtype == JUDO_BF16 ? score * judo_vector_all(tile->scale) : score;
+        if (count - i < JUDO_LANES) {
+            score = judo_vector_select(judo_vector_lanes_before(count - i), score,
+                                       judo_vector_all(-INFINITY));
+        }
+        judo_vector_store(scores + i, score, JUDO_LANES);
+        highest = judo_vector_max(score, highest);
     }
     float max = judo_vector_highest(highest);
     judo_vector lanes = {0};
-    for (int64_t i = 0; i < padded; i += JUDO_LANES) {
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
         judo_vector weight =
             judo_vector_exp(judo_vector_load(scores + i, JUDO_LANES) - judo_vector_all(max));
-        judo_vector_store(scores + i, weight, JUDO_LANES);
+        if (dtype == JUDO_BF16) { /* two to a word, where scores were read before */
+            judo_vector_halves terms = judo_vector_terms(weight);
+            memcpy(scores + i / 2, &terms, sizeof terms);
+        } else {
+            judo_vector_store(scores + i, weight, JUDO_LANES);
+        }
         lanes += weight;
     }
     float sum = judo_vector_sum(lanes);
@@ -130,36 +86,76 @@ static void row_softmax(judo_attention_tile *tile, int row, int64_t count)
     tile->sum[row] += sum;
 }
 
+/* The values of a block, as memory has them and as products take them. */
+typedef struct value_block {
+    const void *rows;
+    int64_t stride;
+    const float *terms; /* the rows themselves, or words of two of them (BF16) */
+    int64_t terms_apart;
+} value_block;
+
+static value_block open_values(judo_attention_tile *tile, const void *rows, int64_t stride,
+                               int count)
+{
+    if (tile->dtype == JUDO_F32) {
+        return (value_block){rows, stride, rows, stride};
+    }
+    judo_attention_join(tile->values, rows, stride, count, tile->dim);
+    return (value_block){rows, stride, tile->values, tile->dim};
+}
+
+/* out += the last, odd one of `count` keys of a BF16 row: its word holds a key that the row
+ * does not see. */
+static void add_last_value(judo_attention_tile *tile, int row, const value_block *values,
+                           int count)
+{
+    const uint16_t *weights = (const void *)(tile->scores + (int64_t)row * KEYS);
+    const uint16_t *value = (const uint16_t *)values->rows + (count - 1) * values->stride;
+    judo_vector weight = judo_vector_all(judo_vector_load_bf16(weights + count - 1, 1)[0]);
+    float *out = tile->out + (int64_t)row * tile->dim;
+    for (int d = 0; d < tile->dim; d += JUDO_LANES) {
+        int left = tile->dim - d;
+        judo_vector sum = judo_vector_fma(weight, judo_vector_load_bf16(value + d, left),
+                                          judo_vector_load(out + d, left));
+        judo_vector_store(out + d, sum, left);
+    }
+}
+
 /* out += weights x values for rows [first, last); counts[r] keys for row r, not falling. Rows
  * go together as far as all of them see the keys. */
-static void add_values(judo_attention_tile *tile, int first, int last, const float *values,
-                       int64_t stride, const int *counts)
+static void add_values(judo_attention_tile *tile, int first, int last,
+                       const value_block *values, const int *counts)
 {
     int dim = tile->dim;
+    int per_term = tile->dtype == JUDO_BF16 ? 2 : 1;
     while (first < last) {
-        int common = counts[first];
+        int common = counts[first] / per_term;
         int end = first + 1;
-        while (end < last && (counts[end] == common || end - first < JOINT)) {
+        while (end < last && (counts[end] == counts[first] || end - first < JOINT)) {
             end++;
         }
-        float *out = tile->out + (int64_t)first * dim;
-        const float *weights = tile->scores + (int64_t)first * KEYS;
-        judo_cpu_small_gemm(out, dim, weights, KEYS, 1, values, stride, end - first, dim,
-                            common, true);
+        judo_cpu_small_gemm(tile->out + (int64_t)first * dim, dim,
+                            tile->scores + (int64_t)first * KEYS, KEYS, 1, values->terms,
+                            values->terms_apart, end - first, dim, common, true, tile->dtype);
         for (int row = first; row < end; row++) {
-            if (counts[row] > common) {
+            int terms = counts[row] / per_term;
+            if (terms > common) {
                 judo_cpu_small_gemm(tile->out + (int64_t)row * dim, dim,
                                     tile->scores + (int64_t)row * KEYS + common, KEYS, 1,
-                                    values + common * stride, stride, 1, dim,
-                                    counts[row] - common, true);
+                                    values->terms + common * values->terms_apart,
+                                    values->terms_apart, 1, dim, terms - common, true,
+                                    tile->dtype);
+            }
+            if (terms * per_term < counts[row]) {
+                add_last_value(tile, row, values, counts[row]);
             }
         }
         first = end;
     }
 }
 
-void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const float *keys,
-                             const float *values, int64_t stride, int64_t count,
+void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, const void *keys,
+                             const void *values, int64_t stride, int64_t count,
                              const int64_t *visible)
 {
     int counts[ROWS];
@@ -172,25 +168,36 @@ void judo_attention_tile_see(judo_attention_tile *tile, int first, int last, con
         while (first < last && counts[first] == 0) {
             first++; /* this row and the ones before have seen all their keys */
         }
-        judo_attention_transpose(tile->keys, keys + start * stride, stride, present, tile->dim);
+        judo_attention_transpose(tile->keys, judo_cpu_at(keys, tile->dtype, start * stride),
+                                 tile->dtype, stride, present, tile->dim);
         judo_cpu_small_gemm(tile->scores + (int64_t)first * KEYS, KEYS,
-                            tile->queries + (int64_t)first * tile->dim, tile->dim, 1,
-                            tile->keys, KEYS, last - first, (int)rounded(present), tile->dim,
-                            false);
+                            tile->queries + (int64_t)first * tile->terms, tile->terms, 1,
+                            tile->keys, KEYS, last - first, (int)rounded(present), tile->terms,
+                            false, tile->dtype);
         for (int row = first; row < last; row++) {
-            row_softmax(tile, row, counts[row]);
+            JUDO_FOR_DTYPE(tile->dtype, row_softmax, tile, row, counts[row]);
         }
-        add_values(tile, first, last, values + start * stride, stride, counts);
+        value_block block = open_values(tile, judo_cpu_at(values, tile->dtype, start * stride),
+                                        stride, present);
+        add_values(tile, first, last, &block, counts);
     }
 }
 
-void judo_attention_tile_store(const judo_attention_tile *tile, int row, float *out, float *lse)
+JUDO_INLINE void store_out(void *out, const float *sums, float factor, int dim,
+                           judo_dtype dtype)
+{
+    for (int d = 0; d < dim; d += JUDO_LANES) {
+        judo_vector v = judo_vector_load(sums + d, dim - d) * judo_vector_all(factor);
+        judo_vector_write(out, dtype, d, v, dim - d);
+    }
+}
+
+void judo_attention_tile_store(const judo_attention_tile *tile, int row, void *out, float *lse)
 {
     float sum = tile->sum[row];
     float factor = sum == 0.0f ? 0.0f : 1.0f / sum;
-    for (int d = 0; d < tile->dim; d++) {
-        out[d] = tile->out[(int64_t)row * tile->dim + d] * factor;
-    }
+    JUDO_FOR_DTYPE(tile->dtype, store_out, out, tile->out + (int64_t)row * tile->dim, factor,
+                   tile->dim);
     if (lse) {
         *lse = tile->max[row] + logf(sum);
     }

@@ -28,11 +28,11 @@ int judo_cpu_threads_for(int64_t work)
     return work < GRAIN ? 1 : judo_ops_cpu_threads();
 }
 
-judo_status judo_cpu_scratch(void **memory, int64_t bytes)
+judo_status judo_cpu_scratch(void **memory, judo_cpu_scratch_user user, int64_t bytes)
 {
-    static void *buffer;
-    static int64_t capacity;
-    if (bytes > capacity) {
+    static void *buffers[JUDO_SCRATCH_USERS];
+    static int64_t capacities[JUDO_SCRATCH_USERS];
+    if (bytes > capacities[user]) {
         int64_t rounded = 0;
         if (__builtin_add_overflow(bytes, ALIGNMENT - 1, &rounded)) {
             return JUDO_FAIL(JUDO_ERROR_MEMORY, "ops: scratch of %" PRId64 " bytes", bytes);
@@ -45,11 +45,11 @@ judo_status judo_cpu_scratch(void **memory, int64_t bytes)
                              "batches or chunks",
                              rounded);
         }
-        free(buffer);
-        buffer = grown;
-        capacity = rounded;
+        free(buffers[user]);
+        buffers[user] = grown;
+        capacities[user] = rounded;
     }
-    *memory = buffer;
+    *memory = buffers[user];
     return JUDO_OK;
 }
 
@@ -67,12 +67,11 @@ static const char *shape_text(char text[SHAPE_TEXT], const int64_t *dims, int nu
 }
 
 static judo_status expect(const char *op, const char *argument, const judo_tensor *tensor,
-                          const int64_t *dims, int num_dims)
+                          judo_dtype dtype, const int64_t *dims, int num_dims)
 {
-    if (tensor->dtype != JUDO_F32) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: %s has dtype %s; the CPU backend computes in F32", op, argument,
-                         judo_dtype_name(tensor->dtype));
+    if (tensor->dtype != dtype) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s: %s has dtype %s, expected %s", op,
+                         argument, judo_dtype_name(tensor->dtype), judo_dtype_name(dtype));
     }
     bool same = tensor->num_dims == num_dims;
     for (int i = 0; same && i < num_dims; i++) {
@@ -92,36 +91,41 @@ static judo_status expect(const char *op, const char *argument, const judo_tenso
 }
 
 judo_status judo_cpu_expect_1d(const char *op, const char *argument, const judo_tensor *tensor,
-                               int64_t a)
+                               judo_dtype dtype, int64_t a)
 {
-    return expect(op, argument, tensor, &a, 1);
+    return expect(op, argument, tensor, dtype, &a, 1);
 }
 
 judo_status judo_cpu_expect_2d(const char *op, const char *argument, const judo_tensor *tensor,
-                               int64_t a, int64_t b)
+                               judo_dtype dtype, int64_t a, int64_t b)
 {
-    return expect(op, argument, tensor, (const int64_t[]){a, b}, 2);
+    return expect(op, argument, tensor, dtype, (const int64_t[]){a, b}, 2);
 }
 
 judo_status judo_cpu_expect_3d(const char *op, const char *argument, const judo_tensor *tensor,
-                               int64_t a, int64_t b, int64_t c)
+                               judo_dtype dtype, int64_t a, int64_t b, int64_t c)
 {
-    return expect(op, argument, tensor, (const int64_t[]){a, b, c}, 3);
+    return expect(op, argument, tensor, dtype, (const int64_t[]){a, b, c}, 3);
 }
 
 judo_status judo_cpu_expect_like(const char *op, const char *argument,
                                  const judo_tensor *tensor, const judo_tensor *like)
 {
-    return expect(op, argument, tensor, like->dims, like->num_dims);
+    return expect(op, argument, tensor, like->dtype, like->dims, like->num_dims);
 }
 
 judo_status judo_cpu_expect_dims(const char *op, const char *argument,
                                  const judo_tensor *tensor, int num_dims)
 {
+    if (tensor->dtype != JUDO_F32 && tensor->dtype != JUDO_BF16) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "%s: %s has dtype %s; the CPU backend computes on F32 and BF16", op,
+                         argument, judo_dtype_name(tensor->dtype));
+    }
     if (num_dims == 0 ? tensor->num_dims < 1 : tensor->num_dims != num_dims) {
         return JUDO_FAIL(JUDO_ERROR_INTERNAL, "%s: %s has %d dimensions, expected %s%d", op,
                          argument, tensor->num_dims, num_dims == 0 ? "at least " : "",
                          num_dims == 0 ? 1 : num_dims);
     }
-    return expect(op, argument, tensor, tensor->dims, tensor->num_dims);
+    return expect(op, argument, tensor, tensor->dtype, tensor->dims, tensor->num_dims);
 }

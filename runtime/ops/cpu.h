@@ -7,41 +7,76 @@
 
 /* --- checks and resources (cpu.c) --- */
 
-/* JUDO_ERROR_UNSUPPORTED unless the tensor is fp32, JUDO_ERROR_INTERNAL unless it has this
- * shape and, where it has elements, memory. `op` and `argument` name the place. */
+/* JUDO_ERROR_UNSUPPORTED unless the tensor has this dtype, JUDO_ERROR_INTERNAL unless it has
+ * this shape and, where it has elements, memory. `op` and `argument` name the place. */
 judo_status judo_cpu_expect_1d(const char *op, const char *argument, const judo_tensor *tensor,
-                               int64_t a) JUDO_MUST_CHECK;
+                               judo_dtype dtype, int64_t a) JUDO_MUST_CHECK;
 judo_status judo_cpu_expect_2d(const char *op, const char *argument, const judo_tensor *tensor,
-                               int64_t a, int64_t b) JUDO_MUST_CHECK;
+                               judo_dtype dtype, int64_t a, int64_t b) JUDO_MUST_CHECK;
 judo_status judo_cpu_expect_3d(const char *op, const char *argument, const judo_tensor *tensor,
-                               int64_t a, int64_t b, int64_t c) JUDO_MUST_CHECK;
+                               judo_dtype dtype, int64_t a, int64_t b,
+                               int64_t c) JUDO_MUST_CHECK;
+/* Dtype and shape of `like`. */
 judo_status judo_cpu_expect_like(const char *op, const char *argument,
                                  const judo_tensor *tensor,
                                  const judo_tensor *like) JUDO_MUST_CHECK;
-/* The same with any shape of `num_dims` dimensions (0: at least one). */
+/* F32 or BF16, with any shape of `num_dims` dimensions (0: at least one). */
 judo_status judo_cpu_expect_dims(const char *op, const char *argument,
                                  const judo_tensor *tensor, int num_dims) JUDO_MUST_CHECK;
+
+/* Element `index` of an array, to read and to write. */
+static inline const void *judo_cpu_at(const void *data, judo_dtype dtype, int64_t index)
+{
+    return (const char *)data + index * (dtype == JUDO_BF16 ? 2 : 4);
+}
+
+static inline void *judo_cpu_to(void *data, judo_dtype dtype, int64_t index)
+{
+    return (char *)data + index * (dtype == JUDO_BF16 ? 2 : 4);
+}
 
 /* Threads for a loop over `work` elements: 1 when it is too short to be worth waking others. */
 int judo_cpu_threads_for(int64_t work);
 
 /* Scratch memory of at least `bytes`, 64-byte aligned, uninitialised, valid until the next
- * call. One buffer per process that only grows. */
-judo_status judo_cpu_scratch(void **memory, int64_t bytes) JUDO_MUST_CHECK;
+ * call for the same user. One buffer per user and process that only grows. */
+typedef enum judo_cpu_scratch_user {
+    JUDO_SCRATCH_OP,      /* a slot of the table */
+    JUDO_SCRATCH_PRODUCT, /* judo_cpu_matmul, also when a slot calls it */
+    JUDO_SCRATCH_USERS,
+} judo_cpu_scratch_user;
 
-/* --- matrix products (matmul_cpu.c, small_gemm_cpu.c) --- */
+judo_status judo_cpu_scratch(void **memory, judo_cpu_scratch_user user,
+                             int64_t bytes) JUDO_MUST_CHECK;
+
+/* --- matrix products (product_cpu.c, matmul_cpu.c, small_gemm_cpu.c) --- */
 
 /* c[m,n] = or += op(a)[m,k] op(b)[k,n] (+ bias[n], or NULL), dense row-major; op(a) is a^T for
- * an a stored as [k,m] when `transpose_a`, and likewise b. A row of c does not depend on m. */
-judo_status judo_cpu_matmul(float *c, const float *a, bool transpose_a, const float *b,
-                            bool transpose_b, const float *bias, int64_t m, int64_t n,
-                            int64_t k, bool accumulate) JUDO_MUST_CHECK;
+ * an a stored as [k,m] when `transpose_a`, and likewise b. Sums are fp32. */
+typedef struct judo_cpu_product {
+    void *c;
+    const void *a, *b, *bias;
+    int64_t m, n, k;
+    judo_dtype dtype;   /* of a, b and bias: F32 or BF16 */
+    judo_dtype c_dtype; /* F32, or that of a and b */
+    bool transpose_a, transpose_b, accumulate;
+} judo_cpu_product;
+
+/* Any sizes, any machine. A row of c does not depend on m. */
+judo_status judo_cpu_matmul(const judo_cpu_product *product) JUDO_MUST_CHECK;
+/* One call of oneDNN, all sizes above 0; BF16 only where judo_cpu_multiplies_bf16. */
+judo_status judo_cpu_multiply(const judo_cpu_product *product) JUDO_MUST_CHECK;
+/* Whether oneDNN has a fast product of bf16 matrices on this machine (DNNL_MAX_CPU_ISA can
+ * take it away). */
+bool judo_cpu_multiplies_bf16(void);
 
 /* c[m,n] = or += a[m,k] b[k,n] on one thread, for operands in the first caches: element (i,p)
  * of a is a[i * a_row + p * a_column], rows of c and b are ldc and ldb apart. Every element is
- * one chain of fused multiply-adds with p ascending, whatever m and n are. */
+ * one chain of fused multiply-adds with p ascending, whatever m and n are. For BF16 the
+ * elements of a and b are words of two terms (judo_vector_pairs), of which there are 2 k. */
 void judo_cpu_small_gemm(float *c, int64_t ldc, const float *a, int64_t a_row, int64_t a_column,
-                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate);
+                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate,
+                         judo_dtype dtype);
 
 /* --- softmax of a row of logits (softmax_cpu.c): head_loss and sample share the bits --- */
 
@@ -112,7 +147,8 @@ judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logit
                             const uint8_t *const *seen, const uint8_t *banned,
                             float logprob_temperature);
 judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_moment,
-                           const float *gradient, int64_t n, const judo_adamw *options);
+                           uint16_t *bf16_copy, const float *gradient, int64_t n,
+                           const judo_adamw *options);
 judo_status judo_cpu_sum_of_squares(double *sum, const float *x, int64_t n);
 
 #endif

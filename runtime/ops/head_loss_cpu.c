@@ -1,6 +1,7 @@
 /* runtime/ops/head_loss_cpu.c: output head, log-probabilities, loss and gradients, fused over
  * chunks of rows. */
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/vector_math.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -9,7 +10,6 @@
 /* What one target adds to the sums; summed over rows in order, by one thread. */
 typedef struct target_outcome {
     double loss, kl, entropy;
-    int32_t clipped;
     bool counted, correct;
 } target_outcome;
 
@@ -70,7 +70,6 @@ static target_outcome finish_row(const head_arguments *head, float *row, int64_t
     return (target_outcome){.loss = factor * (double)value.loss,
                             .kl = (double)value.kl,
                             .entropy = entropy,
-                            .clipped = value.clipped,
                             .counted = true,
                             .correct = logit / spec->temperature >= softmax.max};
 }
@@ -86,8 +85,6 @@ static void add_outcomes(judo_token_result *result, const target_outcome *outcom
         result->kl += outcomes[i].kl;
         result->entropy += outcomes[i].entropy;
         result->num_correct += outcomes[i].correct;
-        result->num_clipped_low += outcomes[i].clipped < 0;
-        result->num_clipped_high += outcomes[i].clipped > 0;
     }
 }
 
@@ -99,12 +96,12 @@ static judo_status check_arguments(const judo_tensor *dhidden, const judo_tensor
     const char *op = "head_loss";
     JUDO_TRY(judo_cpu_expect_dims(op, "hidden", hidden, 2));
     JUDO_TRY(judo_cpu_expect_dims(op, "w", w, 2));
-    JUDO_TRY(judo_cpu_expect_2d(op, "w", w, w->dims[0], hidden->dims[1]));
+    JUDO_TRY(judo_cpu_expect_2d(op, "w", w, hidden->dtype, w->dims[0], hidden->dims[1]));
     if (dhidden) {
         JUDO_TRY(judo_cpu_expect_like(op, "dhidden", dhidden, hidden));
     }
     if (dw) {
-        JUDO_TRY(judo_cpu_expect_like(op, "dw", dw, w));
+        JUDO_TRY(judo_cpu_expect_2d(op, "dw", dw, JUDO_F32, w->dims[0], w->dims[1]));
     }
     if (chunk_rows < 1 || !(spec->temperature > 0.0f) ||
         (spec->kind == JUDO_LOSS_POLICY && hidden->dims[0] > 0 &&
@@ -126,6 +123,67 @@ static judo_status check_arguments(const judo_tensor *dhidden, const judo_tensor
     return JUDO_OK;
 }
 
+/* One call's memory for a chunk of rows. */
+typedef struct head_chunk {
+    target_outcome *outcomes;
+    float *logits;
+    uint16_t *gradients; /* of the logits in bf16, where the model has that dtype */
+} head_chunk;
+
+static int64_t aligned(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static judo_status chunk_memory(head_chunk *chunk, int64_t rows, int64_t v, bool bf16)
+{
+    int64_t outcome_bytes = aligned(rows * (int64_t)sizeof(target_outcome));
+    int64_t logit_bytes = aligned(rows * v * (int64_t)sizeof(float));
+    int64_t gradient_bytes = bf16 ? rows * v * (int64_t)sizeof(uint16_t) : 0;
+    void *memory = NULL;
+    JUDO_TRY(judo_cpu_scratch(&memory, JUDO_SCRATCH_OP,
+                              outcome_bytes + logit_bytes + gradient_bytes));
+    chunk->outcomes = memory;
+    chunk->logits = (float *)((char *)memory + outcome_bytes);
+    chunk->gradients = bf16 ? (uint16_t *)((char *)chunk->logits + logit_bytes) : NULL;
+    return JUDO_OK;
+}
+
+/* dhidden and dw of `rows` rows of hidden states at `in`. */
+static judo_status chunk_gradients(const head_chunk *chunk, void *dhidden, judo_tensor *dw,
+                                   const void *in, const judo_tensor *w, int64_t rows)
+{
+    int64_t v = w->dims[0];
+    int64_t h = w->dims[1];
+    const void *slopes = chunk->logits;
+    if (chunk->gradients) {
+        slopes = chunk->gradients;
+    }
+    judo_cpu_product to_hidden = {.c = dhidden,
+                                  .a = slopes,
+                                  .b = w->data,
+                                  .m = rows,
+                                  .n = h,
+                                  .k = v,
+                                  .dtype = w->dtype,
+                                  .c_dtype = w->dtype};
+    JUDO_TRY(judo_cpu_matmul(&to_hidden));
+    if (!dw) {
+        return JUDO_OK;
+    }
+    judo_cpu_product to_w = {.c = dw->data,
+                             .a = slopes,
+                             .b = in,
+                             .m = v,
+                             .n = h,
+                             .k = rows,
+                             .dtype = w->dtype,
+                             .c_dtype = JUDO_F32,
+                             .transpose_a = true,
+                             .accumulate = true};
+    return judo_cpu_matmul(&to_w);
+}
+
 judo_status judo_cpu_head_loss(judo_token_result *result, judo_tensor *dhidden, judo_tensor *dw,
                                const judo_tensor *hidden, const judo_tensor *w,
                                const int32_t *targets, const judo_token_loss *spec,
@@ -135,31 +193,37 @@ judo_status judo_cpu_head_loss(judo_token_result *result, judo_tensor *dhidden, 
     int64_t m = hidden->dims[0];
     int64_t h = hidden->dims[1];
     int64_t v = w->dims[0];
-    int64_t chunk = chunk_rows < m ? chunk_rows : m;
-    void *memory = NULL;
-    int64_t outcome_bytes = chunk * (int64_t)sizeof(target_outcome);
-    outcome_bytes = (outcome_bytes + 63) / 64 * 64;
-    JUDO_TRY(judo_cpu_scratch(&memory, outcome_bytes + chunk * v * (int64_t)sizeof(float)));
-    target_outcome *outcomes = memory;
-    float *logits = (float *)((char *)memory + outcome_bytes);
+    int64_t most = chunk_rows < m ? chunk_rows : m;
+    judo_dtype dtype = hidden->dtype;
+    head_chunk chunk = {0};
+    JUDO_TRY(chunk_memory(&chunk, most, v, dhidden && dtype == JUDO_BF16));
     head_arguments head = {targets,           spec, banned,         result->logprobs,
                            result->entropies, v,    dhidden != NULL};
-    for (int64_t first = 0; first < m; first += chunk) {
-        int64_t rows = m - first < chunk ? m - first : chunk;
-        const float *in = (const float *)hidden->data + first * h;
-        JUDO_TRY(judo_cpu_matmul(logits, in, false, w->data, true, NULL, rows, v, h, false));
+    for (int64_t first = 0; first < m; first += most) {
+        int64_t rows = m - first < most ? m - first : most;
+        const void *in = judo_cpu_at(hidden->data, dtype, first * h);
+        judo_cpu_product to_logits = {.c = chunk.logits,
+                                      .a = in,
+                                      .b = w->data,
+                                      .m = rows,
+                                      .n = v,
+                                      .k = h,
+                                      .dtype = dtype,
+                                      .c_dtype = JUDO_F32,
+                                      .transpose_b = true};
+        JUDO_TRY(judo_cpu_matmul(&to_logits));
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(rows *v))
         for (int64_t i = 0; i < rows; i++) {
-            outcomes[i] = finish_row(&head, logits + i * v, first + i);
+            chunk.outcomes[i] = finish_row(&head, chunk.logits + i * v, first + i);
+            if (chunk.gradients) {
+                judo_vector_convert(chunk.gradients + i * v, JUDO_BF16, chunk.logits + i * v,
+                                    JUDO_F32, v);
+            }
         }
-        add_outcomes(result, outcomes, rows);
+        add_outcomes(result, chunk.outcomes, rows);
         if (dhidden) {
-            JUDO_TRY(judo_cpu_matmul((float *)dhidden->data + first * h, logits, false, w->data,
-                                     false, NULL, rows, h, v, false));
-        }
-        if (dhidden && dw) {
-            JUDO_TRY(
-                judo_cpu_matmul(dw->data, logits, true, in, false, NULL, v, h, rows, true));
+            JUDO_TRY(chunk_gradients(&chunk, judo_cpu_to(dhidden->data, dtype, first * h), dw,
+                                     in, w, rows));
         }
     }
     return JUDO_OK;

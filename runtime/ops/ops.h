@@ -2,9 +2,10 @@
  * backend (ops_cpu.c, ops_cuda.c). Arguments are views: outputs first, then inputs. Shapes
  * stand in brackets.
  * "+=": adds to the output; "=": overwrites it. Any row count may be 0. Activations and weights
- * share one floating dtype; norm statistics, gradients of weights and losses are fp32.
- * Functions are deterministic and a row's result does not depend on how many other rows there
- * are. Not collective. */
+ * of a call, biases included, share one floating dtype, F32 or BF16; what is marked fp32 and
+ * gradients of weights (dw, dbias) are F32. BF16 is computed in fp32 and rounded to nearest
+ * even when stored. Functions are deterministic and a row's result does not depend on how many
+ * other rows there are. Not collective. */
 #ifndef JUDO_RUNTIME_OPS_OPS_H
 #define JUDO_RUNTIME_OPS_OPS_H
 
@@ -36,7 +37,8 @@ typedef struct judo_sampling {
 typedef struct judo_ops {
     const char *name; /* "cpu" or "cuda" */
 
-    /* y[M,N] = x[M,K] w[N,K]^T (+ bias[N]); bias may be NULL. */
+    /* y[M,N] = x[M,K] w[N,K]^T (+ bias[N]); bias may be NULL. y may be F32 where x and w are
+     * BF16: logits for `sample`. */
     judo_status (*linear_forward)(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                   const judo_tensor *bias);
     /* dx[M,K] = or += dy[M,N] w[N,K] ; dw[N,K] += dy^T x ; dbias[N] += column sums of dy. Each
@@ -108,25 +110,27 @@ typedef struct judo_ops {
     /* Head and loss, fused in chunks of `chunk_rows` rows: logits[M,V] never exist. hidden[M,H]
      * (normed), w[V,H], targets[M] token ids, `spec` per-target arrays of M. Fills `result`
      * (sums are added to what it holds). With dhidden not NULL: dhidden[M,H] = and, unless dw
-     * is NULL, dw[V,H] +=. `banned` (V bytes, or NULL) marks ids whose logits count as minus
-     * infinity. */
+     * is NULL, dw[V,H] +=. Logits are fp32, their gradients have the dtype of w. `banned` (V
+     * bytes, or NULL) marks ids whose logits count as minus infinity. */
     judo_status (*head_loss)(judo_token_result *result, judo_tensor *dhidden, judo_tensor *dw,
                              const judo_tensor *hidden, const judo_tensor *w,
                              const int32_t *targets, const judo_token_loss *spec,
                              const uint8_t *banned, int64_t chunk_rows);
 
-    /* Draws tokens[b] from logits[B,V] (destroyed): `uniform[b]` in [0,1) is the row's random
-     * number. logprobs[b] is the log-probability of the drawn token under softmax(logits /
-     * logprob_temperature), before any filter but after `banned`. seen[b] (V bytes per row, or
-     * NULL when the penalty is off) marks ids that the repetition penalty applies to. */
+    /* Draws tokens[b] from logits[B,V] (fp32, destroyed): `uniform[b]` in [0,1) is the row's
+     * random number. logprobs[b] is the log-probability of the drawn token under softmax(logits
+     * / logprob_temperature), before any filter but after `banned`. seen[b] (V bytes per row,
+     * or NULL when the penalty is off) marks ids that the repetition penalty applies to. */
     judo_status (*sample)(int32_t *tokens, float *logprobs, judo_tensor *logits,
                           const judo_sampling *sampling, const float *uniform,
                           const uint8_t *const *seen, const uint8_t *banned,
                           float logprob_temperature);
 
-    /* One AdamW update of n fp32 elements in place. */
+    /* One AdamW update of n fp32 elements in place; bf16_copy[n], or NULL, receives the new
+     * weights rounded to bf16. */
     judo_status (*adamw)(float *weights, float *first_moment, float *second_moment,
-                         const float *gradient, int64_t n, const judo_adamw *options);
+                         uint16_t *bf16_copy, const float *gradient, int64_t n,
+                         const judo_adamw *options);
     /* Sum of squares in fp64, fixed order. */
     judo_status (*sum_of_squares)(double *sum, const float *x, int64_t n);
 } judo_ops;

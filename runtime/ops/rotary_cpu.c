@@ -1,15 +1,18 @@
 /* runtime/ops/rotary_cpu.c: rotary position embedding, in place. */
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/vector_math.h"
 
-static void rotate(float *head, const float *cosines, const float *sines, float sign,
-                   int64_t half)
+JUDO_INLINE void rotate(void *head, const float *cosines, const float *sines, float sign,
+                        int64_t half, judo_dtype dtype)
 {
-    for (int64_t j = 0; j < half; j++) {
-        float a = head[j];
-        float b = head[j + half];
-        float sine = sign * sines[j];
-        head[j] = a * cosines[j] - b * sine;
-        head[j + half] = b * cosines[j] + a * sine;
+    for (int64_t j = 0; j < half; j += JUDO_LANES) {
+        int64_t left = half - j;
+        judo_vector a = judo_vector_read(head, dtype, j, left);
+        judo_vector b = judo_vector_read(head, dtype, j + half, left);
+        judo_vector cosine = judo_vector_load(cosines + j, left);
+        judo_vector sine = judo_vector_all(sign) * judo_vector_load(sines + j, left);
+        judo_vector_write(head, dtype, j, a * cosine - b * sine, left);
+        judo_vector_write(head, dtype, j + half, b * cosine + a * sine, left);
     }
 }
 
@@ -25,14 +28,15 @@ judo_status judo_cpu_rotary(judo_tensor *x, const judo_tensor *cos, const judo_t
         return JUDO_FAIL(JUDO_ERROR_INTERNAL, "%s: the head dimension %lld is odd", op,
                          (long long)dim);
     }
-    JUDO_TRY(judo_cpu_expect_2d(op, "cos", cos, tokens, dim / 2));
-    JUDO_TRY(judo_cpu_expect_2d(op, "sin", sin, tokens, dim / 2));
+    JUDO_TRY(judo_cpu_expect_2d(op, "cos", cos, JUDO_F32, tokens, dim / 2));
+    JUDO_TRY(judo_cpu_expect_2d(op, "sin", sin, JUDO_F32, tokens, dim / 2));
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(tokens *heads *dim))
     for (int64_t t = 0; t < tokens; t++) {
         for (int64_t h = 0; h < heads; h++) {
-            rotate((float *)x->data + (t * heads + h) * dim,
-                   (const float *)cos->data + t * (dim / 2),
-                   (const float *)sin->data + t * (dim / 2), inverse ? -1.0f : 1.0f, dim / 2);
+            JUDO_FOR_DTYPE(
+                x->dtype, rotate, judo_cpu_to(x->data, x->dtype, (t * heads + h) * dim),
+                (const float *)cos->data + t * (dim / 2),
+                (const float *)sin->data + t * (dim / 2), inverse ? -1.0f : 1.0f, dim / 2);
         }
     }
     return JUDO_OK;

@@ -1,19 +1,32 @@
 /* runtime/ops/rows_cpu.c: sums of tensors; rows gathered, scattered and added by index. */
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/vector_math.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+/* y[first..] += x[first..] for at most `most` of `count` elements. */
+JUDO_INLINE void add_chunk(void *y, const void *x, int64_t first, int64_t most, int64_t count,
+                           judo_dtype dtype)
+{
+    int64_t last = count - first < most ? count : first + most;
+    for (int64_t i = first; i < last; i += JUDO_LANES) {
+        judo_vector sum =
+            judo_vector_read(y, dtype, i, last - i) + judo_vector_read(x, dtype, i, last - i);
+        judo_vector_write(y, dtype, i, sum, last - i);
+    }
+}
+
 judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x)
 {
+    enum { CHUNK = 2048 }; /* elements that one thread takes at a time */
+
     JUDO_TRY(judo_cpu_expect_dims("add", "y", y, 0));
     JUDO_TRY(judo_cpu_expect_like("add", "x", x, y));
     int64_t count = judo_tensor_count(y);
-    float *out = y->data;
-    const float *in = x->data;
-#pragma omp parallel for simd schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i++) {
-        out[i] += in[i];
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
+    for (int64_t i = 0; i < count; i += CHUNK) {
+        JUDO_FOR_DTYPE(y->dtype, add_chunk, y->data, x->data, i, CHUNK, count);
     }
     return JUDO_OK;
 }
@@ -27,12 +40,18 @@ static int64_t row_width(const judo_tensor *tensor)
     return width;
 }
 
-/* `listed` has one row per index, `indexed` is what the indices point into. */
+/* `listed` has one row per index, `indexed`, of `dtype`, is what the indices point into. */
 static judo_status check_rows(const char *op, const judo_tensor *listed,
-                              const judo_tensor *indexed, const int32_t *index, int64_t count)
+                              const judo_tensor *indexed, judo_dtype dtype,
+                              const int32_t *index, int64_t count)
 {
-    JUDO_TRY(judo_cpu_expect_dims(op, "y", listed, 0));
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", indexed, 0));
+    JUDO_TRY(judo_cpu_expect_dims(op, "the list of rows", listed, 0));
+    JUDO_TRY(judo_cpu_expect_dims(op, "the indexed tensor", indexed, 0));
+    if (indexed->dtype != dtype) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "%s: the indexed tensor has dtype %s, expected %s", op,
+                         judo_dtype_name(indexed->dtype), judo_dtype_name(dtype));
+    }
     if (count < 0 || listed->dims[0] != count || row_width(listed) != row_width(indexed)) {
         return JUDO_FAIL(JUDO_ERROR_INTERNAL,
                          "%s: %" PRId64 " indices for %" PRId64 " rows of %" PRId64
@@ -53,12 +72,13 @@ static judo_status check_rows(const char *op, const judo_tensor *listed,
 judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                  int64_t count)
 {
-    JUDO_TRY(check_rows("gather_rows", y, x, index, count));
+    JUDO_TRY(check_rows("gather_rows", y, x, y->dtype, index, count));
     int64_t width = row_width(x);
+    int64_t bytes = width * judo_dtype_bytes(x->dtype);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count *width))
     for (int64_t i = 0; i < count; i++) {
-        memcpy((float *)y->data + i * width, (const float *)x->data + index[i] * width,
-               (size_t)width * sizeof(float));
+        memcpy((char *)y->data + i * bytes, (const char *)x->data + index[i] * bytes,
+               (size_t)bytes);
     }
     return JUDO_OK;
 }
@@ -66,14 +86,28 @@ judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int
 judo_status judo_cpu_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                   int64_t count)
 {
-    JUDO_TRY(check_rows("scatter_rows", x, y, index, count));
-    int64_t width = row_width(x);
+    JUDO_TRY(check_rows("scatter_rows", x, y, x->dtype, index, count));
+    int64_t bytes = row_width(x) * judo_dtype_bytes(x->dtype);
     /* One thread: where an index repeats, the last row wins. */
     for (int64_t i = 0; i < count; i++) {
-        memcpy((float *)y->data + index[i] * width, (const float *)x->data + i * width,
-               (size_t)width * sizeof(float));
+        memcpy((char *)y->data + index[i] * bytes, (const char *)x->data + i * bytes,
+               (size_t)bytes);
     }
     return JUDO_OK;
+}
+
+/* Columns [first, last) of y[index[i]] += x[i] for every i in its order. */
+JUDO_INLINE void add_strip(float *y, const void *x, const int32_t *index, int64_t count,
+                           int64_t width, int64_t first, int64_t last, judo_dtype dtype)
+{
+    for (int64_t i = 0; i < count; i++) {
+        float *out = y + index[i] * width;
+        for (int64_t j = first; j < last; j += JUDO_LANES) {
+            judo_vector sum = judo_vector_load(out + j, last - j) +
+                              judo_vector_read(x, dtype, i * width + j, last - j);
+            judo_vector_store(out + j, sum, last - j);
+        }
+    }
 }
 
 judo_status judo_cpu_scatter_add_rows(judo_tensor *y, const judo_tensor *x,
@@ -81,19 +115,13 @@ judo_status judo_cpu_scatter_add_rows(judo_tensor *y, const judo_tensor *x,
 {
     enum { STRIP = 64 };
 
-    JUDO_TRY(check_rows("scatter_add_rows", x, y, index, count));
+    JUDO_TRY(check_rows("scatter_add_rows", x, y, JUDO_F32, index, count));
     int64_t width = row_width(x);
     /* A strip of columns belongs to one thread: repeated rows are added in the order of i. */
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count *width))
     for (int64_t first = 0; first < width; first += STRIP) {
         int64_t last = width - first < STRIP ? width : first + STRIP;
-        for (int64_t i = 0; i < count; i++) {
-            const float *in = (const float *)x->data + i * width;
-            float *out = (float *)y->data + index[i] * width;
-            for (int64_t j = first; j < last; j++) {
-                out[j] += in[j];
-            }
-        }
+        JUDO_FOR_DTYPE(x->dtype, add_strip, y->data, x->data, index, count, width, first, last);
     }
     return JUDO_OK;
 }

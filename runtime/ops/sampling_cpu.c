@@ -247,6 +247,8 @@ static judo_status check_arguments(const judo_tensor *logits, const judo_samplin
                                    float logprob_temperature)
 {
     JUDO_TRY(judo_cpu_expect_dims("sample", "logits", logits, 2));
+    JUDO_TRY(judo_cpu_expect_2d("sample", "logits", logits, JUDO_F32, logits->dims[0],
+                                logits->dims[1]));
     if (!(sampling->temperature >= 0.0f) || sampling->top_k < 0 ||
         !(sampling->top_p >= 0.0f && sampling->top_p <= 1.0f) ||
         !(sampling->min_p >= 0.0f && sampling->min_p <= 1.0f) ||
@@ -274,7 +276,8 @@ judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logit
     int64_t count = logits->dims[1];
     int threads = judo_cpu_threads_for(rows * count);
     void *memory = NULL;
-    JUDO_TRY(judo_cpu_scratch(&memory, threads * 2 * count * (int64_t)sizeof(float)));
+    JUDO_TRY(judo_cpu_scratch(&memory, JUDO_SCRATCH_OP,
+                              threads * 2 * count * (int64_t)sizeof(float)));
     int64_t bad_row = rows;
 #pragma omp parallel for schedule(static) num_threads(threads) reduction(min : bad_row)
     for (int64_t b = 0; b < rows; b++) {

@@ -6,32 +6,44 @@
 /* Accumulators, a vector of each column and one of a fill the 32 registers of AVX-512. */
 enum { TILE_ROWS = 6, TILE_VECTORS = 5 };
 
-/* `rows` x `vectors` accumulators stay in registers; both are constants after inlining. */
-JUDO_INLINE void tile(float *c, int64_t ldc, const float *a, int64_t a_row, int64_t a_column,
-                      const float *b, int64_t ldb, int k, bool accumulate, const int rows,
-                      const int vectors)
+/* A strip of columns of the product; `lanes` of its last vector are columns. */
+typedef struct strip {
+    float *c;
+    const float *a, *b;
+    int64_t ldc, a_row, a_column, ldb;
+    int m, k, lanes;
+    bool accumulate;
+} strip;
+
+/* `rows` x `vectors` accumulators stay in registers; these, `lanes` but in a last column, and
+ * the dtype are constants after inlining. */
+JUDO_INLINE void tile(const strip *s, float *c, const float *a, const int rows,
+                      const int vectors, const int lanes, const judo_dtype dtype)
 {
     judo_vector sums[TILE_ROWS][TILE_VECTORS];
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; j++) {
-            sums[i][j] = accumulate ? judo_vector_load(c + i * ldc + j * JUDO_LANES, JUDO_LANES)
-                                    : judo_vector_all(0.0f);
+            sums[i][j] = s->accumulate
+                             ? judo_vector_load(c + i * s->ldc + j * JUDO_LANES, lanes)
+                             : judo_vector_all(0.0f);
         }
     }
-    for (int p = 0; p < k; p++) {
+    for (int p = 0; p < s->k; p++) {
         judo_vector right[TILE_VECTORS];
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; j++) {
-            right[j] = judo_vector_load(b + p * ldb + j * JUDO_LANES, JUDO_LANES);
+            right[j] = judo_vector_load(s->b + p * s->ldb + j * JUDO_LANES, lanes);
         }
 #pragma GCC unroll 8
         for (int i = 0; i < rows; i++) {
-            judo_vector left = judo_vector_all(a[i * a_row + p * a_column]);
+            judo_vector left = judo_vector_all(a[i * s->a_row + p * s->a_column]);
 #pragma GCC unroll 8
             for (int j = 0; j < vectors; j++) {
-                sums[i][j] = judo_vector_fma(left, right[j], sums[i][j]);
+                sums[i][j] = dtype == JUDO_BF16
+                                 ? judo_vector_dot_pairs(left, right[j], sums[i][j])
+                                 : judo_vector_fma(left, right[j], sums[i][j]);
             }
         }
     }
@@ -39,65 +51,76 @@ JUDO_INLINE void tile(float *c, int64_t ldc, const float *a, int64_t a_row, int6
     for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; j++) {
-            judo_vector_store(c + i * ldc + j * JUDO_LANES, sums[i][j], JUDO_LANES);
+            judo_vector_store(c + i * s->ldc + j * JUDO_LANES, sums[i][j], lanes);
         }
     }
 }
 
-#define TILE_CASE(rows, vectors)                                                               \
+#define TILE_CASE(rows, vectors, lanes, dtype)                                                 \
     case rows:                                                                                 \
-        tile(c, ldc, a, a_row, a_column, b, ldb, k, accumulate, rows, vectors);                \
+        tile(s, c, a, rows, vectors, lanes, dtype);                                            \
         break
 
 /* A strip of `vectors` * 16 columns of c, all rows, `most` together. */
-#define DEFINE_STRIP(vectors, most)                                                            \
-    static void strip_##vectors(float *c, int64_t ldc, const float *a, int64_t a_row,          \
-                                int64_t a_column, const float *b, int64_t ldb, int m, int k,   \
-                                bool accumulate)                                               \
+#define DEFINE_STRIP(name, vectors, most, lanes, dtype)                                        \
+    static void name(const strip *s)                                                           \
     {                                                                                          \
-        for (; m > 0; m -= (most)) {                                                           \
+        float *c = s->c;                                                                       \
+        const float *a = s->a;                                                                 \
+        for (int m = s->m; m > 0; m -= (most)) {                                               \
             switch (m < (most) ? m : (most)) {                                                 \
-                TILE_CASE(1, vectors);                                                         \
-                TILE_CASE(2, vectors);                                                         \
-                TILE_CASE(3, vectors);                                                         \
-                TILE_CASE(4, vectors);                                                         \
-                TILE_CASE(5, vectors);                                                         \
+                TILE_CASE(1, vectors, lanes, dtype);                                           \
+                TILE_CASE(2, vectors, lanes, dtype);                                           \
+                TILE_CASE(3, vectors, lanes, dtype);                                           \
+                TILE_CASE(4, vectors, lanes, dtype);                                           \
+                TILE_CASE(5, vectors, lanes, dtype);                                           \
             default:                                                                           \
-                tile(c, ldc, a, a_row, a_column, b, ldb, k, accumulate, most, vectors);        \
+                tile(s, c, a, most, vectors, lanes, dtype);                                    \
             }                                                                                  \
-            c += (most)*ldc;                                                                   \
-            a += (most)*a_row;                                                                 \
+            c += (most)*s->ldc;                                                                \
+            a += (most)*s->a_row;                                                              \
         }                                                                                      \
     }
 
-DEFINE_STRIP(1, 6)
-DEFINE_STRIP(2, 6)
-DEFINE_STRIP(3, 6)
-DEFINE_STRIP(4, 6)
-DEFINE_STRIP(5, 5)
+#define DEFINE_STRIPS(dtype)                                                                   \
+    DEFINE_STRIP(strip_##dtype##_0, 1, 6, s->lanes, dtype)                                     \
+    DEFINE_STRIP(strip_##dtype##_1, 1, 6, JUDO_LANES, dtype)                                   \
+    DEFINE_STRIP(strip_##dtype##_2, 2, 6, JUDO_LANES, dtype)                                   \
+    DEFINE_STRIP(strip_##dtype##_3, 3, 6, JUDO_LANES, dtype)                                   \
+    DEFINE_STRIP(strip_##dtype##_4, 4, 6, JUDO_LANES, dtype)                                   \
+    DEFINE_STRIP(strip_##dtype##_5, 5, 5, JUDO_LANES, dtype)
+
+DEFINE_STRIPS(JUDO_F32)
+DEFINE_STRIPS(JUDO_BF16)
 
 void judo_cpu_small_gemm(float *c, int64_t ldc, const float *a, int64_t a_row, int64_t a_column,
-                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate)
+                         const float *b, int64_t ldb, int m, int n, int k, bool accumulate,
+                         judo_dtype dtype)
 {
-    static void (*const strips[])(float *, int64_t, const float *, int64_t, int64_t,
-                                  const float *, int64_t, int, int,
-                                  bool) = {strip_1, strip_2, strip_3, strip_4, strip_5};
-    int left = n / JUDO_LANES;
-    int column = 0;
-    while (left > 0) {
+    static void (*const strips[2][6])(const strip *) = {
+        {strip_JUDO_F32_0, strip_JUDO_F32_1, strip_JUDO_F32_2, strip_JUDO_F32_3,
+         strip_JUDO_F32_4, strip_JUDO_F32_5},
+        {strip_JUDO_BF16_0, strip_JUDO_BF16_1, strip_JUDO_BF16_2, strip_JUDO_BF16_3,
+         strip_JUDO_BF16_4, strip_JUDO_BF16_5},
+    };
+    strip s = {.c = c,
+               .a = a,
+               .b = b,
+               .ldc = ldc,
+               .a_row = a_row,
+               .a_column = a_column,
+               .ldb = ldb,
+               .m = m,
+               .k = k,
+               .accumulate = accumulate};
+    while (n > 0) {
+        int left = n / JUDO_LANES;
         int vectors = left < TILE_VECTORS ? left : left == TILE_VECTORS ? 5 : 4;
-        strips[vectors - 1](c + column, ldc, a, a_row, a_column, b + column, ldb, m, k,
-                            accumulate);
-        column += vectors * JUDO_LANES;
-        left -= vectors;
-    }
-    for (; column < n; column++) {
-        for (int i = 0; i < m; i++) {
-            float sum = accumulate ? c[i * ldc + column] : 0.0f;
-            for (int p = 0; p < k; p++) {
-                sum = fmaf(a[i * a_row + p * a_column], b[p * ldb + column], sum);
-            }
-            c[i * ldc + column] = sum;
-        }
+        s.lanes = vectors > 0 ? JUDO_LANES : n;
+        strips[dtype == JUDO_BF16][vectors](&s);
+        int columns = vectors > 0 ? vectors * JUDO_LANES : n;
+        s.c += columns;
+        s.b += columns;
+        n -= columns;
     }
 }

@@ -4,6 +4,7 @@
 #define JUDO_RUNTIME_OPS_TOKEN_LOSS_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/host_device.h"
@@ -26,19 +27,26 @@ typedef struct judo_token_loss {
     const float
         *old_logprobs; /* [num_targets]; NULL: the policy's own (ratio 1, gradient intact) */
     const float *ref_logprobs; /* [num_targets]; NULL when kl_beta is 0 */
+    float *log_ratios; /* [num_targets]; NULL: each token's own, logprob - old_logprobs[i]. Else
+                          the whole sequence's, at each of its tokens: judo_model_run fills it;
+                          ignored while old_logprobs is NULL */
     float clip_low, clip_high; /* ratio is clipped to [1 - clip_low, 1 + clip_high] */
+    float ratio_cap;           /* the unclipped ratio counts no more than this; 0: no cap */
     float kl_beta;
 } judo_token_loss;
 
-/* What one target contributes: loss (unweighted), d loss / d logprob, the KL estimate, whether
- * the clip bites. */
+/* What one target contributes: loss (unweighted), its gradient, the KL estimate, whether the
+ * clip bites. The gradient is d loss / d logprob; at sequence level that of the sum over the
+ * sequence's targets, which all have the same weight: each of n losses depends on the ratio,
+ * and the ratio on a 1/n of each log-probability. */
 typedef struct judo_token_loss_value {
     float loss, gradient, kl;
     int32_t clipped; /* -1: clipped below, +1: clipped above, 0: not */
 } judo_token_loss_value;
 
-/* GRPO's token loss (Shao et al. 2024, eq. 21; TRL's sign conventions): -min(r A, clip(r) A) +
- * beta k3, with k3 = exp(ref - lp) - (ref - lp) - 1. */
+/* GRPO's token loss (Shao et al. 2024, eq. 21; TRL's sign conventions): -min(min(r, cap) A,
+ * clip(r) A) + beta k3, with k3 = exp(ref - lp) - (ref - lp) - 1; r is the token's ratio or the
+ * sequence's (GSPO, Zheng et al. 2025, eq. 7). The cap is TRL's delta. */
 static inline JUDO_HD judo_token_loss_value judo_token_loss_at(const judo_token_loss *spec,
                                                                int64_t i, float logprob)
 {
@@ -48,13 +56,19 @@ static inline JUDO_HD judo_token_loss_value judo_token_loss_at(const judo_token_
         value.gradient = -1.0f;
     } else if (spec->kind == JUDO_LOSS_POLICY) {
         float advantage = spec->advantages[i];
-        float ratio = spec->old_logprobs ? expf(logprob - spec->old_logprobs[i]) : 1.0f;
+        float ratio = 1.0f;
+        if (spec->old_logprobs) {
+            ratio =
+                expf(spec->log_ratios ? spec->log_ratios[i] : logprob - spec->old_logprobs[i]);
+        }
+        bool capped = spec->ratio_cap > 0.0f && ratio > spec->ratio_cap;
+        float counted = capped ? spec->ratio_cap : ratio;
         float low = 1.0f - spec->clip_low;
         float high = 1.0f + spec->clip_high;
         float clipped = ratio < low ? low : (ratio > high ? high : ratio);
-        if (ratio * advantage <= clipped * advantage) {
-            value.loss = -ratio * advantage;
-            value.gradient = -ratio * advantage;
+        if (counted * advantage <= clipped * advantage) {
+            value.loss = -counted * advantage;
+            value.gradient = capped ? 0.0f : -ratio * advantage;
         } else {
             value.loss = -clipped * advantage;
             value.clipped = ratio < low ? -1 : 1;
@@ -79,7 +93,6 @@ typedef struct judo_token_result {
     double kl;           /* sum of kl over targets, unweighted */
     double entropy;      /* sum over targets */
     int64_t num_correct; /* targets whose token has the highest logit */
-    int64_t num_clipped_low, num_clipped_high;
 } judo_token_result;
 
 #endif

@@ -11,12 +11,16 @@
 #include <immintrin.h>
 #endif
 
+#include "runtime/tensor.h"
+
 #define JUDO_INLINE static inline __attribute__((always_inline))
 
 enum { JUDO_LANES = 16 };
 
 typedef float judo_vector __attribute__((vector_size(64)));
 typedef int32_t judo_vector_bits __attribute__((vector_size(64)));
+typedef uint32_t judo_vector_words __attribute__((vector_size(64)));
+typedef uint16_t judo_vector_halves __attribute__((vector_size(32)));
 
 /* Narrower machines would pass such vectors in memory; here every function is inlined. */
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -26,16 +30,30 @@ JUDO_INLINE judo_vector judo_vector_all(float x)
     return (judo_vector){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
-/* The first min(count, 16) elements of x, then zeros. */
+/* One bit for each of the first `count` < 16 lanes. */
+JUDO_INLINE uint16_t judo_vector_mask(int64_t count)
+{
+    return (uint16_t)(count > 0 ? (1u << count) - 1u : 0u);
+}
+
+/* The first min(count, 16) elements of x, then zeros. Whole vectors have a path of their own,
+ * without the variable that a partial one is put together in. */
 JUDO_INLINE judo_vector judo_vector_load(const float *x, int64_t count)
 {
-    judo_vector v = {0};
     if (count >= JUDO_LANES) {
-        memcpy(&v, x, sizeof v);
-    } else if (count > 0) {
-        memcpy(&v, x, (size_t)count * sizeof *x);
+        judo_vector whole;
+        memcpy(&whole, x, sizeof whole);
+        return whole;
     }
-    return v;
+#ifdef __AVX512F__
+    return (judo_vector)_mm512_maskz_loadu_ps(judo_vector_mask(count), x);
+#else
+    judo_vector part = {0};
+    if (count > 0) {
+        memcpy(&part, x, (size_t)count * sizeof *x);
+    }
+    return part;
+#endif
 }
 
 /* Stores the first min(count, 16) lanes. */
@@ -43,9 +61,16 @@ JUDO_INLINE void judo_vector_store(float *x, judo_vector v, int64_t count)
 {
     if (count >= JUDO_LANES) {
         memcpy(x, &v, sizeof v);
-    } else if (count > 0) {
-        memcpy(x, &v, (size_t)count * sizeof *x);
+        return;
     }
+#ifdef __AVX512F__
+    _mm512_mask_storeu_ps(x, judo_vector_mask(count), (__m512)v);
+#else
+    judo_vector part = v;
+    if (count > 0) {
+        memcpy(x, &part, (size_t)count * sizeof *x);
+    }
+#endif
 }
 
 /* a b + c, rounded once. */
@@ -78,6 +103,167 @@ JUDO_INLINE judo_vector judo_vector_select(judo_vector_bits condition, judo_vect
                          ((judo_vector_bits)no & ~condition));
 }
 
+/* --- bf16: the upper half of an fp32 --- */
+
+JUDO_INLINE judo_vector judo_vector_widen(judo_vector_halves halves)
+{
+#ifdef __AVX512F__
+    return (judo_vector)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)halves), 16);
+#else
+    return (judo_vector)(__builtin_convertvector(halves, judo_vector_words) << 16);
+#endif
+}
+
+/* The first min(count, 16) elements of x as fp32, then zeros. */
+JUDO_INLINE judo_vector judo_vector_load_bf16(const uint16_t *x, int64_t count)
+{
+    if (count >= JUDO_LANES) {
+        judo_vector_halves whole;
+        memcpy(&whole, x, sizeof whole);
+        return judo_vector_widen(whole);
+    }
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    __m256i part = _mm256_maskz_loadu_epi16(judo_vector_mask(count), x);
+    return judo_vector_widen((judo_vector_halves)part);
+#else
+    judo_vector_halves part = {0};
+    if (count > 0) {
+        memcpy(&part, x, (size_t)count * sizeof *x);
+    }
+    return judo_vector_widen(part);
+#endif
+}
+
+/* Words whose upper halves are v in bf16, to nearest even; a NaN stays one. Not the machine's
+ * own conversion, which takes subnormal numbers for 0. */
+JUDO_INLINE judo_vector_words judo_vector_bf16_words(judo_vector v)
+{
+    judo_vector_words words = (judo_vector_words)v;
+    judo_vector_words rounded = words + 0x7fffu + ((words >> 16) & 1u);
+#ifdef __AVX512F__
+    __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    return (judo_vector_words)_mm512_mask_or_epi32((__m512i)rounded, nan, (__m512i)words,
+                                                   _mm512_set1_epi32(0x400000));
+#else
+    judo_vector_words number = (judo_vector_words)(v == v);
+    return (rounded & number) | ((words | 0x400000u) & ~number);
+#endif
+}
+
+/* v rounded to bf16, as fp32. */
+JUDO_INLINE judo_vector judo_vector_round_bf16(judo_vector v)
+{
+    return (judo_vector)(judo_vector_bf16_words(v) & 0xffff0000u);
+}
+
+/* Stores the first min(count, 16) lanes as bf16. */
+JUDO_INLINE void judo_vector_store_bf16(uint16_t *x, judo_vector v, int64_t count)
+{
+    judo_vector_words words = judo_vector_bf16_words(v) >> 16;
+#ifdef __AVX512F__
+    judo_vector_halves halves = (judo_vector_halves)_mm512_cvtepi32_epi16((__m512i)words);
+#else
+    judo_vector_halves halves = __builtin_convertvector(words, judo_vector_halves);
+#endif
+    if (count >= JUDO_LANES) {
+        memcpy(x, &halves, sizeof halves);
+        return;
+    }
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    _mm256_mask_storeu_epi16(x, judo_vector_mask(count), (__m256i)halves);
+#else
+    judo_vector_halves part = halves;
+    if (count > 0) {
+        memcpy(x, &part, (size_t)count * sizeof *x);
+    }
+#endif
+}
+
+/* Halves that are v in bf16 as the machine rounds it: a subnormal number may become 0. For
+ * terms of sums, which take them for 0 too. */
+JUDO_INLINE judo_vector_halves judo_vector_terms(judo_vector v)
+{
+#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+    return (judo_vector_halves)_mm512_cvtneps_pbh((__m512)v);
+#else
+    return __builtin_convertvector(judo_vector_bf16_words(v) >> 16, judo_vector_halves);
+#endif
+}
+
+/* Words of two such terms, lane i of `first` in the lower half, of `second` in the upper. */
+JUDO_INLINE judo_vector judo_vector_pairs(judo_vector first, judo_vector second)
+{
+    judo_vector_words low =
+        (judo_vector_words)judo_vector_widen(judo_vector_terms(first)) >> 16;
+    judo_vector_words high = (judo_vector_words)judo_vector_widen(judo_vector_terms(second));
+    return (judo_vector)(low | high);
+}
+
+/* sum + a b over both halves of each word of such pairs. How often the sum is rounded is the
+ * machine's choice. */
+JUDO_INLINE judo_vector judo_vector_dot_pairs(judo_vector a, judo_vector b, judo_vector sum)
+{
+#ifdef __AVX512BF16__
+    return (judo_vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+    judo_vector_words x = (judo_vector_words)a;
+    judo_vector_words y = (judo_vector_words)b;
+    sum = judo_vector_fma((judo_vector)(x & 0xffff0000u), (judo_vector)(y & 0xffff0000u), sum);
+    return judo_vector_fma((judo_vector)(x << 16), (judo_vector)(y << 16), sum);
+#endif
+}
+
+/* Elements [first, first + min(count, 16)) of an array of F32 or BF16. A kernel is an inlined
+ * body that takes `dtype` last; JUDO_FOR_DTYPE compiles it for both. */
+JUDO_INLINE judo_vector judo_vector_read(const void *x, judo_dtype dtype, int64_t first,
+                                         int64_t count)
+{
+    return dtype == JUDO_BF16 ? judo_vector_load_bf16((const uint16_t *)x + first, count)
+                              : judo_vector_load((const float *)x + first, count);
+}
+
+JUDO_INLINE void judo_vector_write(void *x, judo_dtype dtype, int64_t first, judo_vector v,
+                                   int64_t count)
+{
+    if (dtype == JUDO_BF16) {
+        judo_vector_store_bf16((uint16_t *)x + first, v, count);
+    } else {
+        judo_vector_store((float *)x + first, v, count);
+    }
+}
+
+#define JUDO_FOR_DTYPE(dtype, body, ...)                                                       \
+    do {                                                                                       \
+        if ((dtype) == JUDO_BF16) {                                                            \
+            body(__VA_ARGS__, JUDO_BF16);                                                      \
+        } else {                                                                               \
+            body(__VA_ARGS__, JUDO_F32);                                                       \
+        }                                                                                      \
+    } while (0)
+
+/* Copies `count` elements, from one dtype to the other or the same. */
+JUDO_INLINE void judo_vector_convert(void *out, judo_dtype out_dtype, const void *in,
+                                     judo_dtype in_dtype, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += JUDO_LANES) {
+        judo_vector_write(out, out_dtype, i, judo_vector_read(in, in_dtype, i, count - i),
+                          count - i);
+    }
+}
+
+/* All bits in the first `count` lanes, none in the others. */
+JUDO_INLINE judo_vector_bits judo_vector_lanes_before(int64_t count)
+{
+    const judo_vector_bits lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return lanes < (int32_t)count;
+}
+
+/* v with 0 in the lanes from `count` on. */
+JUDO_INLINE judo_vector judo_vector_first(judo_vector v, int64_t count)
+{
+    return (judo_vector)((judo_vector_bits)v & judo_vector_lanes_before(count));
+}
+
 /* The larger and the smaller; b where one is not a number. */
 JUDO_INLINE judo_vector judo_vector_max(judo_vector a, judo_vector b)
 {
@@ -97,29 +283,42 @@ JUDO_INLINE judo_vector judo_vector_min(judo_vector a, judo_vector b)
 #endif
 }
 
+JUDO_INLINE judo_vector judo_vector_sqrt(judo_vector x)
+{
+#ifdef __AVX512F__
+    return (judo_vector)_mm512_sqrt_ps((__m512)x);
+#else
+    for (int i = 0; i < JUDO_LANES; i++) {
+        x[i] = sqrtf(x[i]);
+    }
+    return x;
+#endif
+}
+
+/* The upper half of the first 2 `half` lanes, moved to the front. */
+#define JUDO_VECTOR_UPPER(v, half)                                                             \
+    __builtin_shufflevector(v, v, (half), (half) + 1 % (half), (half) + 2 % (half),            \
+                            (half) + 3 % (half), (half) + 4 % (half), (half) + 5 % (half),     \
+                            (half) + 6 % (half), (half) + 7 % (half), 8, 9, 10, 11, 12, 13,    \
+                            14, 15)
+
 /* The sum and the maximum of all lanes: halves are folded onto each other. */
 JUDO_INLINE float judo_vector_sum(judo_vector v)
 {
-    float x[JUDO_LANES];
-    memcpy(x, &v, sizeof x);
-    for (int half = JUDO_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            x[i] += x[i + half];
-        }
-    }
-    return x[0];
+    v += JUDO_VECTOR_UPPER(v, 8);
+    v += JUDO_VECTOR_UPPER(v, 4);
+    v += JUDO_VECTOR_UPPER(v, 2);
+    v += JUDO_VECTOR_UPPER(v, 1);
+    return v[0];
 }
 
 JUDO_INLINE float judo_vector_highest(judo_vector v)
 {
-    float x[JUDO_LANES];
-    memcpy(x, &v, sizeof x);
-    for (int half = JUDO_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            x[i] = x[i + half] > x[i] ? x[i + half] : x[i];
-        }
-    }
-    return x[0];
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 8), v);
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 4), v);
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 2), v);
+    v = judo_vector_max(JUDO_VECTOR_UPPER(v, 1), v);
+    return v[0];
 }
 
 /* p 2^n for a whole n, rounded once; `shifted` is n + 1.5 2^23. */

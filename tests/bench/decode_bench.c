@@ -82,7 +82,8 @@ static judo_status bench_open(bench *b, const judo_qwen_config *config, int32_t 
     judo_random_init init = {.seed = 1, .deviation = 0.02};
     judo_weight_source source = judo_random_init_source(&init);
     JUDO_TRY(judo_model_create(config, judo_ops_cpu(), &options, &b->model));
-    JUDO_TRY(judo_local_params_create(judo_model_layout(b->model), false, &b->params));
+    JUDO_TRY(
+        judo_local_params_create(judo_model_layout(b->model), JUDO_F32, false, &b->params));
     JUDO_TRY(judo_local_params_load(b->params, &source));
     for (int32_t i = 0; i < total; i++) {
         b->tokens[i] = i * 7919 % 1000;

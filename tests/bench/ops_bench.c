@@ -1,7 +1,7 @@
 /* tests/bench/ops_bench.c: rates of the ops of the CPU backend against the rate of a large
  * matrix product and of a copy, measured in the same run. Prints the median and the best time;
  * rates and percentages of the anchors are those of the best, which a busy machine disturbs
- * least. Usage: judo_bench_ops [THREADS] */
+ * least. Everything is measured in fp32, then in bf16. Usage: judo_bench_ops [THREADS] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@ enum { MOST_RUNS = 101 };
 
 static const double budget = 0.6; /* seconds per line */
 static const judo_ops *ops;
+static judo_dtype dtype = JUDO_F32; /* of activations and weights */
 static double peak_gflops, peak_gbytes;
 
 static double now(void)
@@ -32,20 +33,35 @@ static void require(judo_status status)
     }
 }
 
-static judo_tensor tensor(int num_dims, int64_t a, int64_t b, int64_t c)
+static judo_tensor tensor_of(judo_dtype type, int num_dims, int64_t a, int64_t b, int64_t c)
 {
-    judo_tensor t = {.dtype = JUDO_F32, .num_dims = num_dims, .dims = {a, b, c}};
+    judo_tensor t = {.dtype = type, .num_dims = num_dims, .dims = {a, b, c}};
     int64_t count = judo_tensor_count(&t);
-    float *x = malloc((size_t)count * sizeof *x + 64);
-    if (!x) {
-        fprintf(stderr, "no memory for %lld floats\n", (long long)count);
+    t.data = malloc((size_t)(count * judo_dtype_bytes(type)) + 64);
+    if (!t.data) {
+        fprintf(stderr, "no memory for %lld elements\n", (long long)count);
         exit(JUDO_ERROR_MEMORY);
     }
     for (int64_t i = 0; i < count; i++) {
-        x[i] = (float)((i * 7919) % 1009) / 1009.0f - 0.5f;
+        float x = (float)((i * 7919) % 1009) / 1009.0f - 0.5f;
+        judo_convert_from_f32((char *)t.data + i * judo_dtype_bytes(type), type, &x, 1);
     }
-    t.data = x;
     return t;
+}
+
+static judo_tensor tensor(int num_dims, int64_t a, int64_t b, int64_t c)
+{
+    return tensor_of(dtype, num_dims, a, b, c);
+}
+
+static judo_tensor tensor_f32(int num_dims, int64_t a, int64_t b, int64_t c)
+{
+    return tensor_of(JUDO_F32, num_dims, a, b, c);
+}
+
+static double element_bytes(void)
+{
+    return (double)judo_dtype_bytes(dtype);
 }
 
 static int compare(const void *a, const void *b)
@@ -90,7 +106,7 @@ static void report(const char *name, timing t, double flops, double bytes)
 }
 
 typedef struct arguments {
-    judo_tensor a, b, c, d, e, f, g, h;
+    judo_tensor a, b, c, d, e, f, g, h, i;
     judo_attention_span spans[64];
     int num_spans;
     judo_decode_row rows[64];
@@ -115,12 +131,12 @@ static void run_dx(void *context)
 static void run_dw(void *context)
 {
     arguments *x = context;
-    require(ops->linear_backward(NULL, false, &x->b, NULL, &x->c, &x->a, NULL));
+    require(ops->linear_backward(NULL, false, &x->d, NULL, &x->c, &x->a, NULL));
 }
 
 static void free_arguments(arguments *x)
 {
-    judo_tensor *all[] = {&x->a, &x->b, &x->c, &x->d, &x->e, &x->f, &x->g, &x->h};
+    judo_tensor *all[] = {&x->a, &x->b, &x->c, &x->d, &x->e, &x->f, &x->g, &x->h, &x->i};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         free(all[i]->data);
     }
@@ -130,7 +146,10 @@ static void free_arguments(arguments *x)
 
 static void bench_linear(int64_t m, int64_t k, int64_t n)
 {
-    arguments x = {.a = tensor(2, m, k, 0), .b = tensor(2, n, k, 0), .c = tensor(2, m, n, 0)};
+    arguments x = {.a = tensor(2, m, k, 0),
+                   .b = tensor(2, n, k, 0),
+                   .c = tensor(2, m, n, 0),
+                   .d = tensor_f32(2, n, k, 0)};
     double flops = 2.0 * (double)m * (double)n * (double)k;
     char name[64];
     void (*const works[])(void *) = {run_forward, run_dx, run_dw};
@@ -170,7 +189,7 @@ static void bench_attention(int64_t t, int64_t hq, int64_t hk, int64_t d, int wi
                    .b = tensor(3, t, hk, d),
                    .c = tensor(3, t, hk, d),
                    .d = tensor(3, t, hq, d),
-                   .e = tensor(2, t, hq, 0),
+                   .e = tensor_f32(2, t, hq, 0),
                    .f = tensor(3, t, hq, d),
                    .g = tensor(3, t, hk, d),
                    .h = tensor(3, t, hk, d)};
@@ -200,12 +219,12 @@ static void bench_decode(int64_t batch, int64_t prefix, int64_t own, int64_t hq,
                    .c = tensor(3, prefix + batch * own, hk, d),
                    .d = tensor(3, batch, hq, d)};
     for (int64_t i = 0; i < batch; i++) {
-        int64_t offset = (prefix + i * own) * hk * d;
+        int64_t offset = (prefix + i * own) * hk * d * judo_dtype_bytes(dtype);
         x.rows[i] = (judo_decode_row){x.b.data,
                                       x.c.data,
                                       (int32_t)prefix,
-                                      (float *)x.b.data + offset,
-                                      (float *)x.c.data + offset,
+                                      (char *)x.b.data + offset,
+                                      (char *)x.c.data + offset,
                                       (int32_t)own};
     }
     char name[64];
@@ -213,7 +232,7 @@ static void bench_decode(int64_t batch, int64_t prefix, int64_t own, int64_t hq,
              (long long)batch, (long long)prefix, (long long)own, (long long)hq, (long long)hk,
              (long long)d);
     report(name, measure(run_decode, &x), 4.0 * (double)(batch * (prefix + own) * hq * d),
-           8.0 * (double)((prefix + batch * own) * hk * d));
+           2.0 * element_bytes() * (double)((prefix + batch * own) * hk * d));
     free_arguments(&x);
 }
 
@@ -231,7 +250,7 @@ static void bench_head(int64_t m, int64_t h, int64_t v, int64_t chunk)
     arguments x = {.a = tensor(2, m, h, 0),
                    .b = tensor(2, v, h, 0),
                    .c = tensor(2, m, h, 0),
-                   .d = tensor(2, v, h, 0),
+                   .d = tensor_f32(2, v, h, 0),
                    .count = chunk,
                    .tokens = calloc((size_t)m, sizeof(int32_t)),
                    .floats = calloc((size_t)m, sizeof(float))};
@@ -252,8 +271,8 @@ static void run_sample(void *context)
 
 static void bench_sample(int64_t v, judo_sampling sampling, const char *kind)
 {
-    arguments x = {.a = tensor(2, 8, v, 0),
-                   .b = tensor(2, 8, v, 0),
+    arguments x = {.a = tensor_f32(2, 8, v, 0),
+                   .b = tensor_f32(2, 8, v, 0),
                    .tokens = calloc(8, sizeof(int32_t)),
                    .floats = calloc(8, sizeof(float)),
                    .sampling = sampling};
@@ -273,7 +292,8 @@ static void run_adamw(void *context)
                           .weight_decay = 0.01,
                           .step = 10,
                           .gradient_scale = 1.0f};
-    require(ops->adamw(x->a.data, x->b.data, x->c.data, x->d.data, x->count, &options));
+    require(
+        ops->adamw(x->a.data, x->b.data, x->c.data, x->e.data, x->d.data, x->count, &options));
 }
 
 static void run_squares(void *context)
@@ -291,10 +311,10 @@ static void run_copy(void *context)
 
 static void bench_flat(int64_t n)
 {
-    arguments x = {.a = tensor(1, n, 0, 0),
-                   .b = tensor(1, n, 0, 0),
-                   .c = tensor(1, n, 0, 0),
-                   .d = tensor(1, n, 0, 0),
+    arguments x = {.a = tensor_f32(1, n, 0, 0),
+                   .b = tensor_f32(1, n, 0, 0),
+                   .c = tensor_f32(1, n, 0, 0),
+                   .d = tensor_f32(1, n, 0, 0),
                    .count = n};
     peak_gbytes = 1.0;
     timing t = measure(run_copy, &x);
@@ -302,6 +322,8 @@ static void bench_flat(int64_t n)
     report("copy on one thread (the anchor)", t, 0.0, 8.0 * (double)n);
     memset(x.c.data, 0, (size_t)n * sizeof(float));
     report("adamw 10M", measure(run_adamw, &x), 0.0, 28.0 * (double)n);
+    x.e = tensor_of(JUDO_BF16, 1, n, 0, 0);
+    report("adamw 10M with a bf16 copy", measure(run_adamw, &x), 0.0, 30.0 * (double)n);
     report("sum_of_squares 10M", measure(run_squares, &x), 0.0, 4.0 * (double)n);
     free_arguments(&x);
 }
@@ -336,10 +358,22 @@ static void run_gelu(void *context)
     require(ops->gelu_forward(&x->c, &x->a));
 }
 
+static void run_gelu_backward(void *context)
+{
+    arguments *x = context;
+    require(ops->gelu_backward(&x->c, &x->b, &x->a));
+}
+
+static void run_add(void *context)
+{
+    arguments *x = context;
+    require(ops->add(&x->c, &x->a));
+}
+
 static void run_layernorm(void *context)
 {
     arguments *x = context;
-    require(ops->layernorm_forward(&x->c, &x->a, &x->d, &x->f, 1e-6f));
+    require(ops->layernorm_forward(&x->c, &x->a, &x->d, &x->i, 1e-6f));
 }
 
 static void bench_pointwise(int64_t m, int64_t n)
@@ -348,10 +382,11 @@ static void bench_pointwise(int64_t m, int64_t n)
                    .b = tensor(2, m, n, 0),
                    .c = tensor(2, m, n, 0),
                    .d = tensor(1, n, 0, 0),
-                   .e = tensor(1, m, 0, 0),
-                   .f = tensor(1, n, 0, 0),
+                   .e = tensor_f32(1, m, 0, 0),
+                   .f = tensor_f32(1, n, 0, 0),
                    .g = tensor(2, m, n, 0),
-                   .h = tensor(2, m, n, 0)};
+                   .h = tensor(2, m, n, 0),
+                   .i = tensor(1, n, 0, 0)};
 
     const struct {
         const char *name;
@@ -364,12 +399,15 @@ static void bench_pointwise(int64_t m, int64_t n)
         {"swiglu forward", run_swiglu, 3.0},
         {"swiglu backward", run_swiglu_backward, 5.0},
         {"gelu forward", run_gelu, 2.0},
+        {"gelu backward", run_gelu_backward, 3.0},
+        {"add", run_add, 3.0},
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s %lldx%lld", lines[i].name, (long long)m, (long long)n);
-        report(name, measure(lines[i].work, &x), 0.0, 4.0 * lines[i].streams * (double)(m * n));
+        report(name, measure(lines[i].work, &x), 0.0,
+               element_bytes() * lines[i].streams * (double)(m * n));
     }
     free_arguments(&x);
 }
@@ -388,17 +426,14 @@ static void measure_peak(void)
     free_arguments(&x);
 }
 
-int main(int argc, char **argv)
+static void bench_model(void)
 {
-    ops = judo_ops_cpu();
-    judo_ops_cpu_set_threads(argc > 1 ? atoi(argv[1]) : 0);
-    printf("%d threads\n", judo_ops_cpu_threads());
     measure_peak();
-    bench_flat(10000000);
     bench_linear(512, 256, 704);
     bench_linear(1204, 896, 896);
     bench_linear(1204, 896, 4864);
     bench_linear(8, 256, 704);
+    bench_linear(8, 896, 4864);
     bench_linear(1, 256, 256);
     bench_attention(512, 4, 4, 64, 0);
     bench_attention(1204, 14, 2, 64, 0);
@@ -409,10 +444,24 @@ int main(int argc, char **argv)
     bench_decode(1, 1000, 200, 14, 2, 64);
     bench_head(256, 256, 1100, 256);
     bench_head(64, 896, 151936, 64);
+    bench_pointwise(1024, 256);
+    bench_pointwise(1204, 4864);
+}
+
+int main(int argc, char **argv)
+{
+    ops = judo_ops_cpu();
+    judo_ops_cpu_set_threads(argc > 1 ? atoi(argv[1]) : 0);
+    printf("%d threads\n", judo_ops_cpu_threads());
+    bench_flat(10000000);
     bench_sample(1100, (judo_sampling){1.0f, 0, 0.95f, 0.0f, 1.0f}, "top_p");
     bench_sample(151936, (judo_sampling){1.0f, 0, 1.0f, 0.0f, 1.0f}, "plain");
     bench_sample(151936, (judo_sampling){1.0f, 50, 0.95f, 0.0f, 1.0f}, "top_k top_p");
-    bench_pointwise(1024, 256);
-    bench_pointwise(1204, 4864);
+    const judo_dtype dtypes[] = {JUDO_F32, JUDO_BF16};
+    for (int i = 0; i < 2; i++) {
+        dtype = dtypes[i];
+        printf("--- %s\n", judo_dtype_name(dtype));
+        bench_model();
+    }
     return 0;
 }

@@ -18,6 +18,10 @@ refuses "no sources" $argument 'nothing to pack' judo pack x.h5 --model model
 refuses "no model to pack for" $argument '--model' judo pack x.h5 --stage1 data/stage1.jsonl
 refuses "nothing to report" $argument 'nothing to show' judo report x.html
 refuses "a size without meaning" $argument '--hidden 63' judo init x data/stage1.jsonl --hidden 63
+refuses "no blocks" $argument '--layers 0 must be 1 to' judo init x data/stage1.jsonl --layers 0
+refuses "a billion blocks" $argument '--vision-depth 1000000000 must be' judo init x data/stage1.jsonl --vision-depth 1000000000
+refuses "key heads that do not fit" "$format" 'sizes of the new model' judo init x data/stage1.jsonl --heads 3 --hidden 48 --kv-heads 2
+[ ! -e x ] || fail "sizes without meaning left a folder"
 refuses "a temperature below 0" $argument 'temperature is -1' judo generate model --temperature -1
 
 # Files of the tools.
@@ -86,5 +90,5 @@ refuses "no configuration" $argument 'needs a configuration file' judo_stage1
 refuses "a configuration that is not there" $io 'absent.yaml: cannot open' judo_stage1 absent.yaml
 refuses "an unknown key" $config "unknown.yaml:3:3: unknown key 'run.save_evry'; did you mean 'run.save_every'" judo_stage2 unknown.yaml
 refuses "an unknown key on the command line" $config "run.save_evry.*run.save_every" judo_stage1 config.yaml run.save_evry=1
-refuses "a folder for the evaluation that cannot be" $io 'absent/eval' judo_eval model.path=model data.path=packed.h5 eval.folder=absent/eval
+refuses "a folder for the evaluation that cannot be" $io 'config.yaml/eval' judo_eval model.path=model data.path=packed.h5 eval.folder=config.yaml/eval
 finish

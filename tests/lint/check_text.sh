@@ -14,5 +14,13 @@ refuse 'library code never exits' '(^|[^_a-zA-Z])(exit|abort|assert) ?\(' "${roo
 refuse 'work left standing' '\b(TODO|FIXME|XXX|HACK)\b' '*.c' '*.h' '*.cu' 'CMakeLists.txt' '*.cmake' 'launch/*'
 refuse 'tabs' $'\t' '*.c' '*.h' '*.cu'
 refuse 'paths of one machine' '(^|[^.[:alnum:]])/(work|home|root)/' '*.c' '*.h' '*.cu' '*.md' '*.txt' '*.yaml' '*.py' 'launch/*'
+# What the documents say is tested, is.
+for name in $(grep -ohE '\b(test_[a-z0-9_]+__[a-z0-9_]+|stages\.[a-z0-9_.]*[a-z0-9_])' docs/*.md | sort -u); do
+    case $name in
+        test_*) pattern="\\b$name\\(" ;;
+        *) pattern="judo_job_test\\(${name#stages.} " ;;
+    esac
+    git grep --untracked -qE "$pattern" -- tests || { echo "docs name a test that is not there: $name"; failures=1; }
+done
 [ $failures = 0 ] && echo "text: ok"
 exit $failures

@@ -30,13 +30,15 @@ extern const char *const fixture_names[];
 
 enum { FIXTURE_COUNT = 4 };
 
-/* Succeeds or prints the error and fails the test. */
+/* Succeeds or prints the error and fails the test. Tests on several ranks have their own. */
+#ifndef assert_ok
 #define assert_ok(expression)                                                                  \
     do {                                                                                       \
         if ((expression) != JUDO_OK) {                                                         \
             fail_msg("%s: %s", #expression, judo_error_message());                             \
         }                                                                                      \
     } while (0)
+#endif
 
 void fixture_open(fixture *f, const char *name);
 void fixture_close(fixture *f);

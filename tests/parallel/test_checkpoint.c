@@ -110,7 +110,7 @@ static void test_checkpoint__resumes_to_the_bit_on_as_many_ranks(void **state)
     assert_false(exists);
     open_trainer(&straight, process.comm);
     train(&straight, 1, 5);
-    assert_ok(judo_checkpoint_save(process.comm, straight.zero3, folder, 5, state_text, 0));
+    assert_ok(judo_checkpoint_save(process.comm, straight.zero3, folder, 5, state_text));
     open_trainer(&resumed, process.comm);
     assert_ok(judo_checkpoint_exists(process.comm, folder, &exists));
     assert_true(exists);
@@ -152,7 +152,7 @@ static void resume_on(int num_ranks, const char *folder, int64_t expected, doubl
     judo_checkpoint_info_free(&info);
     assert_int_equal(fingerprint(&t), expected);
     (void)snprintf(own_folder, sizeof own_folder, "%s-%d", folder, num_ranks);
-    assert_ok(judo_checkpoint_save(comm, t.zero3, own_folder, 5, state_text, 0));
+    assert_ok(judo_checkpoint_save(comm, t.zero3, own_folder, 5, state_text));
     double loss = train(&t, 6, 20);
     assert_true(fabs(loss - expected_loss) <= 1e-5 * fabs(expected_loss));
     close_trainer(&t);
@@ -172,7 +172,7 @@ static void test_checkpoint__resumes_on_any_other_number_of_ranks(void **state)
     make_folder(folder);
     open_trainer(&t, process.comm);
     train(&t, 1, 5);
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 5, state_text, 0));
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 5, state_text));
     int64_t expected = fingerprint(&t);
     double expected_loss = train(&t, 6, 20);
     for (int n = 1; n <= process.comm->size; n++) {
@@ -266,10 +266,10 @@ static void check_damage(damage kind)
     make_folder(folder);
     open_trainer(&t, process.comm);
     train(&t, 1, 1);
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 1, state_text, 0));
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 1, state_text));
     int64_t first = fingerprint(&t);
     train(&t, 2, 2);
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 2, state_text, 0));
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 2, state_text));
     if (process.comm->rank == 0) {
         inflict(kind, folder);
     }
@@ -313,7 +313,7 @@ static void test_checkpoint__refuses_another_model(void **state)
     (void)state;
     make_folder(folder);
     open_trainer(&t, process.comm);
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}", 0));
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}"));
     assert_ok(toy_layout_create(5, &other));
     assert_ok(judo_zero3_create(process.comm, &other, judo_ops_cpu(), &options, &zero3));
     assert_int_equal(judo_checkpoint_load(process.comm, zero3, folder, true, &info),
@@ -330,6 +330,32 @@ static void test_checkpoint__refuses_another_model(void **state)
     remove_folder(folder);
 }
 
+static judo_checkpoint_writer *open_writer(trainer *t, const char *folder,
+                                           judo_checkpoint_options options)
+{
+    judo_checkpoint_writer *writer = NULL;
+    assert_ok(judo_checkpoint_writer_open(t->comm, t->zero3, folder, &options, &writer));
+    return writer;
+}
+
+/* The complete checkpoints are these, newest first; 0 ends the list. */
+static void assert_steps(const char *folder, const int64_t *expected)
+{
+    int64_t *steps = NULL;
+    int num_steps = 0;
+    int count = 0;
+    if (process.comm->rank != 0) {
+        return;
+    }
+    assert_ok(judo_checkpoint_list(folder, &steps, &num_steps));
+    while (expected[count] != 0) {
+        count++;
+    }
+    assert_int_equal(num_steps, count);
+    assert_memory_equal(steps, expected, (size_t)count * sizeof *steps);
+    free(steps);
+}
+
 static void test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step(void **state)
 {
     char folder[128];
@@ -341,26 +367,106 @@ static void test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step(void 
     open_trainer(&t, process.comm);
     (void)snprintf(leftover, sizeof leftover, "%s/step-000001.tmp", folder);
     assert_true(process.comm->rank != 0 || mkdir(leftover, 0777) == 0);
+    judo_checkpoint_writer *writer =
+        open_writer(&t, folder, (judo_checkpoint_options){.keep = {.last = 2}});
     for (int64_t step = 1; step <= 4; step++) {
         train(&t, step, step);
-        assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, step, "{}", 2));
+        assert_ok(judo_checkpoint_writer_save(writer, step, "{}"));
+        assert_int_equal(judo_checkpoint_writer_saved(writer), step);
     }
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 4, "{\"again\":1}", 2));
-    if (process.comm->rank == 0) {
-        int64_t *steps = NULL;
-        int num_steps = 0;
-        assert_ok(judo_checkpoint_list(folder, &steps, &num_steps));
-        assert_int_equal(num_steps, 2);
-        assert_int_equal(steps[0], 4);
-        assert_int_equal(steps[1], 3);
-        free(steps);
-        assert_int_equal(access(leftover, F_OK), -1);
-    }
+    assert_ok(judo_checkpoint_writer_save(writer, 4, "{\"again\":1}"));
+    assert_steps(folder, (const int64_t[]){4, 3, 0});
+    assert_true(process.comm->rank != 0 || access(leftover, F_OK) == -1);
     assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
     assert_string_equal(info.state, "{\"again\":1}");
     judo_checkpoint_info_free(&info);
     /* A run set back to step 3: what it saves is the latest, though step 4 is there. */
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}", 1));
+    assert_ok(judo_checkpoint_writer_save(writer, 3, "{}"));
+    assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
+    assert_int_equal(info.step, 3);
+    judo_checkpoint_info_free(&info);
+    judo_checkpoint_writer_close(&writer);
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static void test_checkpoint__keeps_the_first_behind_each_multiple_for_good(void **state)
+{
+    char folder[128];
+    trainer t;
+    (void)state;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    judo_checkpoint_writer *writer =
+        open_writer(&t, folder, (judo_checkpoint_options){.keep = {.last = 1, .every = 10}});
+    for (int64_t step = 4; step <= 36; step += 4) {
+        assert_ok(judo_checkpoint_writer_save(writer, step, "{}"));
+    }
+    assert_steps(folder, (const int64_t[]){36, 32, 20, 12, 0});
+    judo_checkpoint_writer_close(&writer);
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+static void test_checkpoint__in_the_background_holds_the_moment_of_the_save(void **state)
+{
+    char folder[128];
+    trainer t;
+    judo_checkpoint_info info;
+    (void)state;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    judo_checkpoint_writer *writer =
+        open_writer(&t, folder, (judo_checkpoint_options){.background = true});
+    assert_true(judo_checkpoint_writer_bytes(writer) > 0);
+    train(&t, 1, 2);
+    int64_t second = fingerprint(&t);
+    assert_ok(judo_checkpoint_writer_save(writer, 2, state_text));
+    train(&t, 3, 3); /* while it is written */
+    int64_t third = fingerprint(&t);
+    assert_int_not_equal(second, third);
+    assert_ok(judo_checkpoint_writer_poll(writer));
+    /* At most one at a time: the next save completes the one before. */
+    assert_ok(judo_checkpoint_writer_save(writer, 3, state_text));
+    assert_int_equal(judo_checkpoint_writer_saved(writer), 2);
+    train(&t, 4, 4);
+    assert_ok(judo_checkpoint_writer_finish(writer));
+    assert_int_equal(judo_checkpoint_writer_saved(writer), 3);
+    judo_checkpoint_writer_close(&writer);
+    assert_steps(folder, (const int64_t[]){3, 2, 0});
+    assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
+    judo_checkpoint_info_free(&info);
+    assert_int_equal(fingerprint(&t), third);
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/step-000002", folder);
+    assert_ok(judo_checkpoint_load_from(process.comm, t.zero3, path, &info));
+    judo_checkpoint_info_free(&info);
+    assert_int_equal(fingerprint(&t), second);
+    close_trainer(&t);
+    remove_folder(folder);
+}
+
+/* Renames on rank 0, seen by all. */
+static void rename_in(const char *folder, const char *from, const char *to)
+{
+    char old_path[256];
+    char new_path[256];
+    (void)snprintf(old_path, sizeof old_path, "%s/%s", folder, from);
+    (void)snprintf(new_path, sizeof new_path, "%s/%s", folder, to);
+    assert_true(process.comm->rank != 0 || rename(old_path, new_path) == 0);
+    assert_ok(judo_comm_barrier(process.comm));
+}
+
+static void test_checkpoint__recovers_one_whose_replacement_never_got_the_name(void **state)
+{
+    char folder[128];
+    trainer t;
+    judo_checkpoint_info info;
+    (void)state;
+    make_folder(folder);
+    open_trainer(&t, process.comm);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}"));
+    rename_in(folder, "step-000003", "step-000003.old");
     assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
     assert_int_equal(info.step, 3);
     judo_checkpoint_info_free(&info);
@@ -371,6 +477,7 @@ static void test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step(void 
 static void test_checkpoint__a_save_that_fails_leaves_the_old_one(void **state)
 {
     char folder[128];
+    char outer[200];
     char blocker[256];
     trainer t;
     judo_checkpoint_info info;
@@ -378,25 +485,37 @@ static void test_checkpoint__a_save_that_fails_leaves_the_old_one(void **state)
     make_folder(folder);
     open_trainer(&t, process.comm);
     train(&t, 1, 1);
-    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 1, "{}", 1));
-    /* A file where the temporary folder should be. */
-    (void)snprintf(blocker, sizeof blocker, "%s/step-000002.tmp", folder);
+    assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 1, "{}"));
+    /* What is half removed holds a folder that is not judo's to remove. */
+    (void)snprintf(outer, sizeof outer, "%s/step-000002.gone", folder);
+    (void)snprintf(blocker, sizeof blocker, "%s/inner", outer);
     if (process.comm->rank == 0) {
-        FILE *file = fopen(blocker, "w");
-        assert_non_null(file);
-        (void)fclose(file);
+        assert_int_equal(mkdir(outer, 0777), 0);
+        assert_int_equal(mkdir(blocker, 0777), 0);
         judo_log_setup(0, process.comm->size, JUDO_LOG_ERROR);
     }
-    assert_int_equal(judo_checkpoint_save(process.comm, t.zero3, folder, 2, "{}", 1),
-                     JUDO_ERROR_IO);
-    assert_non_null(strstr(judo_error_message(), "step-000002.tmp"));
+    judo_checkpoint_writer *strict =
+        open_writer(&t, folder, (judo_checkpoint_options){.background = true});
+    assert_int_equal(judo_checkpoint_writer_save(strict, 2, "{}"), JUDO_ERROR_IO);
+    assert_non_null(strstr(judo_error_message(), "step-000002"));
+    judo_checkpoint_writer_close(&strict);
+    judo_checkpoint_writer *tolerant = open_writer(
+        &t, folder, (judo_checkpoint_options){.background = true, .tolerant = true});
+    assert_ok(judo_checkpoint_writer_save(tolerant, 2, "{}"));
+    assert_ok(judo_checkpoint_writer_finish(tolerant));
+    assert_int_equal(judo_checkpoint_writer_saved(tolerant), -1);
     if (process.comm->rank == 0) {
         judo_log_setup(0, process.comm->size, JUDO_LOG_WARNING);
-        assert_int_equal(unlink(blocker), 0);
+        assert_int_equal(rmdir(blocker), 0);
     }
     assert_ok(judo_checkpoint_load(process.comm, t.zero3, folder, false, &info));
     assert_int_equal(info.step, 1);
     judo_checkpoint_info_free(&info);
+    /* The next one goes well. */
+    assert_ok(judo_checkpoint_writer_save(tolerant, 2, "{}"));
+    assert_ok(judo_checkpoint_writer_finish(tolerant));
+    assert_int_equal(judo_checkpoint_writer_saved(tolerant), 2);
+    judo_checkpoint_writer_close(&tolerant);
     close_trainer(&t);
     remove_folder(folder);
 }
@@ -407,6 +526,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_checkpoint__names_what_is_damaged_and_falls_back),
     cmocka_unit_test(test_checkpoint__refuses_another_model),
     cmocka_unit_test(test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step),
+    cmocka_unit_test(test_checkpoint__keeps_the_first_behind_each_multiple_for_good),
+    cmocka_unit_test(test_checkpoint__in_the_background_holds_the_moment_of_the_save),
+    cmocka_unit_test(test_checkpoint__recovers_one_whose_replacement_never_got_the_name),
     cmocka_unit_test(test_checkpoint__a_save_that_fails_leaves_the_old_one),
 };
 

@@ -100,29 +100,50 @@ static float value_of(int rank, int64_t i)
     return (float)((i * 7919 + rank * 104729) % 1000) * 0.001f + (float)rank * 1e-6f;
 }
 
-static void check_reduce_scatter(judo_comm *comm, int64_t slice)
+static float rounded(float value, judo_dtype wire)
+{
+    return wire == JUDO_BF16 ? judo_bf16_to_f32(judo_f32_to_bf16(value)) : value;
+}
+
+static float expected_sum(const judo_comm *comm, int64_t element, judo_dtype wire)
+{
+    float sum = rounded(value_of(0, element), wire);
+    for (int r = 1; r < comm->size; r++) {
+        sum += rounded(value_of(r, element), wire);
+    }
+    return sum;
+}
+
+/* Polls between start and finish; the sum goes to a place of its own or into the values. */
+static void check_reduce_scatter(judo_comm *comm, int64_t slice, judo_dtype wire, bool add)
 {
     size_t total = (size_t)(slice * comm->size);
     float *values = malloc((total + 1) * sizeof *values);
-    float *shard = malloc(((size_t)slice + 1) * sizeof *shard);
+    float *separate = malloc(((size_t)slice + 1) * sizeof *separate);
+    float *shard = add ? separate : values + comm->rank * slice;
+    for (int64_t i = 0; i < slice; i++) {
+        separate[i] = 0.125f * (float)i;
+    }
     for (int64_t i = 0; i < (int64_t)total; i++) {
         values[i] = value_of(comm->rank, i);
     }
-    for (int64_t i = 0; i < slice; i++) {
-        shard[i] = 0.125f * (float)i;
+    judo_reduction reduction = {
+        .shard = shard, .values = values, .slice = slice, .wire = wire, .add = add};
+    assert_ok(judo_comm_reduce_scatter_start(comm, &reduction));
+    for (int polls = 0; polls < comm->rank * 3; polls++) {
+        judo_comm_poll(comm);
     }
-    assert_ok(judo_comm_reduce_scatter_add(comm, shard, values, slice));
+    double other = 1;
+    assert_ok(judo_comm_sum_f64(comm, &other, 1)); /* another collective overtakes it */
+    assert_true(other == comm->size);
+    assert_ok(judo_comm_reduce_scatter_finish(comm));
     for (int64_t i = 0; i < slice; i++) {
-        int64_t element = comm->rank * slice + i;
-        float sum = value_of(0, element);
-        for (int r = 1; r < comm->size; r++) {
-            sum += value_of(r, element);
-        }
-        float expected = 0.125f * (float)i + sum;
+        float sum = expected_sum(comm, comm->rank * slice + i, wire);
+        float expected = add ? 0.125f * (float)i + sum : sum;
         assert_memory_equal(&shard[i], &expected, sizeof expected);
     }
     free(values);
-    free(shard);
+    free(separate);
 }
 
 static void test_comm__reduces_in_rank_order_to_the_bit(void **state)
@@ -132,11 +153,41 @@ static void test_comm__reduces_in_rank_order_to_the_bit(void **state)
     (void)state;
     for (int b = 0; b < 3; b++) {
         judo_comm *comm = comm_with_buckets(buckets[b]);
-        for (int i = 0; i < 7; i++) {
-            check_reduce_scatter(comm, slices[i]);
+        for (int i = 0; i < (buckets[b] == 64 ? 6 : 7); i++) { /* not ten thousand messages */
+            check_reduce_scatter(comm, slices[i], JUDO_F32, true);
+            check_reduce_scatter(comm, slices[i], JUDO_F32, false);
+            check_reduce_scatter(comm, slices[i], JUDO_BF16, true);
+            check_reduce_scatter(comm, slices[i], JUDO_BF16, false);
         }
         done_with(comm);
     }
+}
+
+static void test_comm__a_reduction_waits_for_the_one_before(void **state)
+{
+    enum { SLICE = 3000 };
+
+    judo_comm *comm = comm_with_buckets(4096);
+    float *values = malloc(SLICE * (size_t)comm->size * sizeof *values);
+    static float sums[3][SLICE];
+    (void)state;
+    for (int64_t i = 0; i < SLICE * comm->size; i++) {
+        values[i] = value_of(comm->rank, i);
+    }
+    for (int i = 0; i < 3; i++) {
+        judo_reduction reduction = {.shard = sums[i], .values = values, .slice = SLICE};
+        assert_ok(judo_comm_reduce_scatter_start(comm, &reduction));
+    }
+    assert_ok(judo_comm_reduce_scatter_finish(comm));
+    assert_ok(judo_comm_reduce_scatter_finish(comm));
+    for (int64_t i = 0; i < SLICE; i++) {
+        float expected = expected_sum(comm, comm->rank * SLICE + i, JUDO_F32);
+        for (int k = 0; k < 3; k++) {
+            assert_memory_equal(&sums[k][i], &expected, sizeof expected);
+        }
+    }
+    free(values);
+    done_with(comm);
 }
 
 static void test_comm__reduces_small_vectors(void **state)
@@ -268,6 +319,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_comm__gathers_slices_in_rank_order),
     cmocka_unit_test(test_comm__keeps_several_gathers_under_way),
     cmocka_unit_test(test_comm__reduces_in_rank_order_to_the_bit),
+    cmocka_unit_test(test_comm__a_reduction_waits_for_the_one_before),
     cmocka_unit_test(test_comm__reduces_small_vectors),
     cmocka_unit_test(test_comm__broadcasts_from_any_rank),
     cmocka_unit_test(test_comm__gathers_texts_of_any_length_to_rank_0),

@@ -69,6 +69,11 @@ float toy_initial(int param, int64_t element)
     return (float)sin(0.37 * (double)element + 1.7 * param);
 }
 
+float toy_rounded(float value, judo_dtype dtype)
+{
+    return dtype == JUDO_BF16 ? judo_bf16_to_f32(judo_f32_to_bf16(value)) : value;
+}
+
 static judo_status read_initial(void *context, const judo_param *param, int64_t first,
                                 int64_t count, float *out)
 {
@@ -145,9 +150,18 @@ static judo_status give_gradient(judo_params *params, const judo_tensor *weights
     if (unit->frozen) {
         return JUDO_OK;
     }
-    JUDO_TRY(params->ops->gradient_begin(params, u, &gradient));
-    *loss += unit_gradient(gradient.data, weights->data, unit, u, rank, size, step, factor);
-    return params->ops->gradient_end(params, u);
+    float *seen = malloc((size_t)unit->count * sizeof *seen);
+    if (seen == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a toy's weights");
+    }
+    judo_convert_to_f32(seen, weights->data, weights->dtype, unit->count);
+    judo_status status = params->ops->gradient_begin(params, u, &gradient);
+    if (status == JUDO_OK) {
+        *loss += unit_gradient(gradient.data, seen, unit, u, rank, size, step, factor);
+        status = params->ops->gradient_end(params, u);
+    }
+    free(seen);
+    return status;
 }
 
 judo_status toy_run(judo_params *params, int rank, int size, int64_t step, double *loss)
@@ -212,16 +226,19 @@ int64_t toy_reference_offset(const toy_reference *reference, int param)
     return unit_offset(layout, u) + layout->params[param].offset;
 }
 
-judo_status toy_reference_create(const judo_param_layout *layout, toy_reference *out)
+judo_status toy_reference_create(const judo_param_layout *layout, judo_dtype compute_dtype,
+                                 toy_reference *out)
 {
     size_t total = (size_t)unit_offset(layout, layout->num_units);
     toy_reference reference = {.layout = layout,
+                               .compute_dtype = compute_dtype,
                                .weights = calloc(total, sizeof(float)),
+                               .seen = calloc(total, sizeof(float)),
                                .gradient = calloc(total, sizeof(float)),
                                .first_moment = calloc(total, sizeof(float)),
                                .second_moment = calloc(total, sizeof(float))};
-    if (!reference.weights || !reference.gradient || !reference.first_moment ||
-        !reference.second_moment) {
+    if (!reference.weights || !reference.seen || !reference.gradient ||
+        !reference.first_moment || !reference.second_moment) {
         toy_reference_destroy(&reference);
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a reference");
     }
@@ -238,6 +255,7 @@ judo_status toy_reference_create(const judo_param_layout *layout, toy_reference 
 void toy_reference_destroy(toy_reference *reference)
 {
     free(reference->weights);
+    free(reference->seen);
     free(reference->gradient);
     free(reference->first_moment);
     free(reference->second_moment);
@@ -251,9 +269,12 @@ static double reference_gradient(toy_reference *reference, int64_t step)
         const judo_unit *unit = &reference->layout->units[u];
         int64_t at = unit_offset(reference->layout, u);
         memset(reference->gradient + at, 0, (size_t)unit->count * sizeof(float));
+        for (int64_t i = at; i < at + unit->count; i++) {
+            reference->seen[i] = toy_rounded(reference->weights[i], reference->compute_dtype);
+        }
         for (int pass = 0; !unit->frozen && pass < (u == TOY_EMBED ? 2 : 1); pass++) {
-            loss += unit_gradient(reference->gradient + at, reference->weights + at, unit, u, 0,
-                                  1, step, pass ? tied_factor : 1);
+            loss += unit_gradient(reference->gradient + at, reference->seen + at, unit, u, 0, 1,
+                                  step, pass ? tied_factor : 1);
         }
     }
     return loss;
@@ -283,7 +304,7 @@ judo_status toy_reference_step(toy_reference *reference, int64_t step, double *l
         adamw.weight_decay = layout->params[p].decay ? toy_adamw(step).weight_decay : 0;
         if (!layout->params[p].frozen) {
             JUDO_TRY(ops->adamw(reference->weights + at, reference->first_moment + at,
-                                reference->second_moment + at, reference->gradient + at,
+                                reference->second_moment + at, NULL, reference->gradient + at,
                                 layout->params[p].count, &adamw));
         }
     }

@@ -13,6 +13,8 @@ void toy_layout_destroy(judo_param_layout *layout);
 
 /* The initial weights: a function of parameter and element. */
 float toy_initial(int param, int64_t element);
+/* A value as it is after a stay in `dtype`. */
+float toy_rounded(float value, judo_dtype dtype);
 judo_weight_source toy_source(const judo_param_layout *layout);
 
 enum { TOY_SAMPLES = 12 }; /* of one step, shared out to the ranks round robin */
@@ -31,10 +33,12 @@ judo_status toy_train_step(judo_comm *comm, judo_zero3 *zero3, int64_t step,
 /* The same on whole arrays without any of judo's parallel code. */
 typedef struct toy_reference {
     const judo_param_layout *layout;
-    float *weights, *gradient, *first_moment, *second_moment; /* units back to back */
+    judo_dtype compute_dtype;
+    /* Units back to back; `seen` is what the loss sees of the weights. */
+    float *weights, *seen, *gradient, *first_moment, *second_moment;
 } toy_reference;
 
-judo_status toy_reference_create(const judo_param_layout *layout,
+judo_status toy_reference_create(const judo_param_layout *layout, judo_dtype compute_dtype,
                                  toy_reference *out) JUDO_MUST_CHECK;
 void toy_reference_destroy(toy_reference *reference);
 judo_status toy_reference_step(toy_reference *reference, int64_t step,

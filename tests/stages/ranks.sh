@@ -14,6 +14,10 @@ for ranks in 2 4; do
     compare on-1 on-$ranks "$tolerance" "${keys[@]}"
     [ "$stage" != 3 ] || same_samples on-1 on-$ranks
 done
+# A completion that met another prompt or picture in training than in drawing would differ in its log-probabilities.
+if [ "$stage" = 3 ] && grep -v '"sampling/sampling_logp_difference/max":0,' "$work"/on-*/metrics.jsonl; then
+    complain "log-probabilities of drawing and training differ"
+fi
 if [[ "$*" == *updates_per_rollout* ]]; then
     grep -q '"clip_ratio/low_mean":0\.' "$work/on-1/metrics.jsonl" || complain "no ratio was clipped"
 fi

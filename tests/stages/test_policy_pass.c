@@ -34,6 +34,7 @@ static void fill_rollout(fixture *f)
         for (int32_t k = 0; k < SIZE; k++) {
             int32_t row = i * SIZE + k;
             f->rollout.generation.lengths[row] = lengths[group][k];
+            f->rollout.generation.stopped[row] = lengths[group][k] < LIMIT;
             f->rollout.advantages[row] = advantages[group][k];
             for (int32_t t = 0; t < LIMIT; t++) {
                 f->rollout.generation.tokens[row * LIMIT + t] = 30 + 40 * group + 20 * k + t;
@@ -127,6 +128,102 @@ static void test_dr_grpo__divides_by_completions_and_their_limit(void **state)
     assert_loss(JUDO_POLICY_DR_GRPO, -16.0 / (6 * LIMIT));
 }
 
+static void test_gspo_and_luspo__are_means_and_sums_of_completions(void **state)
+{
+    (void)state;
+    assert_loss(JUDO_POLICY_GSPO, -1.75 / 6);
+    assert_loss(JUDO_POLICY_LUSPO, -16.0 / 6);
+}
+
+/* The completion of LIMIT tokens, with advantage 3, is left out: of the tokens, not of the
+ * completions. */
+static void assert_masked_loss(judo_policy_loss kind, double expected)
+{
+    fixture *f = calloc(1, sizeof *f);
+    judo_policy_pass *pass = NULL;
+    double loss, norm;
+    assert_non_null(f);
+    open_fixture(f, kind);
+    f->config.grpo.mask_truncated = true;
+    assert_ok(judo_policy_pass_create(&f->job, &pass));
+    assert_ok(judo_policy_pass_pack(pass, &f->rollout));
+    update(f, pass, true, &loss, &norm);
+    if (process.comm->rank == 0) {
+        assert_true(fabs(loss - expected) < 1e-7);
+        assert_true(metrics_last(f->folder.path, "num_tokens") == 15);
+    }
+    judo_policy_pass_destroy(&pass);
+    close_fixture(f);
+    free(f);
+}
+
+static void test_mask_truncated__leaves_out_what_reached_the_limit(void **state)
+{
+    (void)state;
+    assert_masked_loss(JUDO_POLICY_GRPO, 1.25 / 6);
+    assert_masked_loss(JUDO_POLICY_GSPO, 1.25 / 6);
+    assert_masked_loss(JUDO_POLICY_DAPO, 8.0 / 15);
+    assert_masked_loss(JUDO_POLICY_DR_GRPO, 8.0 / (6 * LIMIT));
+}
+
+/* Moves all weights against the gradient by `step` times the gradient: AdamW with an epsilon
+ * that drowns its second moment. */
+static void descend(fixture *f, double step)
+{
+    judo_adamw options = {.learning_rate = fabs(step) * 1e6,
+                          .epsilon = 1e6,
+                          .step = 1,
+                          .gradient_scale = step > 0 ? 1.0f : -1.0f};
+    judo_zero3_update done;
+    assert_ok(judo_zero3_step(f->job.zero, &options, 0, &done));
+    assert_true(done.applied);
+}
+
+/* The loss of a later update falls along its gradient as fast as the gradient says. */
+static void assert_slope(judo_policy_loss kind, judo_importance importance, double clip)
+{
+    const double step = 2e-4;
+    fixture *f = calloc(1, sizeof *f);
+    judo_policy_pass *pass = NULL;
+    double loss[4], norm, there;
+    assert_non_null(f);
+    open_fixture(f, kind);
+    f->config.grpo.importance = importance;
+    f->config.grpo.clip_low = f->config.grpo.clip_high = clip;
+    f->config.grpo.kl_beta = 0.5;
+    assert_ok(judo_policy_pass_create(&f->job, &pass));
+    assert_ok(judo_policy_pass_pack(pass, &f->rollout));
+    assert_ok(judo_policy_pass_reference(pass, f->job.params));
+    update(f, pass, true, &loss[0], &norm);
+    descend(f, 0.05 / norm); /* now the ratios differ from 1 */
+    update(f, pass, false, &loss[1], &norm);
+    descend(f, step / norm);
+    update(f, pass, false, &loss[2], &there);
+    descend(f, -2 * step / there); /* back and as far to the other side, nearly */
+    update(f, pass, false, &loss[3], &there);
+    if (process.comm->rank == 0) {
+        double slope = (loss[3] - loss[2]) / (2 * step);
+        if (!(fabs(slope - norm) < 0.02 * norm)) {
+            print_error("loss %d level %d: slope %g, gradient %g\n", kind, importance, slope,
+                        norm);
+        }
+        assert_true(fabs(slope - norm) < 0.02 * norm);
+        assert_true(loss[1] != loss[0]);
+    }
+    judo_policy_pass_destroy(&pass);
+    close_fixture(f);
+    free(f);
+}
+
+static void test_gradient__is_the_slope_of_a_later_update(void **state)
+{
+    (void)state;
+    assert_slope(JUDO_POLICY_GRPO, JUDO_IMPORTANCE_TOKEN, 0.2);
+    assert_slope(JUDO_POLICY_GSPO, JUDO_IMPORTANCE_SEQUENCE, 0.2);
+    assert_slope(JUDO_POLICY_DAPO, JUDO_IMPORTANCE_SEQUENCE, 0.2);
+    assert_slope(JUDO_POLICY_LUSPO, JUDO_IMPORTANCE_SEQUENCE, 0.2);
+}
+
 static void test_world__is_there(void **state)
 {
     (void)state;
@@ -140,5 +237,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_grpo__is_the_mean_of_the_completions_means),
     cmocka_unit_test(test_bnpo_and_dapo__are_the_mean_over_all_tokens),
     cmocka_unit_test(test_dr_grpo__divides_by_completions_and_their_limit),
+    cmocka_unit_test(test_gspo_and_luspo__are_means_and_sums_of_completions),
+    cmocka_unit_test(test_mask_truncated__leaves_out_what_reached_the_limit),
+    cmocka_unit_test(test_gradient__is_the_slope_of_a_later_update),
 };
 JUDO_MPI_TEST_MAIN(tests)

@@ -11,11 +11,12 @@
 
 enum { GROUPS = 5, SIZE = 3, LIMIT = 8 };
 
-/* The whole rollout; group g lies on rank g % ranks. A length of 8 was cut by the limit. */
+/* The whole rollout; group g lies on rank g % ranks. A length of 8 was cut by the limit; NaN is
+ * a completion that no reward applies to. */
 static const int32_t lengths[GROUPS][SIZE] = {
     {4, 8, 5}, {2, 3, 8}, {7, 7, 7}, {8, 6, 1}, {5, 4, 6}};
 static const double totals[GROUPS][SIZE] = {
-    {1, 2, 3}, {0, 0, 0}, {0.5, 0.5, 2}, {1, 1, 1}, {4, 0, 2}};
+    {1, 2, 3}, {NAN, NAN, 0}, {0.5, NAN, 2}, {1, 1, 1}, {4, 0, 2}};
 
 static judo_rollout make_rollout(const judo_comm *comm)
 {
@@ -51,13 +52,13 @@ static void assert_value(const char *folder, const char *key, double expected)
 
 static void assert_row(const char *folder)
 {
-    assert_value(folder, "reward", 18.0 / 15);
-    assert_value(folder, "reward_std", (1 + 0 + sqrt(0.75) + 0 + 2) / 5);
+    assert_value(folder, "reward", 17.5 / 12);
+    assert_value(folder, "reward_std", (1 + sqrt(1.125) + 0 + 2) / 4);
     assert_value(folder, "frac_reward_zero_std", 2.0 / 5);
     assert_value(folder, "rewards/choice/mean", 5.0 / 15);
-    assert_value(folder, "rewards/choice/std", sqrt(5.0 / 15 - 25.0 / 225));
-    assert_value(folder, "rewards/segmentation/mean", 1);
-    assert_value(folder, "rewards/segmentation/std", sqrt(0.5));
+    assert_value(folder, "rewards/choice/std", sqrt((5.0 - 25.0 / 15) / 14));
+    assert_value(folder, "rewards/segmentation/mean", 1.25);
+    assert_value(folder, "rewards/segmentation/std", sqrt(1.125));
     assert_true(isnan(metrics_last(folder, "rewards/format/mean")));
     assert_value(folder, "completions/mean_length", 81.0 / 15);
     assert_value(folder, "completions/max_length", 8);

@@ -4,8 +4,11 @@
 #include "tests/parity/filter/filters.h"
 
 static const judo_tool *const tools[] = {
-    &judo_parity_resize,  &judo_parity_labels,          &judo_parity_patch_positions,
-    &judo_parity_patches, &judo_parity_token_positions,
+    &judo_parity_advantages,      &judo_parity_generate,    &judo_parity_gradients,
+    &judo_parity_labels,          &judo_parity_layout,      &judo_parity_patch_positions,
+    &judo_parity_patches,         &judo_parity_policy_loss, &judo_parity_resize,
+    &judo_parity_sample,          &judo_parity_save,        &judo_parity_sft_loss,
+    &judo_parity_token_positions, &judo_parity_train,
 };
 
 int main(int argc, char **argv)

@@ -15,6 +15,17 @@
 #include "runtime/ops/ops.h"
 #include "runtime/random.h"
 
+/* With JUDO_TEST_BF16 the same tests run in bf16: inputs are bf16 numbers in fp32 tensors, and
+ * what an op stores in the model's dtype may be off by one rounding (see assert_stored). */
+#ifdef JUDO_TEST_BF16
+#include "tests/runtime/ops/bf16_ops.h"
+#define JUDO_TEST_OPS bf16_ops()
+
+enum { BF16 = 1 };
+#else
+enum { BF16 = 0 };
+#endif
+
 #ifndef JUDO_TEST_OPS
 #define JUDO_TEST_OPS judo_ops_cpu()
 #endif
@@ -56,12 +67,18 @@ static inline float *values_of(const judo_tensor *t)
     return t->data;
 }
 
+/* The number as the model's dtype holds it. */
+static inline float stored(float value)
+{
+    return BF16 ? judo_bf16_to_f32(judo_f32_to_bf16(value)) : value;
+}
+
 /* Fills with numbers in [-scale, scale). */
 static inline void fill(judo_tensor *t, uint32_t salt, float scale)
 {
     for (int64_t i = 0; i < judo_tensor_count(t); i++) {
         float u = judo_random_uniform(7, JUDO_STREAM_TEST, (uint64_t)i, salt, 0);
-        values_of(t)[i] = (2.0f * u - 1.0f) * scale;
+        values_of(t)[i] = stored((2.0f * u - 1.0f) * scale);
     }
 }
 
@@ -104,6 +121,17 @@ static inline void assert_near(double got, double expected, double tolerance, co
                                int64_t place)
 {
     if (!(fabs(got - expected) <= tolerance * (1.0 + fabs(expected)))) {
+        fail_msg("%s[%lld] is %.9g, expected %.9g", what, (long long)place, got, expected);
+    }
+}
+
+/* The same for a number stored in the model's dtype, rounded `roundings` times. */
+static inline void assert_stored(double got, double expected, double tolerance, int roundings,
+                                 const char *what, int64_t place)
+{
+    double rounding = BF16 ? 0x1.01p-8 * roundings : 0.0;
+    if (!(fabs(got - expected) <=
+          tolerance * (1.0 + fabs(expected)) + rounding * fabs(expected))) {
         fail_msg("%s[%lld] is %.9g, expected %.9g", what, (long long)place, got, expected);
     }
 }

@@ -67,7 +67,7 @@ static double reference_row(double *p, double *logp, const head_data *d, int i,
 
 typedef struct reference_sums {
     double loss, kl, entropy, dhidden[M * H], dw[V * H];
-    int64_t correct, low, high;
+    int64_t correct;
 } reference_sums;
 
 static void add_gradient(reference_sums *r, const head_data *d, int i, const double *p,
@@ -107,8 +107,6 @@ static void check_against_reference(head_data *d, const judo_token_loss *spec,
         r.loss += weight * spec->scale * (double)value.loss;
         r.kl += (double)value.kl;
         r.entropy += entropy;
-        r.low += value.clipped < 0;
-        r.high += value.clipped > 0;
         bool best = true;
         for (int j = 0; j < V; j++) {
             best = best && logp[j] <= logprob;
@@ -120,13 +118,14 @@ static void check_against_reference(head_data *d, const judo_token_loss *spec,
     assert_near(result.kl, r.kl, 1e-4, "kl", 0);
     assert_near(result.entropy, r.entropy, 1e-5, "entropy sum", 0);
     assert_int_equal(result.num_correct, r.correct);
-    assert_int_equal(result.num_clipped_low, r.low);
-    assert_int_equal(result.num_clipped_high, r.high);
+    /* In bf16 the gradients of the logits are rounded before they multiply. */
+    double tolerance = BF16 ? 2e-3 : 1e-5;
     for (int i = 0; i < M * H; i++) {
-        assert_near((double)values_of(&d->dhidden)[i], r.dhidden[i], 1e-5, "dhidden", i);
+        assert_stored((double)values_of(&d->dhidden)[i], r.dhidden[i], tolerance, 1, "dhidden",
+                      i);
     }
     for (int i = 0; i < V * H; i++) {
-        assert_near((double)values_of(&d->dw)[i], r.dw[i], 1e-5, "dw", i);
+        assert_near((double)values_of(&d->dw)[i], r.dw[i], tolerance, "dw", i);
     }
 }
 
@@ -137,7 +136,7 @@ static void test_nll__matches_plain_loops_for_every_chunk(void **state)
     open_data(&d);
     d.targets[2] = 700; /* made the best below */
     for (int e = 0; e < H; e++) {
-        values_of(&d.w)[700 * H + e] = 9.0f * values_of(&d.hidden)[2 * H + e];
+        values_of(&d.w)[700 * H + e] = stored(9.0f * values_of(&d.hidden)[2 * H + e]);
     }
     const int64_t chunks[] = {1, 4, 23, 1000};
     for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {

@@ -51,7 +51,7 @@ static void test_adamw__matches_torch_over_20_steps(void **state)
                               .weight_decay = 0.1,
                               .step = step,
                               .gradient_scale = 0.25f};
-        assert_ok(JUDO_TEST_OPS->adamw(weights, m, v, gradient, N, &options));
+        assert_ok(JUDO_TEST_OPS->adamw(weights, m, v, NULL, gradient, N, &options));
         if (step == 1) {
             assert_all_near(weights, first_step, "weights after one step");
         }
@@ -61,14 +61,48 @@ static void test_adamw__matches_torch_over_20_steps(void **state)
     assert_all_near(v, second_moment, "second moment");
 }
 
+/* Long enough to be shared by threads, and not a whole number of chunks. */
+static void test_adamw__writes_the_rounded_copy_in_the_same_step(void **state)
+{
+    (void)state;
+
+    enum { COUNT = 40001 };
+
+    judo_tensor w = new_1d(COUNT), m = new_1d(COUNT), v = new_1d(COUNT), g = new_1d(COUNT);
+    fill(&w, 1, 1.0f);
+    fill(&g, 2, 1.0f);
+    judo_tensor plain[3] = {new_copy(&w), new_copy(&m), new_copy(&v)};
+    uint16_t *copy = calloc(COUNT, sizeof *copy);
+    judo_adamw options = {.learning_rate = 0.01,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-8,
+                          .step = 1,
+                          .gradient_scale = 1.0f};
+    int before = judo_ops_cpu_threads();
+    judo_ops_cpu_set_threads(3);
+    assert_ok(JUDO_TEST_OPS->adamw(values_of(&w), values_of(&m), values_of(&v), copy,
+                                   values_of(&g), COUNT, &options));
+    judo_ops_cpu_set_threads(before);
+    assert_ok(JUDO_TEST_OPS->adamw(values_of(&plain[0]), values_of(&plain[1]),
+                                   values_of(&plain[2]), NULL, values_of(&g), COUNT, &options));
+    assert_same_bits(&w, &plain[0], "weights");
+    assert_same_bits(&v, &plain[2], "second moment");
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(copy[i], judo_f32_to_bf16(values_of(&w)[i]));
+    }
+    free(copy);
+    FREE(&w, &m, &v, &g, &plain[0], &plain[1], &plain[2]);
+}
+
 static void test_adamw__step_zero_is_refused(void **state)
 {
     (void)state;
     judo_adamw options = {.step = 0};
-    assert_int_equal(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, 0, &options),
+    assert_int_equal(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, NULL, 0, &options),
                      JUDO_ERROR_ARGUMENT);
     options.step = 1;
-    assert_ok(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, 0, &options));
+    assert_ok(JUDO_TEST_OPS->adamw(NULL, NULL, NULL, NULL, NULL, 0, &options));
 }
 
 static void test_sum_of_squares__is_exact_to_fp64_rounding(void **state)
@@ -123,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw__matches_torch_over_20_steps),
+        cmocka_unit_test(test_adamw__writes_the_rounded_copy_in_the_same_step),
         cmocka_unit_test(test_adamw__step_zero_is_refused),
         cmocka_unit_test(test_sum_of_squares__is_exact_to_fp64_rounding),
         cmocka_unit_test(test_sum_of_squares__shows_what_is_not_finite),

@@ -1,0 +1,169 @@
+/* parallel/zero3_gradient.c: gradients from the model's hands into the sum over ranks. */
+#include <string.h>
+
+#include "parallel/zero3_state.h"
+
+static bool is_whole(const judo_zero3 *zero3)
+{
+    return judo_zero3_gradients_are_whole(&zero3->options, zero3->map.size);
+}
+
+/* All that is kept of the unit's gradient: the slice, or the slices of the whole group. */
+static float *kept(const judo_zero3 *zero3, int unit, int64_t *count)
+{
+    const judo_shard_map *map = &zero3->map;
+    float *slice = judo_zero3_gradient_at(zero3, unit, 0);
+    *count = is_whole(zero3) ? judo_shard_padded_count(map, unit) : map->slice[unit];
+    return is_whole(zero3) ? slice - map->rank * map->slice[unit] : slice;
+}
+
+/* Micro-batches may go on behind a norm: what is summed already counts on its owner only. */
+static void prepare_to_add(judo_zero3 *zero3, int unit)
+{
+    if (zero3->gradient_states[unit] == JUDO_GRADIENT_REDUCED) {
+        int64_t count;
+        float *first = kept(zero3, unit, &count);
+        int64_t part = judo_shard_part(&zero3->map, unit);
+        float *owned = judo_zero3_gradient_at(zero3, unit, zero3->map.replica * part);
+        memset(first, 0, (size_t)(owned - first) * sizeof *first);
+        memset(owned + part, 0, (size_t)(first + count - owned - part) * sizeof *first);
+    }
+    zero3->gradient_states[unit] = JUDO_GRADIENT_LOCAL;
+}
+
+static judo_status finish_sum(judo_zero3 *zero3)
+{
+    JUDO_TRY(judo_comm_reduce_scatter_finish(zero3->group_comm));
+    zero3->gradient_room.summed_count = 0;
+    return JUDO_OK;
+}
+
+/* Room beside the gradient that is being summed, at one end of the buffer or the other. */
+static judo_status find_room(judo_zero3 *zero3, int64_t count)
+{
+    judo_zero3_gradient_room *room = &zero3->gradient_room;
+    int64_t summed_end = room->summed_first + room->summed_count;
+    if (room->summed_count == 0 || count <= room->summed_first) {
+        room->lent_first = 0;
+    } else if (room->count - count >= summed_end) {
+        room->lent_first = room->count - count;
+    } else {
+        JUDO_TRY(finish_sum(zero3));
+        room->lent_first = 0;
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_gradient_begin(judo_params *params, int unit, judo_tensor *gradient)
+{
+    judo_zero3 *zero3 = (judo_zero3 *)params;
+    judo_zero3_gradient_room *room = &zero3->gradient_room;
+    const judo_unit *units = zero3->map.layout->units;
+    if (unit < 0 || unit >= zero3->map.layout->num_units) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "gradient asked of parameter unit %d", unit);
+    }
+    if (zero3->gradients == NULL || zero3->map.trainable_position[unit] < 0) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "gradient asked of the frozen unit %s",
+                         units[unit].name);
+    }
+    if (room->lent_unit >= 0) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "gradient of unit %s begun within that of %s",
+                         units[unit].name, units[room->lent_unit].name);
+    }
+    int64_t count;
+    float *buffer = kept(zero3, unit, &count);
+    if (!is_whole(zero3)) {
+        count = judo_shard_padded_count(&zero3->map, unit);
+        JUDO_TRY(find_room(zero3, count));
+        buffer = room->buffer + room->lent_first;
+        memset(buffer, 0, (size_t)count * sizeof *buffer);
+    }
+    prepare_to_add(zero3, unit);
+    room->lent_unit = unit;
+    *gradient = judo_tensor_1d(buffer, JUDO_F32, units[unit].count);
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_gradient_end(judo_params *params, int unit)
+{
+    judo_zero3 *zero3 = (judo_zero3 *)params;
+    judo_zero3_gradient_room *room = &zero3->gradient_room;
+    if (unit < 0 || room->lent_unit != unit) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "gradient of unit %d ended but not begun", unit);
+    }
+    room->lent_unit = -1;
+    if (is_whole(zero3)) {
+        return JUDO_OK; /* what was added to is the sum over micro-batches */
+    }
+    judo_reduction reduction = {.shard = judo_zero3_gradient_at(zero3, unit, 0),
+                                .values = room->buffer + room->lent_first,
+                                .slice = zero3->map.slice[unit],
+                                .wire = zero3->options.gradient_dtype,
+                                .add = true};
+    JUDO_TRY(judo_comm_reduce_scatter_start(zero3->group_comm, &reduction));
+    room->summed_first = room->lent_first;
+    room->summed_count = judo_shard_padded_count(&zero3->map, unit);
+    return zero3->options.no_overlap ? finish_sum(zero3) : JUDO_OK;
+}
+
+/* Over `comm`, in place: slice `comm->rank` of `values` becomes the sum of all ranks'. */
+static judo_status reduce_in_place(const judo_zero3 *zero3, judo_comm *comm, float *values,
+                                   int64_t slice)
+{
+    judo_reduction reduction = {.shard = values + comm->rank * slice,
+                                .values = values,
+                                .slice = slice,
+                                .wire = zero3->options.gradient_dtype};
+    return judo_comm_reduce_scatter(comm, &reduction);
+}
+
+judo_status judo_zero3_gradients_reduce(judo_zero3 *zero3)
+{
+    const judo_shard_map *map = &zero3->map;
+    JUDO_TRY(finish_sum(zero3));
+    for (int u = 0; u < map->layout->num_units; u++) {
+        if (zero3->gradient_states[u] != JUDO_GRADIENT_LOCAL) {
+            continue;
+        }
+        int64_t count;
+        float *first = kept(zero3, u, &count);
+        if (is_whole(zero3) && map->size > 1) {
+            JUDO_TRY(reduce_in_place(zero3, zero3->group_comm, first, map->slice[u]));
+        }
+        if (zero3->replica_comm != NULL) {
+            JUDO_TRY(reduce_in_place(zero3, zero3->replica_comm,
+                                     judo_zero3_gradient_at(zero3, u, 0),
+                                     judo_shard_part(map, u)));
+        }
+        zero3->gradient_states[u] = JUDO_GRADIENT_REDUCED;
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_gradients_share(judo_zero3 *zero3)
+{
+    for (int u = 0; zero3->replica_comm != NULL && u < zero3->map.layout->num_units; u++) {
+        if (zero3->gradient_states[u] == JUDO_GRADIENT_REDUCED) {
+            int64_t part = judo_shard_part(&zero3->map, u);
+            JUDO_TRY(judo_comm_all_gather(
+                zero3->replica_comm,
+                judo_zero3_gradient_at(zero3, u, part * zero3->map.replica),
+                part * (int64_t)sizeof(float), judo_zero3_gradient_at(zero3, u, 0)));
+        }
+    }
+    return JUDO_OK;
+}
+
+void judo_zero3_zero_gradients(judo_zero3 *zero3)
+{
+    zero3->gradient_room.lent_unit = -1;
+    if (zero3->gradients == NULL) {
+        return;
+    }
+    /* A communicator that fails here says so in its next collective. */
+    if (finish_sum(zero3) == JUDO_OK) {
+        memset(zero3->gradients, 0, (size_t)zero3->allocated.gradients);
+        memset(zero3->gradient_states, 0,
+               (size_t)zero3->map.layout->num_units * sizeof *zero3->gradient_states);
+    }
+}

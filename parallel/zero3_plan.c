@@ -1,0 +1,183 @@
+/* parallel/zero3_plan.c: what each rank stores, where, and how many bytes that takes. */
+#include <stdlib.h>
+
+#include "parallel/zero3_state.h"
+
+judo_zero3_options judo_zero3_stage(int stage)
+{
+    return (judo_zero3_options){.group_size = stage == 0 ? 1 : 0,
+                                .whole_weights = stage < 3,
+                                .whole_gradients = stage < 2};
+}
+
+judo_status judo_zero3_options_check(const judo_zero3_options *options)
+{
+    const judo_dtype dtypes[2] = {options->compute_dtype, options->gradient_dtype};
+    for (int i = 0; i < 2; i++) {
+        if (dtypes[i] != JUDO_F32 && dtypes[i] != JUDO_BF16) {
+            return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s in %s: F32 and BF16 are built",
+                             i == 0 ? "weights" : "gradients", judo_dtype_name(dtypes[i]));
+        }
+    }
+    if (options->prefetch < 0 || options->prefetch > JUDO_MAX_PREFETCH) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%d units fetched ahead: up to %d are possible",
+                         options->prefetch, JUDO_MAX_PREFETCH);
+    }
+    return JUDO_OK;
+}
+
+static bool unit_is_whole(const judo_shard_map *map, const judo_zero3_options *options,
+                          int unit)
+{
+    return map->size == 1 || options->whole_weights ||
+           map->layout->units[unit].count < options->whole_below;
+}
+
+bool judo_zero3_gradients_are_whole(const judo_zero3_options *options, int size)
+{
+    return size == 1 || options->whole_gradients;
+}
+
+static int compare_counts(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* The largest units that are there at once, one in use and those ahead of it, and the smallest
+ * (a tied head holds its norm beside the embedding while the next unit travels); or all. */
+static int64_t room_needed(int64_t *counts, int num_counts, const judo_zero3_options *options)
+{
+    int64_t sum = 0;
+    int at_once = options->prefetch > 1 && !options->no_prefetch ? 1 + options->prefetch : 2;
+    qsort(counts, (size_t)num_counts, sizeof *counts, compare_counts);
+    for (int i = 0; i < num_counts && i < at_once; i++) {
+        sum += counts[i];
+    }
+    return num_counts > at_once ? sum + counts[num_counts - 1] : sum;
+}
+
+judo_status judo_zero3_places_create(const judo_shard_map *map,
+                                     const judo_zero3_options *options, judo_zero3_places *out)
+{
+    const int num_units = map->layout->num_units;
+    size_t units = (size_t)num_units + 1;
+    int64_t *counts = calloc(units, sizeof *counts);
+    judo_zero3_places places = {.own = calloc(units, sizeof *places.own),
+                                .whole = calloc(units, sizeof *places.whole)};
+    if (counts == NULL || places.own == NULL || places.whole == NULL) {
+        free(counts);
+        judo_zero3_places_destroy(&places);
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the places of %d units", num_units);
+    }
+    int num_counts = 0;
+    for (int u = 0; u < num_units; u++) {
+        bool whole = unit_is_whole(map, options, u);
+        places.whole[u] = whole ? places.count : -1;
+        places.own[u] = places.count + (whole ? map->rank * map->slice[u] : 0);
+        places.count += whole ? judo_shard_padded_count(map, u) : map->slice[u];
+        if (!whole) {
+            counts[num_counts++] = judo_shard_padded_count(map, u);
+        }
+    }
+    places.room_first = places.count;
+    places.room_count = room_needed(counts, num_counts, options);
+    places.count += places.room_count;
+    free(counts);
+    *out = places;
+    return JUDO_OK;
+}
+
+void judo_zero3_places_destroy(judo_zero3_places *places)
+{
+    free(places->own);
+    free(places->whole);
+    *places = (judo_zero3_places){0};
+}
+
+/* Elements of gradients that are whole for a while: the largest trainable unit's, and beside it
+ * the second one's while a sum is under way. */
+static int64_t gradient_room(const judo_shard_map *map, const judo_zero3_options *options)
+{
+    int64_t largest = 0;
+    int64_t second = 0;
+    if (judo_zero3_gradients_are_whole(options, map->size)) {
+        return 0;
+    }
+    for (int u = 0; u < map->layout->num_units; u++) {
+        int64_t count = map->trainable_position[u] >= 0 ? judo_shard_padded_count(map, u) : 0;
+        if (count > largest) {
+            second = largest;
+            largest = count;
+        } else if (count > second) {
+            second = count;
+        }
+    }
+    return largest + (options->no_overlap ? 0 : second);
+}
+
+judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3_places *places,
+                                     const judo_zero3_options *options)
+{
+    const int64_t element = sizeof(float);
+    const int64_t compute = judo_dtype_bytes(options->compute_dtype);
+    const bool is_f32 = options->compute_dtype == JUDO_F32;
+    judo_zero3_bytes bytes = {.weights = is_f32 || !options->frozen ? map->total * element : 0,
+                              .compute = is_f32 ? 0 : map->total * compute,
+                              .gathered = (places->count - map->total) * compute};
+    if (!options->frozen) {
+        bool whole = judo_zero3_gradients_are_whole(options, map->size);
+        bytes.gradients = map->trainable_total * (whole ? map->size : 1) * element;
+        bytes.moments = 2 * map->trainable_total * element;
+        bytes.gradient_buffer = gradient_room(map, options) * element;
+    }
+    bytes.total = bytes.weights + bytes.compute + bytes.gradients + bytes.moments +
+                  bytes.gathered + bytes.gradient_buffer;
+    return bytes;
+}
+
+/* The map and the places of the first of `num_ranks` ranks. */
+static judo_status plan_places(const judo_param_layout *layout, int num_ranks,
+                               const judo_zero3_options *options, judo_shard_map *map,
+                               judo_zero3_places *places)
+{
+    int size = options->group_size == 0 ? num_ranks : options->group_size;
+    JUDO_TRY(judo_zero3_options_check(options));
+    if (size < 1 || num_ranks % size != 0) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%d ranks do not fill groups of %d", num_ranks,
+                         size);
+    }
+    JUDO_TRY(judo_shard_map_create(map, layout, 0, size, 0, num_ranks / size));
+    judo_status status = judo_zero3_places_create(map, options, places);
+    if (status != JUDO_OK) {
+        judo_shard_map_destroy(map);
+    }
+    return status;
+}
+
+judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
+                            const judo_zero3_options *options, judo_zero3_bytes *out)
+{
+    judo_shard_map map;
+    judo_zero3_places places;
+    JUDO_TRY(plan_places(layout, num_ranks, options, &map, &places));
+    *out = judo_zero3_bytes_of(&map, &places, options);
+    judo_zero3_places_destroy(&places);
+    judo_shard_map_destroy(&map);
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
+                                      const judo_zero3_options *options, int64_t *out)
+{
+    judo_shard_map map;
+    judo_zero3_places places;
+    JUDO_TRY(plan_places(layout, num_ranks, options, &map, &places));
+    *out = places.room_count == 0
+               ? 0
+               : judo_local_params_bytes(layout, options->compute_dtype, false);
+    judo_zero3_places_destroy(&places);
+    judo_shard_map_destroy(&map);
+    return JUDO_OK;
+}

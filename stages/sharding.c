@@ -1,0 +1,111 @@
+/* stages/sharding.c: from the configuration to sharding options. */
+#include "stages/sharding.h"
+
+#include "parallel/agree.h"
+#include "runtime/dtype_choice.h"
+#include "runtime/memory.h"
+
+#define AT(member) offsetof(judo_train_config, zero.member)
+
+enum { RESIDENT_AUTO, RESIDENT_YES, RESIDENT_NO };
+
+const judo_config_field judo_sharding_fields[] = {
+    {"zero.stage", JUDO_CONFIG_INT, AT(stage), "3", 0, 3, NULL,
+     "sharded over the ranks: 0: nothing; 1: optimizer state; 2: and gradients; 3: and weights",
+     "zero_optimization.stage|zero_stage"},
+    {"zero.hybrid", JUDO_CONFIG_BOOL, AT(hybrid), "false", 0, 0, NULL,
+     "shard among the ranks of a machine, replicate across machines", NULL},
+    {"zero.group_size", JUDO_CONFIG_INT, AT(group_size), "0", 0, 65536, NULL,
+     "shard among so many ranks, replicate across such groups; 0: all ranks, or a machine's",
+     "zero_optimization.mics_shard_size|mics_shard_size"},
+    {"zero.resident_weights", JUDO_CONFIG_CHOICE, AT(resident_weights), "auto", 0, 0,
+     "auto|yes|no",
+     "stage 3: keep weights gathered for the whole step; auto: if a third of memory stays free",
+     NULL},
+    {"zero.persistence_threshold", JUDO_CONFIG_INT, AT(persistence_threshold), "100000", 0,
+     1e15, NULL, "units of fewer weights stay gathered in any case",
+     "zero_optimization.stage3_param_persistence_threshold|stage3_param_persistence_threshold"},
+    {"zero.prefetch", JUDO_CONFIG_INT, AT(prefetch), "1", 0, JUDO_MAX_PREFETCH, NULL,
+     "units fetched ahead", NULL},
+    {"zero.accumulate_locally", JUDO_CONFIG_BOOL, AT(accumulate_locally), "false", 0, 0, NULL,
+     "stages 2 and 3: keep whole gradients and sum them over ranks once per step", NULL},
+    {"zero.gradient_dtype", JUDO_CONFIG_CHOICE, AT(gradient_dtype), "f32", 0, 0,
+     JUDO_DTYPE_CHOICES, "in which gradients travel; they are summed in f32",
+     "communication_data_type"},
+    {"zero.bucket", JUDO_CONFIG_INT, AT(bucket), "4194304", 1024, 5e8, NULL,
+     "elements of gradients under way at a time; 4 bytes of scratch each",
+     "zero_optimization.reduce_bucket_size|reduce_bucket_size"},
+    {"zero.overlap", JUDO_CONFIG_BOOL, AT(overlap), "true", 0, 0, NULL,
+     "sum a unit's gradient while the next one's is computed, in a second buffer",
+     "zero_optimization.overlap_comm|overlap_comm"},
+    {"zero.offload_optimizer", JUDO_CONFIG_CHOICE, AT(offload_optimizer), "none", 0, 0,
+     "none|cpu", "cpu: optimizer state in host memory, where it is anyway without a GPU",
+     "zero_optimization.offload_optimizer.device|offload_optimizer.device"},
+    {NULL, JUDO_CONFIG_INT, 0, NULL, 0, 0, NULL, NULL, NULL},
+};
+
+static judo_status check(const judo_train_config *config)
+{
+    if (config->zero.offload_optimizer != 0) {
+        return JUDO_FAIL(JUDO_ERROR_CONFIG,
+                         "zero.offload_optimizer: cpu is for weights on a GPU; here all state "
+                         "is in host memory already: leave it out");
+    }
+    if (config->zero.stage == 0 && (config->zero.hybrid || config->zero.group_size > 1)) {
+        return JUDO_FAIL(JUDO_ERROR_CONFIG,
+                         "zero.stage: 0 shards nothing, but zero.%s asks for groups that do; "
+                         "take stage 1, 2 or 3",
+                         config->zero.hybrid ? "hybrid" : "group_size");
+    }
+    return JUDO_OK;
+}
+
+/* Whether every rank's machine has the room that whole weights need. */
+static judo_status whole_weights_fit(const judo_job *job, const judo_zero3_options *options,
+                                     bool *out)
+{
+    judo_topology topology;
+    judo_zero3_bytes bytes;
+    judo_zero3_options whole = *options;
+    whole.whole_weights = true;
+    JUDO_TRY(judo_zero3_group_size(job->comm, options, &whole.group_size));
+    JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
+    judo_status status =
+        judo_zero3_plan(judo_model_layout(job->model), job->comm->size, &whole, &bytes);
+    JUDO_TRY(judo_agree(job->comm, status));
+    int64_t needed = bytes.total + judo_model_activation_bytes(job->model);
+    int64_t refused = needed > judo_memory_available() / topology.local_size / 3 * 2;
+    JUDO_TRY(judo_comm_max_i64(job->comm, &refused, 1));
+    *out = !refused;
+    return JUDO_OK;
+}
+
+judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_options *out)
+{
+    const judo_train_config *config = job->config;
+    JUDO_TRY(judo_agree(job->comm, check(config)));
+    judo_zero3_options options = judo_zero3_stage((int)config->zero.stage);
+    options.frozen = frozen;
+    options.compute_dtype = judo_dtype_of_choice(config->model.dtype);
+    options.no_prefetch = config->zero.prefetch == 0;
+    options.prefetch = (int)config->zero.prefetch;
+    options.no_overlap = !config->zero.overlap;
+    options.whole_below = config->zero.persistence_threshold;
+    options.gradient_dtype = judo_dtype_of_choice(config->zero.gradient_dtype);
+    options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;
+    if (config->zero.group_size > 0) {
+        options.group_size = (int)config->zero.group_size;
+    } else if (config->zero.hybrid) {
+        options.group_size = JUDO_GROUP_OF_NODE;
+    }
+    if (config->zero.stage == 3 && config->zero.resident_weights == RESIDENT_YES) {
+        options.whole_weights = true;
+    } else if (config->zero.stage == 3 && config->zero.resident_weights == RESIDENT_AUTO) {
+        JUDO_TRY(whole_weights_fit(job, &options, &options.whole_weights));
+    }
+    JUDO_TRY(judo_agree(
+        job->comm,
+        judo_comm_set_bucket(job->comm, config->zero.bucket * (int64_t)sizeof(float))));
+    *out = options;
+    return JUDO_OK;
+}

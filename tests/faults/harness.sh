@@ -1,0 +1,109 @@
+# tests/faults/harness.sh: what the classes of the fault suite share; sourced by run, which sets here, root, bin and quick.
+# shellcheck source=launch/environment.sh
+source "$root/launch/environment.sh"
+unset OPENBLAS_CORETYPE
+export OMP_NUM_THREADS=1
+mpirun=${JUDO_MPIEXEC:-mpirun}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+began=$SECONDS
+: >"$work/rows"
+
+complain() {
+    failures=$((failures + 1))
+    broken=1
+    echo "FAILED $*"
+    tail -n 3 "$work/err" 2>/dev/null | sed 's/^/    /'
+}
+
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# inject RANK DO CALLS AT: the next run's fault, in a call of that rank on a path below .../checkpoints.
+fault=()
+inject() {
+    fault=(-x "LD_PRELOAD=$bin/judo_interpose.so" -x "JUDO_FAULT_RANK=$1" -x "JUDO_FAULT_DO=$2" -x "JUDO_FAULT_CALLS=$3"
+        -x "JUDO_FAULT_AT=$4" -x "JUDO_FAULT_PATH=${fault_path-/checkpoints}")
+}
+
+# launch RANKS PROGRAM ARGUMENTS..: to its end; sets code, ms, and leaves $work/out and $work/err. A fault is used once.
+launch() {
+    local ranks=$1 start
+    shift
+    start=$(milliseconds)
+    timeout 120 "$mpirun" -np "$ranks" "${fault[@]}" "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    ms=$(($(milliseconds) - start))
+    fault=()
+    [ $code != 124 ] || complain "it hung: $*"
+    ! pgrep -f "$work/run" >/dev/null || complain "a process was left behind by: $*"
+}
+
+train() { launch "$1" "$bin/faults_job" train "$work/run/checkpoints" "${@:2}"; }
+check() { "$bin/faults_job" check "${1:-$work/run/checkpoints}" >"$work/out" 2>"$work/err"; }
+fresh() { rm -rf "$work/run" && mkdir "$work/run"; }
+errors() { grep -c 'error: ' "$work/err"; }
+says() { grep -qE -- "$1" "$work/err"; }
+last_step() { grep -oE '^[0-9]+ ' "$1" | tail -n 1 | tr -d ' '; }
+
+# A model and data for the stage programs, made when a class first needs them; leaves the shell there.
+need_world() {
+    [ -d "$work/world" ] || "$root/tests/stages/world.sh" "$work/world" "$bin" >"$work/world.log" 2>&1 ||
+        complain "no world to train in: $(tail -n 1 "$work/world.log")"
+    cd "$work/world" || exit 2
+}
+
+# stage RANKS N SETTINGS..: a job of judo_stageN.
+stage() { launch "$1" "$bin/judo_stage$2" "stage$2.yaml" run.folder="$work/run" "${@:3}"; }
+
+# whole NAME RANKS SETTINGS..: the uninterrupted run whose lines all others must repeat.
+whole() {
+    local name=$1 ranks=$2
+    shift 2
+    fresh
+    train "$ranks" "$@"
+    [ $code = 0 ] || complain "the uninterrupted run ends with $code"
+    cp "$work/out" "$work/$name"
+}
+
+# unlike NAME: a line that the uninterrupted run does not have.
+unlike() { grep -vxFf "$work/$1" "$work/out" | head -n 1; }
+
+# resume "what" NAME RANKS SETTINGS..: what is left is a state of the uninterrupted run, and goes on to the same end. Sets lost to
+# the steps that were done twice; `done_before` is how far the broken run came.
+resume() {
+    local what=$1 name=$2 ranks=$3 from
+    shift 3
+    train "$ranks" "$@"
+    [ $code = 0 ] || complain "$what: the resumed run ends with $code"
+    [ -z "$(unlike "$name")" ] || complain "$what: other numbers after resuming: $(unlike "$name")"
+    [ "$(tail -n 1 "$work/out")" = "$(tail -n 1 "$work/$name")" ] || complain "$what: another state in the end"
+    from=$(grep -oE '^[0-9]+ ' "$work/out" | head -n 1)
+    [ -n "$from" ] || from=$((${done_before:-0} + 1))
+    lost=$((${done_before:-0} - from + 1))
+    [ $lost -ge 0 ] || lost=0
+}
+
+# good_state "what" NAME: without a launcher, what is left loads and is a state of the uninterrupted run, or there is none yet.
+good_state() {
+    check || { complain "$1: nothing loads"; return; }
+    grep -q '^state 0 ' "$work/out" || [ -z "$(unlike "$2")" ] || complain "$1: a state that never was: $(cat "$work/out")"
+    lost=$((${done_before:-0} - $(cut -d' ' -f2 "$work/out")))
+    [ $lost -ge 0 ] || lost=0
+}
+
+# row CLASS "injected" "happened" MILLISECONDS "lost"
+row() {
+    local verdict=kept
+    [ "$broken" = 0 ] || verdict=BROKEN
+    broken=0
+    printf '%s\t%s\t%s\t%d.%d\t%s\t%s\n' "$1" "$2" "$3" $(($4 / 1000)) $(($4 % 1000 / 100)) "$5" "$verdict" >>"$work/rows"
+}
+broken=0
+
+print_table() {
+    printf '\nClass\tInjected\tWhat happened\tSeconds\tLost\tPromise\n' | cat - "$work/rows" | column -t -s $'\t' 2>/dev/null ||
+        cat "$work/rows"
+    echo "$(wc -l <"$work/rows") faults in $((SECONDS - began)) s, $failures promises broken"
+    [ $failures = 0 ] || exit 1
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# slurm_test.sh: launch/slurm/judo.sbatch under a real Slurm of two nodes. A job that is signalled in the middle writes a
+# checkpoint, requeues itself, goes on and ends with the losses of an undisturbed one. 77: no Slurm here.
+# shellcheck source=tests/stages/jobs.sh
+source "$(dirname "$0")/../stages/jobs.sh"
+# shellcheck source=tests/hosts/hosts.sh
+source "$(dirname "$0")/hosts.sh"
+# shellcheck source=tests/hosts/slurm.sh
+source "$(dirname "$0")/slurm.sh"
+template=$(cd "$(dirname "$0")/../.." && pwd)/launch/slurm/judo.sbatch
+
+trap 'slurm_down "$work/slurm"; hosts_down; rm -rf "$work"' EXIT
+if ! command -v ip unshare slurmctld slurmd munged sbatch >/dev/null || ! hosts_up 2 2>"$work/reason"; then
+    echo "skipped: this needs network namespaces and Slurm (slurm-wlm, munge): $(cat "$work/reason" 2>/dev/null)"
+    exit 77
+fi
+slurm_up "$work/slurm" || { complain "Slurm did not start"; tail -n 20 "$work/slurm"/*.log; finish "slurm"; }
+
+# submit RUN: the job's number; the programs are on PATH as after `source launch/environment.sh`.
+submit() {
+    PATH=$JUDO_PROGRAMS:$PATH sbatch --parsable --nodes=2 --ntasks-per-node=2 --output="$work/$1.log" "$template" \
+        judo_stage2 stage2.yaml run.folder="$work/$1" run.save_every=0 train.max_steps=80 optimizer.schedule=constant
+}
+
+number=$(submit whole)
+state=$(slurm_wait "$number" 120)
+[ "$state" = COMPLETED ] || { complain "the undisturbed job: $state"; cat "$work/whole.log"; }
+
+number=$(submit disturbed)
+job=$$ # the batch job is no child: wait_for only looks whether this test lives
+wait_for disturbed 20
+scancel --signal=USR1 "$number"
+# Slurm holds a requeued job back for two minutes; a test need not.
+for ((i = 0; i < 300; i++)); do
+    grep -qs 'trained model' "$work/disturbed.log" && break
+    grep -qs 'resuming' "$work/disturbed.log" || scontrol update jobid="$number" StartTime=now 2>/dev/null
+    sleep 0.5
+done
+state=$(slurm_wait "$number" 30)
+[ "$state" = COMPLETED ] || { complain "the disturbed job: $state"; cat "$work/disturbed.log"; }
+grep -q 'checkpoint written, requeueing' "$work/disturbed.log" || { complain "it was not requeued"; cat "$work/disturbed.log"; }
+grep -q 'resuming' "$work/disturbed.log" || complain "it did not resume"
+compare whole disturbed 0 loss grad_norm
+finish "slurm"

@@ -1,0 +1,32 @@
+/* tests/parity/filter/pass.c: opening a model directory with samples. */
+#include "tests/parity/filter/pass.h"
+
+judo_status judo_parity_pass_open_in(const char *folder, const char *input, bool checkpoint,
+                                     judo_dtype dtype, judo_parity_pass *out)
+{
+    *out = (judo_parity_pass){0};
+    JUDO_TRY(judo_qwen_config_load(folder, &out->config));
+    JUDO_TRY(judo_parity_samples_open(input, &out->config, &out->samples));
+    JUDO_TRY(judo_parity_processor(&out->config, &out->processor));
+    JUDO_TRY(judo_batch_builder_create(&out->processor, &out->builder));
+    judo_model_options options = {
+        .checkpoint_activations = checkpoint,
+        .dtype = dtype,
+        .max_tokens = out->samples.num_tokens,
+        .max_patches = out->samples.num_patches,
+    };
+    return judo_model_create(&out->config, judo_ops_cpu(), &options, &out->model);
+}
+
+judo_status judo_parity_pass_open(const char *folder, const char *input, bool checkpoint,
+                                  judo_parity_pass *out)
+{
+    return judo_parity_pass_open_in(folder, input, checkpoint, JUDO_F32, out);
+}
+
+void judo_parity_pass_close(judo_parity_pass *pass)
+{
+    judo_model_destroy(&pass->model);
+    judo_batch_builder_destroy(&pass->builder);
+    judo_parity_samples_close(&pass->samples);
+}
