@@ -59,15 +59,26 @@ static void test_make_folder__refuses_to_pass_through_a_file(void **state)
     assert_int_equal(unlink(file), 0);
 }
 
-static void test_free_bytes__are_asked_of_a_path_that_is_there(void **state)
+static void test_free_bytes__of_a_path_to_come_are_its_file_systems(void **state)
 {
     (void)state;
     int64_t bytes = -1;
-    char absent[256];
-    path_in(absent, "absent");
+    char path[256];
     assert_int_equal(judo_file_free_bytes(folder, &bytes), JUDO_OK);
     assert_true(bytes >= 0);
-    assert_int_equal(judo_file_free_bytes(absent, &bytes), JUDO_ERROR_IO);
+    bytes = -1;
+    path_in(path, "absent/below");
+    assert_int_equal(judo_file_free_bytes(path, &bytes), JUDO_OK);
+    assert_true(bytes >= 0);
+    assert_int_equal(judo_file_free_bytes("absent", &bytes), JUDO_OK);
+    assert_int_equal(judo_file_free_bytes("/absent", &bytes), JUDO_OK);
+    /* Nothing can come below a file. */
+    path_in(path, "file");
+    assert_int_equal(judo_file_replace(path, "x", 1), JUDO_OK);
+    path_in(path, "file/below");
+    assert_int_equal(judo_file_free_bytes(path, &bytes), JUDO_ERROR_IO);
+    path_in(path, "file");
+    assert_int_equal(unlink(path), 0);
 }
 
 static void test_sync__of_no_file_is_an_error_with_its_name(void **state)
@@ -91,7 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_make_folder__makes_parents_and_accepts_what_is_there),
         cmocka_unit_test(test_make_folder__refuses_to_pass_through_a_file),
-        cmocka_unit_test(test_free_bytes__are_asked_of_a_path_that_is_there),
+        cmocka_unit_test(test_free_bytes__of_a_path_to_come_are_its_file_systems),
         cmocka_unit_test(test_sync__of_no_file_is_an_error_with_its_name),
         cmocka_unit_test(test_host_memory__is_not_more_than_the_machine_has),
     };
