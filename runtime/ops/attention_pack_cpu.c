@@ -2,7 +2,7 @@
  * products take them; see attention_cpu.h. */
 #include "runtime/ops/attention_cpu.h"
 #include "runtime/ops/cpu.h"
-#include "runtime/ops/vector_math.h"
+#include "runtime/ops/vector_transpose.h"
 
 enum { KEYS = JUDO_ATTENTION_KEYS };
 
@@ -19,35 +19,6 @@ JUDO_INLINE judo_vector load_terms(const void *row, int d, int dim, judo_dtype d
     return judo_vector_load(judo_cpu_at(row, dtype, d), judo_attention_terms(dtype, left));
 }
 
-/* Swaps bit `SHIFT` of row and column numbers of a 16 x 16 block held in registers. */
-#define EXCHANGE(SHIFT, LOW, HIGH)                                                             \
-    for (int i = 0; i < JUDO_LANES; i++) {                                                     \
-        if (!(i & (SHIFT))) {                                                                  \
-            judo_vector a = block[i];                                                          \
-            judo_vector b = block[i + (SHIFT)];                                                \
-            block[i] = __builtin_shufflevector(a, b, LOW);                                     \
-            block[i + (SHIFT)] = __builtin_shufflevector(a, b, HIGH);                          \
-        }                                                                                      \
-    }
-#define LOW1  0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
-#define HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
-#define LOW2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define LOW4  0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-#define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
-
-JUDO_INLINE void exchange(judo_vector block[JUDO_LANES]){
-#pragma GCC unroll 16
-    EXCHANGE(1, LOW1, HIGH1)
-#pragma GCC unroll 16
-        EXCHANGE(2, LOW2, HIGH2)
-#pragma GCC unroll 16
-            EXCHANGE(4, LOW4, HIGH4)
-#pragma GCC unroll 16
-                EXCHANGE(8, LOW8, HIGH8)}
-
 /* 16 terms of 16 rows, both there: everything stays in registers. */
 JUDO_INLINE void transpose_whole(float *out, const void *rows, int64_t stride, judo_dtype dtype)
 {
@@ -56,7 +27,7 @@ JUDO_INLINE void transpose_whole(float *out, const void *rows, int64_t stride, j
     for (int i = 0; i < JUDO_LANES; i++) {
         block[i] = judo_vector_load(judo_cpu_at(rows, dtype, i * stride), JUDO_LANES);
     }
-    exchange(block);
+    judo_vector_transpose(block);
 #pragma GCC unroll 16
     for (int i = 0; i < JUDO_LANES; i++) {
         judo_vector_store(out + (int64_t)i * KEYS, block[i], JUDO_LANES);
@@ -73,7 +44,7 @@ JUDO_INLINE void transpose_part(float *out, const void *rows, int d, int dim, in
         block[i] = i < count ? load_terms(judo_cpu_at(rows, dtype, i * stride), d, dim, dtype)
                              : judo_vector_all(0.0f);
     }
-    exchange(block);
+    judo_vector_transpose(block);
     for (int i = 0; i < JUDO_LANES && i < terms; i++) {
         judo_vector_store(out + (int64_t)i * KEYS, block[i], JUDO_LANES);
     }

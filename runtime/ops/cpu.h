@@ -66,6 +66,9 @@ typedef struct judo_cpu_product {
 judo_status judo_cpu_matmul(const judo_cpu_product *product) JUDO_MUST_CHECK;
 /* One call of oneDNN, all sizes above 0; BF16 only where judo_cpu_multiplies_bf16. */
 judo_status judo_cpu_multiply(const judo_cpu_product *product) JUDO_MUST_CHECK;
+/* The same for a few rows and a large matrix, with the bits of judo_cpu_multiply; `done` says
+ * whether the product is one of those (thin_product_cpu.c). */
+judo_status judo_cpu_thin_product(const judo_cpu_product *product, bool *done) JUDO_MUST_CHECK;
 /* Whether oneDNN has a fast product of bf16 matrices on this machine (DNNL_MAX_CPU_ISA can
  * take it away). */
 bool judo_cpu_multiplies_bf16(void);

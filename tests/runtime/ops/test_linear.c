@@ -124,8 +124,9 @@ static void check_rows(int64_t n, int64_t k, int threads)
 static void test_rows__do_not_depend_on_their_number(void **state)
 {
     (void)state;
-    const int64_t shapes[][2] = {{256, 256},  {704, 256}, {256, 704}, {64, 48},  {77, 33},
-                                 {1100, 256}, {128, 896}, {896, 128}, {3, 1200}, {2000, 17}};
+    const int64_t shapes[][2] = {{256, 256},  {704, 256},  {256, 704}, {64, 48},  {77, 33},
+                                 {1100, 256}, {128, 896},  {896, 128}, {3, 1200}, {2000, 17},
+                                 {512, 1088}, {1040, 544}, {1312, 416}};
     int before = judo_ops_cpu_threads();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (int threads = 1; threads <= 4; threads++) {
