@@ -19,9 +19,10 @@ judo_status judo_image_create(int32_t width, int32_t height, int32_t channels,
 void judo_image_free(judo_image *image);
 
 /* Decodes a PNG or JPEG file (told apart by content), converting to RGB as Pillow's
- * convert("RGB") does, or to grey as convert("L") does when `channels` is 1. Limits: 65,500
- * pixels a side, 200 megapixels. Truncated or corrupt files are JUDO_ERROR_FORMAT naming file
- * and cause. */
+ * convert("RGB") does, or to grey as convert("L") does when `channels` is 1: an EXIF
+ * orientation is not applied, transparency is dropped, 16-bit grey is cut at 255. Limits:
+ * 65,500 pixels a side, 200 megapixels. Truncated or corrupt files are JUDO_ERROR_FORMAT naming
+ * file and cause. */
 judo_status judo_image_read(const char *path, int32_t channels,
                             judo_image *out) JUDO_MUST_CHECK;
 /* The same from memory; `source` names it in errors. */

@@ -7,21 +7,24 @@
 
 typedef enum kind { END, LETTER, NUMBER, NEWLINE, SPACE, OTHER } kind;
 
+/* Below U+0080. */
+static inline kind ascii_kind(unsigned char byte)
+{
+    unsigned char letter = byte | 0x20;
+    if (letter >= 'a' && letter <= 'z') {
+        return LETTER;
+    }
+    if (byte >= '0' && byte <= '9') {
+        return NUMBER;
+    }
+    if (byte == '\r' || byte == '\n') {
+        return NEWLINE;
+    }
+    return byte == ' ' || (byte >= '\t' && byte <= '\r') ? SPACE : OTHER;
+}
+
 static kind kind_of(int32_t point)
 {
-    if (point < 0x80) {
-        int32_t letter = point | 0x20;
-        if (letter >= 'a' && letter <= 'z') {
-            return LETTER;
-        }
-        if (point >= '0' && point <= '9') {
-            return NUMBER;
-        }
-        if (point == '\r' || point == '\n') {
-            return NEWLINE;
-        }
-        return judo_unicode_is_space(point) ? SPACE : OTHER;
-    }
     if (judo_unicode_is_letter(point)) {
         return LETTER;
     }
@@ -32,8 +35,12 @@ static kind kind_of(int32_t point)
 }
 
 /* The kind of the character at `at`, and where it ends. */
-static kind look(const char *text, size_t length, size_t at, size_t *end)
+static inline kind look(const char *text, size_t length, size_t at, size_t *end)
 {
+    if (at < length && (unsigned char)text[at] < 0x80) {
+        *end = at + 1;
+        return ascii_kind((unsigned char)text[at]);
+    }
     int32_t point = 0;
     size_t used = judo_utf8_next(text + at, length - at, &point);
     *end = at + used;

@@ -13,6 +13,7 @@
 
 #include "parallel/agree.h"
 #include "parallel/checkpoint_files.h"
+#include "runtime/file.h"
 #include "runtime/host_memory.h"
 #include "runtime/log.h"
 
@@ -133,7 +134,7 @@ static judo_status give_up(judo_checkpoint_writer *self, judo_status cause)
         JUDO_WARNING("could not clean up checkpoints: %s", judo_error_message());
     }
     end_save(self);
-    if (!self->options.tolerant || self->comm->broken) {
+    if (!self->options.tolerant || judo_comm_is_broken(self->comm)) {
         return judo_error_set(cause, message);
     }
     if (self->comm->rank == 0) {
@@ -190,7 +191,7 @@ static judo_status check_progress(judo_checkpoint_writer *self, int64_t progress
     if (now - self->moved <= self->comm->deadline_seconds) {
         return JUDO_OK;
     }
-    self->comm->broken = true; /* threads that cannot be ended are left behind */
+    judo_comm_break(self->comm); /* threads that cannot be ended are left behind */
     return JUDO_FAIL(JUDO_ERROR_TIMEOUT,
                      "%s: %s: %lld ranks wrote nothing for %g s: the file system does not "
                      "answer",
@@ -301,6 +302,20 @@ static judo_status choose_background(judo_checkpoint_writer *self)
     return JUDO_OK;
 }
 
+/* A word in time: the first save may be hours away. Collective. */
+static judo_status look_at_disk(judo_checkpoint_writer *self)
+{
+    int64_t needed = judo_shard_file_most_bytes(&self->snapshot);
+    int64_t available;
+    JUDO_TRY(judo_comm_sum_i64(self->comm, &needed, 1));
+    if (self->comm->rank == 0 && judo_file_free_bytes(self->folder, &available) == JUDO_OK &&
+        available < needed) {
+        JUDO_WARNING("%s: a checkpoint needs %lld bytes, the file system has %lld free now",
+                     self->folder, (long long)needed, (long long)available);
+    }
+    return JUDO_OK;
+}
+
 static judo_status take_memory(judo_checkpoint_writer *self, const char *folder)
 {
     self->folder = strdup(folder);
@@ -313,6 +328,7 @@ static judo_status take_memory(judo_checkpoint_writer *self, const char *folder)
 static judo_status open_writer(judo_checkpoint_writer *self, const char *folder)
 {
     JUDO_TRY(judo_agree(self->comm, take_memory(self, folder)));
+    JUDO_TRY(look_at_disk(self));
     JUDO_TRY(choose_background(self));
     judo_status status = JUDO_OK;
     if (self->options.background) {
@@ -365,7 +381,7 @@ void judo_checkpoint_writer_close(judo_checkpoint_writer **writer)
     if (self == NULL) {
         return;
     }
-    if (self->has_thread && self->comm->broken && !atomic_load(&self->done)) {
+    if (self->has_thread && judo_comm_is_broken(self->comm) && !atomic_load(&self->done)) {
         (void)pthread_detach(self->thread);
         return; /* it may still use all of this */
     }

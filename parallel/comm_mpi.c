@@ -174,6 +174,7 @@ static judo_status mpi_wait(judo_comm *comm, int request)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
     judo_mpi_request *slot = &self->requests[request];
+    JUDO_TRY(judo_mpi_reduce_advance(self)); /* the other ranks wait for it later */
     JUDO_TRY(judo_mpi_wait_parts(self, slot->sequence, slot->parts, slot->num_parts));
     close_request(self, slot);
     return JUDO_OK;

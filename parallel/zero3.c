@@ -49,6 +49,9 @@ judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
 {
     judo_zero3 *self = NULL;
     judo_status status = judo_agree(comm, create_shell(comm, layout, ops, options, &self));
+    if (self == NULL) {
+        return status;
+    }
     if (status == JUDO_OK) {
         status = judo_zero3_groups_open(self);
     }
@@ -56,10 +59,8 @@ judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
         status = judo_agree(comm, fill(self));
     }
     if (status != JUDO_OK) {
-        if (self != NULL) {
-            judo_zero3_groups_close(self);
-            free_all(self);
-        }
+        judo_zero3_groups_close(self);
+        free_all(self);
         return status;
     }
     *out = self;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,10 +124,33 @@ judo_status judo_file_sync(int descriptor, const char *path)
     return JUDO_OK;
 }
 
+/* Shortens `path` to its folder; false if that was the last one. */
+static bool go_up(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        bool is_end = strcmp(path, "/") == 0 || strcmp(path, ".") == 0;
+        path[0] = slash == NULL ? '.' : '/';
+        path[1] = '\0';
+        return !is_end;
+    }
+    *slash = '\0';
+    return true;
+}
+
 judo_status judo_file_free_bytes(const char *path, int64_t *out)
 {
     struct statvfs info;
-    if (statvfs(path, &info) != 0) {
+    char *folder = path[0] != '\0' ? strdup(path) : NULL;
+    if (folder == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "'%s': no memory for a file name", path);
+    }
+    int result;
+    do {
+        result = statvfs(folder, &info);
+    } while (result != 0 && errno == ENOENT && go_up(folder));
+    free(folder);
+    if (result != 0) {
         return fail_system(path, "ask for its free space");
     }
     uint64_t block = info.f_frsize > 0 ? info.f_frsize : 1;

@@ -34,7 +34,8 @@ judo_status judo_file_temporary(const char *path, char **out) JUDO_MUST_CHECK;
 /* fsync. `path` only names the file in errors. */
 judo_status judo_file_sync(int descriptor, const char *path) JUDO_MUST_CHECK;
 
-/* Bytes that this user may still write to the file system of `path`. */
+/* Bytes that this user may still write to the file system where `path` lies or, if it is not
+ * there yet, would lie. */
 judo_status judo_file_free_bytes(const char *path, int64_t *out) JUDO_MUST_CHECK;
 
 /* Creates a folder and its missing parents. */

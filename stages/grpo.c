@@ -183,6 +183,7 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     }
     JUDO_TRY(judo_agree(job->comm, judo_policy_pass_pack(self->pass, &self->rollout)));
     if (self->reference) {
+        judo_phases_enter(&job->phases, step, JUDO_PHASE_REFERENCE);
         JUDO_TRY(judo_policy_pass_reference(self->pass, judo_zero3_params(self->reference)));
     }
     return JUDO_OK;

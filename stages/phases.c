@@ -10,8 +10,12 @@
 #include "runtime/log.h"
 #include "runtime/timeline.h"
 
-static const char *const names[JUDO_NUM_PHASES] = {"data", "rollout", "forward and backward",
-                                                   "optimizer", "metrics and checkpoints"};
+static const char *const names[JUDO_NUM_PHASES] = {"data",
+                                                   "rollout",
+                                                   "reference model",
+                                                   "forward and backward",
+                                                   "optimizer",
+                                                   "metrics and checkpoints"};
 
 void judo_phases_begin(judo_phases *phases, judo_comm *comm)
 {
@@ -94,32 +98,39 @@ judo_straggler judo_straggler_find(const double *work, int num_ranks)
     return result;
 }
 
-judo_status judo_phases_report(judo_phases *phases, judo_metrics *metrics)
+static void put_straggler(const judo_phases *phases, judo_straggler slowest,
+                          judo_metrics *metrics)
 {
     static const double factor_worth_a_line = 1.5;
     static const double seconds_worth_a_line = 0.2;
+    judo_metrics_put(metrics, "straggler/rank", slowest.rank);
+    judo_metrics_put(metrics, "straggler/factor", slowest.factor);
+    if (slowest.factor >= factor_worth_a_line && slowest.excess >= seconds_worth_a_line &&
+        judo_log_is_chief()) {
+        JUDO_WARNING("step %lld: rank %d is slow: %.2g times the others' work since the last "
+                     "report, %.1f s more, most of it in %s",
+                     (long long)phases->step, slowest.rank, slowest.factor, slowest.excess,
+                     names[slowest.phase]);
+    }
+}
+
+judo_status judo_phases_report(judo_phases *phases, judo_metrics *metrics)
+{
     int size = phases->comm->size;
     if (size < 2) {
         return JUDO_OK;
     }
     judo_phases_enter(phases, phases->step, phases->current);
     double *all = malloc((size_t)size * sizeof phases->work);
-    JUDO_TRY(judo_agree(phases->comm,
-                        all ? JUDO_OK
-                            : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %d ranks", size)));
-    judo_status status =
-        judo_comm_all_gather(phases->comm, phases->work, (int64_t)sizeof phases->work, all);
+    judo_status status = judo_agree(
+        phases->comm,
+        all ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %d ranks", size));
+    if (status == JUDO_OK) {
+        status =
+            judo_comm_all_gather(phases->comm, phases->work, (int64_t)sizeof phases->work, all);
+    }
     if (status == JUDO_OK && all != NULL) {
-        judo_straggler slowest = judo_straggler_find(all, size);
-        judo_metrics_put(metrics, "straggler/rank", slowest.rank);
-        judo_metrics_put(metrics, "straggler/factor", slowest.factor);
-        if (slowest.factor >= factor_worth_a_line && slowest.excess >= seconds_worth_a_line &&
-            judo_log_is_chief()) {
-            JUDO_WARNING("step %lld: rank %d is slow: %.2g times the others' work since the "
-                         "last report, %.1f s more, most of it in %s",
-                         (long long)phases->step, slowest.rank, slowest.factor, slowest.excess,
-                         names[slowest.phase]);
-        }
+        put_straggler(phases, judo_straggler_find(all, size), metrics);
     }
     memset(phases->work, 0, sizeof phases->work);
     free(all);

@@ -9,6 +9,7 @@
 typedef enum judo_phase {
     JUDO_PHASE_DATA,
     JUDO_PHASE_ROLLOUT,
+    JUDO_PHASE_REFERENCE,
     JUDO_PHASE_MODEL,
     JUDO_PHASE_OPTIMIZER,
     JUDO_PHASE_OTHER, /* metrics, checkpoints */

@@ -105,6 +105,10 @@ JUDO_INLINE judo_vector judo_vector_select(judo_vector_bits condition, judo_vect
 
 /* --- bf16: the upper half of an fp32 --- */
 
+#if defined(__AVX512BF16__) && defined(__AVX512DQ__)
+#define JUDO_VECTOR_HAS_BF16
+#endif
+
 JUDO_INLINE judo_vector judo_vector_widen(judo_vector_halves halves)
 {
 #ifdef __AVX512F__
@@ -134,37 +138,33 @@ JUDO_INLINE judo_vector judo_vector_load_bf16(const uint16_t *x, int64_t count)
 #endif
 }
 
-/* Words whose upper halves are v in bf16, to nearest even; a NaN stays one. Not the machine's
- * own conversion, which takes subnormal numbers for 0. */
-JUDO_INLINE judo_vector_words judo_vector_bf16_words(judo_vector v)
+/* v in bf16, to nearest even; a NaN stays one. The machine's own conversion takes subnormal
+ * numbers for 0: vectors that hold one go without it. */
+JUDO_INLINE judo_vector_halves judo_vector_narrow(judo_vector v)
 {
+#ifdef JUDO_VECTOR_HAS_BF16
+    const int subnormal = 0x20;
+    if (__builtin_expect(_mm512_fpclass_ps_mask((__m512)v, subnormal) == 0, 1)) {
+        return (judo_vector_halves)_mm512_cvtneps_pbh((__m512)v);
+    }
+#endif
     judo_vector_words words = (judo_vector_words)v;
     judo_vector_words rounded = words + 0x7fffu + ((words >> 16) & 1u);
-#ifdef __AVX512F__
-    __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
-    return (judo_vector_words)_mm512_mask_or_epi32((__m512i)rounded, nan, (__m512i)words,
-                                                   _mm512_set1_epi32(0x400000));
-#else
     judo_vector_words number = (judo_vector_words)(v == v);
-    return (rounded & number) | ((words | 0x400000u) & ~number);
-#endif
+    words = (rounded & number) | ((words | 0x400000u) & ~number);
+    return __builtin_convertvector(words >> 16, judo_vector_halves);
 }
 
 /* v rounded to bf16, as fp32. */
 JUDO_INLINE judo_vector judo_vector_round_bf16(judo_vector v)
 {
-    return (judo_vector)(judo_vector_bf16_words(v) & 0xffff0000u);
+    return judo_vector_widen(judo_vector_narrow(v));
 }
 
 /* Stores the first min(count, 16) lanes as bf16. */
 JUDO_INLINE void judo_vector_store_bf16(uint16_t *x, judo_vector v, int64_t count)
 {
-    judo_vector_words words = judo_vector_bf16_words(v) >> 16;
-#ifdef __AVX512F__
-    judo_vector_halves halves = (judo_vector_halves)_mm512_cvtepi32_epi16((__m512i)words);
-#else
-    judo_vector_halves halves = __builtin_convertvector(words, judo_vector_halves);
-#endif
+    judo_vector_halves halves = judo_vector_narrow(v);
     if (count >= JUDO_LANES) {
         memcpy(x, &halves, sizeof halves);
         return;
@@ -179,14 +179,14 @@ JUDO_INLINE void judo_vector_store_bf16(uint16_t *x, judo_vector v, int64_t coun
 #endif
 }
 
-/* Halves that are v in bf16 as the machine rounds it: a subnormal number may become 0. For
- * terms of sums, which take them for 0 too. */
+/* v in bf16 as the machine does it, for terms of sums, which take subnormal numbers for 0 too.
+ */
 JUDO_INLINE judo_vector_halves judo_vector_terms(judo_vector v)
 {
-#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+#ifdef JUDO_VECTOR_HAS_BF16
     return (judo_vector_halves)_mm512_cvtneps_pbh((__m512)v);
 #else
-    return __builtin_convertvector(judo_vector_bf16_words(v) >> 16, judo_vector_halves);
+    return judo_vector_narrow(v);
 #endif
 }
 
@@ -203,7 +203,7 @@ JUDO_INLINE judo_vector judo_vector_pairs(judo_vector first, judo_vector second)
  * machine's choice. */
 JUDO_INLINE judo_vector judo_vector_dot_pairs(judo_vector a, judo_vector b, judo_vector sum)
 {
-#ifdef __AVX512BF16__
+#ifdef JUDO_VECTOR_HAS_BF16
     return (judo_vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
 #else
     judo_vector_words x = (judo_vector_words)a;

@@ -1,6 +1,8 @@
-/* tests/bench/memory_bench.c: planned and measured bytes per rank of sharded training. Run by
- * tests/bench/memory.sh on 1, 2 and 4 ranks; prints one row. */
+/* tests/bench/memory_bench.c STAGE f32|bf16: planned and measured bytes per rank of sharded
+ * training. Run by tests/bench/memory.sh on 1, 2 and 4 ranks; prints one row. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "parallel/process.h"
 #include "parallel/zero3.h"
@@ -25,6 +27,12 @@ static judo_param_layout make_layout(void)
         .num_units = NUM_UNITS, .units = units, .num_params = NUM_UNITS, .params = params};
 }
 
+static float weight_at(const judo_tensor *weights, int64_t i)
+{
+    return weights->dtype == JUDO_BF16 ? judo_bf16_to_f32(((const uint16_t *)weights->data)[i])
+                                       : ((const float *)weights->data)[i];
+}
+
 static judo_status visit(judo_params *weights, int unit, int next, bool backward)
 {
     judo_tensor tensor;
@@ -33,7 +41,7 @@ static judo_status visit(judo_params *weights, int unit, int next, bool backward
     if (backward) {
         JUDO_TRY(weights->ops->gradient_begin(weights, unit, &gradient));
         for (int64_t i = 0; i < gradient.dims[0]; i++) {
-            ((float *)gradient.data)[i] += 1e-3f + 0.1f * ((const float *)tensor.data)[i];
+            ((float *)gradient.data)[i] += 1e-3f + 0.1f * weight_at(&tensor, i);
         }
         JUDO_TRY(weights->ops->gradient_end(weights, unit));
     }
@@ -64,18 +72,19 @@ static void print_row(const judo_comm *comm, const judo_zero3_bytes *b, int64_t 
 {
     const double mb = 1e-6;
     (void)printf("%5d %8.1f %9.1f %8.1f %9.1f %9.1f %8.1f %8.1f %9.1f\n", comm->size,
-                 mb * (double)b->weights, mb * (double)b->gradients, mb * (double)b->moments,
-                 mb * (double)b->gathered, mb * (double)b->gradient_buffer,
-                 mb * (double)comm->scratch_bytes,
+                 mb * (double)(b->weights + b->compute), mb * (double)b->gradients,
+                 mb * (double)b->moments, mb * (double)b->gathered,
+                 mb * (double)b->gradient_buffer, mb * (double)comm->scratch_bytes,
                  mb * (double)(b->total + comm->scratch_bytes), mb * (double)measured);
 }
 
-static judo_status run(judo_comm *comm)
+static judo_status run(judo_comm *comm, int stage, judo_dtype dtype)
 {
     judo_param_layout layout = make_layout();
-    judo_zero3_options options = {0};
+    judo_zero3_options options = judo_zero3_stage(stage);
     judo_zero3 *zero3 = NULL;
     judo_zero3_bytes plan;
+    options.compute_dtype = dtype;
     JUDO_TRY(judo_zero3_plan(&layout, comm->size, &options, &plan));
     JUDO_TRY(judo_comm_barrier(comm));
     reset_peak();
@@ -96,13 +105,15 @@ static judo_status run(judo_comm *comm)
     return status;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     judo_process process;
+    int stage = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 3;
+    bool is_bf16 = argc > 2 && strcmp(argv[2], "bf16") == 0;
     judo_status status = judo_process_begin(&process, JUDO_LOG_INFO);
     if (status == JUDO_OK) {
         judo_ops_cpu_set_threads(process.topology.threads);
-        status = run(process.comm);
+        status = run(process.comm, stage, is_bf16 ? JUDO_BF16 : JUDO_F32);
     }
     return judo_process_end(&process, status);
 }

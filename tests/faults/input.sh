@@ -1,6 +1,7 @@
 # tests/faults/input.sh: class 14: files that are wrong. The scripts of tests/launch, on their own fixtures.
-for name in bad_input bad_input_mpi; do
-    [ $quick = 0 ] || [ $name = bad_input_mpi ] || continue
+scripts=(bad_input bad_input_mpi)
+[ $quick = 0 ] || scripts=() # they are tests by themselves
+for name in "${scripts[@]}"; do
     start=$(milliseconds)
     (cd "$root" && bash "tests/launch/test_$name.sh" "$bin" "$work/$name" "$mpirun" 2 60) >"$work/out" 2>&1 </dev/null ||
         complain "$name: $(grep FAILED "$work/out" | head -n 1)"

@@ -33,6 +33,7 @@ row 1 "bad input on rank 1 only" "one line that names it, code 13" "$spent" "$lo
 launch 4 "$bin/faults_job" agree
 [ $code = 12 ] && [ "$(errors)" = 1 ] && says 'rank 3: no such picture' || complain "agree: one line that names the rank"
 row 1 "rank 3 of 4 fails, agreed" "one line that names it, code 12" "$ms" nothing
+[ $quick = 1 ] && return
 launch 4 "$bin/faults_job" alone
 [ $code = 12 ] && says 'error: this rank met a bad file' || complain "alone: its own message"
 row 1 "rank 3 of 4 fails before a collective" "its line, the job taken down" "$ms" nothing

@@ -44,7 +44,17 @@ hosts_down() {
 }
 
 host_cut() { ip link set "ve$hosts_tag$1" down; }  # host_cut N: unplugs its cable
-host_join() { ip link set "ve$hosts_tag$1" up; }   # host_join N: plugs it in again
+
+# host_join N: plugs it in again, and waits until this side is reachable: a refused connection has arrived.
+host_join() {
+    local i
+    ip link set "ve$hosts_tag$1" up
+    for ((i = 0; i < 100; i++)); do
+        ip netns exec "$(host_name "$1")" timeout 1 bash -c "exec 3<>/dev/tcp/$hosts_net.254/9" 2>&1 | grep -q refused && return
+        sleep 0.1
+    done
+}
+
 host_limit() { ip netns exec "$(host_name "$1")" tc qdisc replace dev eth0 root tbf rate "$2" burst 256kb latency 200ms; } # N RATE
 
 # hosts_mpirun RANKS-A-HOST COMMAND ..: mpirun over all hosts, started by the agent beside this file instead of ssh.

@@ -48,14 +48,19 @@ typedef struct trainer {
     judo_zero3 *zero3;
 } trainer;
 
-static void open_trainer(trainer *t, judo_comm *comm)
+static void open_sharded(trainer *t, judo_comm *comm, const judo_zero3_options *options)
 {
-    judo_zero3_options options = {0};
     t->comm = comm;
     assert_ok(toy_layout_create(4, &t->layout));
-    assert_ok(judo_zero3_create(comm, &t->layout, judo_ops_cpu(), &options, &t->zero3));
+    assert_ok(judo_zero3_create(comm, &t->layout, judo_ops_cpu(), options, &t->zero3));
     judo_weight_source source = toy_source(&t->layout);
     assert_ok(judo_zero3_load(t->zero3, &source));
+}
+
+static void open_trainer(trainer *t, judo_comm *comm)
+{
+    const judo_zero3_options options = {0};
+    open_sharded(t, comm, &options);
 }
 
 static void close_trainer(trainer *t)
@@ -188,6 +193,54 @@ static void test_checkpoint__resumes_on_any_other_number_of_ranks(void **state)
     }
     close_trainer(&t);
     remove_folder(folder);
+}
+
+/* Saves from one sharding, resumes under it to the bit, and has the same state under stage 3.
+ */
+static void check_sharding(const judo_zero3_options *options)
+{
+    char folder[128];
+    trainer straight;
+    trainer resumed;
+    trainer other;
+    judo_checkpoint_info info;
+    make_folder(folder);
+    open_sharded(&straight, process.comm, options);
+    train(&straight, 1, 3);
+    assert_ok(judo_checkpoint_save(process.comm, straight.zero3, folder, 3, "{}"));
+    int64_t expected = fingerprint(&straight);
+    open_sharded(&resumed, process.comm, options);
+    train(&resumed, 7, 8); /* so that stale copies are there */
+    assert_ok(judo_checkpoint_load(process.comm, resumed.zero3, folder, false, &info));
+    judo_checkpoint_info_free(&info);
+    assert_int_equal(fingerprint(&resumed), expected);
+    double expected_loss = train(&straight, 4, 5);
+    double loss = train(&resumed, 4, 5);
+    assert_memory_equal(&loss, &expected_loss, sizeof loss);
+    assert_int_equal(fingerprint(&resumed), fingerprint(&straight));
+    open_trainer(&other, process.comm);
+    assert_ok(judo_checkpoint_load(process.comm, other.zero3, folder, false, &info));
+    judo_checkpoint_info_free(&info);
+    assert_int_equal(fingerprint(&other), expected);
+    close_trainer(&straight);
+    close_trainer(&resumed);
+    close_trainer(&other);
+    remove_folder(folder);
+}
+
+static void test_checkpoint__is_the_same_under_any_sharding(void **state)
+{
+    (void)state;
+    for (int stage = 0; stage <= 3; stage++) {
+        judo_zero3_options options = judo_zero3_stage(stage);
+        check_sharding(&options);
+        options.compute_dtype = JUDO_BF16;
+        check_sharding(&options);
+    }
+    if (process.comm->size % 2 == 0) {
+        const judo_zero3_options hybrid = {.group_size = 2};
+        check_sharding(&hybrid);
+    }
 }
 
 static void shard_path(char out[256], const char *folder, int rank)
@@ -523,6 +576,7 @@ static void test_checkpoint__a_save_that_fails_leaves_the_old_one(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_checkpoint__resumes_to_the_bit_on_as_many_ranks),
     cmocka_unit_test(test_checkpoint__resumes_on_any_other_number_of_ranks),
+    cmocka_unit_test(test_checkpoint__is_the_same_under_any_sharding),
     cmocka_unit_test(test_checkpoint__names_what_is_damaged_and_falls_back),
     cmocka_unit_test(test_checkpoint__refuses_another_model),
     cmocka_unit_test(test_checkpoint__keeps_the_newest_and_replaces_a_repeated_step),

@@ -74,10 +74,14 @@ class Context:
             raise RuntimeError(f"{program} {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
+    def answers(self, program, *arguments, text=None):
+        """The JSON lines that a program prints."""
+        return [json.loads(line) for line in self.run(program, *arguments, text=text).split("\n") if line]
+
     def filter(self, program, *arguments, requests):
         """Sends requests as JSON lines through a filter; gives its answers."""
         lines = "".join(json.dumps(request) + "\n" for request in requests)
-        answers = [json.loads(line) for line in self.run(program, *arguments, text=lines).split("\n") if line]
+        answers = self.answers(program, *arguments, text=lines)
         if len(answers) != len(requests):
             raise RuntimeError(f"{program} answered {len(answers)} of {len(requests)} requests")
         return answers

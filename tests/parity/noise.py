@@ -6,7 +6,7 @@ round in different orders. Such a model can show nothing and another is drawn.
 """
 import torch
 
-SHARE = 0.1  # of the bar that the reference's own distance may take
+SHARE = 0.25  # of the bar that the reference's own distance may take
 
 
 def relative(found, wanted):

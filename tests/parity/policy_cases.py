@@ -81,7 +81,8 @@ def score(case):
 def reference(case, trainer, inputs, logprobs=None):
     """TRL's answer in the form of judo's, at judo's log-probabilities (flat) or else its own."""
     rows = kept(case)
-    given = None if logprobs is None else ragged(logprobs, case["lengths"], rows)
+    # judo prints a float's shortest text; the float itself is what its loss saw.
+    given = None if logprobs is None else ragged(map(single, logprobs), case["lengths"], rows)
     found = trl_grpo.loss(trainer, inputs, case["logits"], case["targets"], case["temperature"], case["old"], case["ref"], given)
     shares = {name: found.metrics[f"clip_ratio/{name}"] for name in ("low_mean", "high_mean", "low_min", "high_max")}
     return {"loss": found.loss, "kl": found.metrics.get("kl", 0.0), "entropy": found.metrics["entropy"], **shares,

@@ -60,6 +60,21 @@ static void test_log__levels_and_ranks_decide(void **state)
                         "[rank 1] debug: d1\n[rank 1] warning: w3\n[rank 1] error: e4\n");
 }
 
+static void test_log__names_its_own_rank_once(void **state)
+{
+    (void)state;
+    begin_capture();
+    judo_log_setup(2, 4, JUDO_LOG_INFO);
+    JUDO_WARNING("rank 2: a bad file");
+    JUDO_WARNING("rank 2 of 4: a late rank");
+    JUDO_WARNING("rank 3: another's file");
+    JUDO_WARNING("rank 2 is slow");
+    assert_string_equal(end_capture(), "[rank 2] warning: a bad file\n"
+                                       "[rank 2] warning: a late rank\n"
+                                       "[rank 2] warning: rank 3: another's file\n"
+                                       "[rank 2] warning: rank 2 is slow\n");
+}
+
 static void test_log__a_long_line_is_cut_not_overrun(void **state)
 {
     (void)state;
@@ -124,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__levels_and_ranks_decide),
+        cmocka_unit_test(test_log__names_its_own_rank_once),
         cmocka_unit_test(test_log__a_long_line_is_cut_not_overrun),
         cmocka_unit_test(test_progress__short_work_is_silent),
         cmocka_unit_test(test_progress__long_work_prints_plain_lines),

@@ -15,7 +15,7 @@ static void test_straggler__is_the_rank_with_most_work(void **state)
 {
     (void)state;
     double work[4][JUDO_NUM_PHASES] = {
-        {1, 0, 5, 1, 0}, {1, 0, 5, 1, 0}, {1, 0, 12, 1, 0}, {3, 0, 4, 1, 0}};
+        {1, 0, 0, 5, 1, 0}, {1, 0, 0, 5, 1, 0}, {1, 0, 0, 12, 1, 0}, {3, 0, 0, 4, 1, 0}};
     judo_straggler slowest = judo_straggler_find(&work[0][0], 4);
     assert_int_equal(slowest.rank, 2);
     assert_int_equal(slowest.phase, JUDO_PHASE_MODEL);
@@ -26,7 +26,7 @@ static void test_straggler__is_the_rank_with_most_work(void **state)
 static void test_straggler__of_two_ranks_is_compared_with_the_other(void **state)
 {
     (void)state;
-    double work[2][JUDO_NUM_PHASES] = {{4, 0, 5, 1, 0}, {1, 0, 3, 1, 0}};
+    double work[2][JUDO_NUM_PHASES] = {{4, 0, 0, 5, 1, 0}, {1, 0, 0, 3, 1, 0}};
     judo_straggler slowest = judo_straggler_find(&work[0][0], 2);
     assert_int_equal(slowest.rank, 0);
     assert_int_equal(slowest.phase, JUDO_PHASE_DATA);
@@ -65,7 +65,7 @@ static void test_phases__do_not_count_what_others_are_waited_for(void **state)
     judo_phases_enter(&phases, 0, JUDO_PHASE_OTHER);
     double passed = judo_clock() - began;
     assert_true(passed >= 0.05);
-    assert_true(phases.work[JUDO_PHASE_MODEL] <= passed - 0.05 + 1e-3);
+    assert_true(phases.work[JUDO_PHASE_MODEL] <= passed - 0.05);
     comm->ops = before;
     judo_comm_destroy(&comm);
 }

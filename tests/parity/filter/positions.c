@@ -151,23 +151,14 @@ static judo_status answer_patches(void *context, const judo_json *request, const
     return status;
 }
 
-static judo_status run_with(int argc, char **argv, judo_filter_answer answer)
-{
-    const char *input = NULL;
-    int count;
-    const judo_option options[] = {{"input", JUDO_OPTION_STRING, &input}};
-    JUDO_TRY(judo_options_parse(argc, argv, options, 1, 0, 0, NULL, &count));
-    return judo_filter_run(input, answer, NULL);
-}
-
 static judo_status run_tokens(int argc, char **argv)
 {
-    return run_with(argc, argv, answer_tokens);
+    return judo_parity_run(argc, argv, answer_tokens);
 }
 
 static judo_status run_patches(int argc, char **argv)
 {
-    return run_with(argc, argv, answer_patches);
+    return judo_parity_run(argc, argv, answer_patches);
 }
 
 const judo_tool judo_parity_token_positions = {

@@ -71,11 +71,7 @@ static judo_status answer_request(void *context, const judo_json *request, const
 
 static judo_status run(int argc, char **argv)
 {
-    const char *input = NULL;
-    int count;
-    const judo_option options[] = {{"input", JUDO_OPTION_STRING, &input}};
-    JUDO_TRY(judo_options_parse(argc, argv, options, 1, 0, 0, NULL, &count));
-    return judo_filter_run(input, answer_request, NULL);
+    return judo_parity_run(argc, argv, answer_request);
 }
 
 const judo_tool judo_parity_save = {

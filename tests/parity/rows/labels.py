@@ -6,6 +6,7 @@ from PIL import Image
 
 from frame import Case, row
 from random_text import draw_text
+from reference_cells import cells_text, stage1_cells
 from reference_files import qwen_folder, qwen_processor, qwen_tokenizer
 
 COUNT = 40  # samples of each stage in one dataset
@@ -84,6 +85,14 @@ def labels(context):
         done += 2 * COUNT
 
 
+def target_of(context, stage, line):
+    """What the reference code teaches for a line."""
+    if stage == 2:
+        return line["solution"]
+    cells = stage1_cells(Image.open(context.folder / line["mask_path"])) if line["mask_path"] else []
+    return f"<seg> {cells_text(cells) or 'None'} </seg>\n<think> {line['gt']} </think>"
+
+
 def compare(context, processor, answer, stage, line):
     turns = list(messages_of(processor.tokenizer.decode(answer["tokens"], skip_special_tokens=False)))
     names = [line["image_path"], line["normal_image_path"]] if stage == 1 else [line["image"]]
@@ -95,10 +104,8 @@ def compare(context, processor, answer, stage, line):
                 content = content.replace(f"Picture {number}: <|vision_start|>", "<|vision_start|>", 1)
             content = split_images(content)
         messages.append({"role": role, "content": content})
-    wanted = line["gt"] if stage == 1 else line["solution"]
     normal_form = processor.tokenizer.backend_tokenizer.normalizer.normalize_str
-    said = messages[-1]["content"]
-    as_said = said.endswith(f"</seg>\n<think> {normal_form(wanted)} </think>") if stage == 1 else said == normal_form(wanted)
+    as_said = messages[-1]["content"] == normal_form(target_of(context, stage, line))
     ids, expected = reference_labels(processor, messages, images, stage)
     found = [-100] * len(ids)
     for place, token, weight in answer["targets"]:
