@@ -32,8 +32,10 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
 }
 
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
-                                int32_t max_rows, judo_decoder *out)
+                                int32_t max_rows, int32_t num_steps, judo_decoder *out)
 {
+    enum { STEPS_WORTH_PACKING = 8 };
+
     judo_activation_arena count = {0};
     (void)take_buffers(&count, model, max_rows);
     judo_decoder decoder = {
@@ -43,8 +45,11 @@ judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", max_rows);
     }
     judo_status status = judo_arena_create(count.peak, &decoder.arena);
+    if (status == JUDO_OK && num_steps >= STEPS_WORTH_PACKING) {
+        status = judo_packed_weights_create(model, params, &decoder.packed);
+    }
     if (status != JUDO_OK) {
-        free(decoder.views);
+        judo_decoder_destroy(&decoder);
         return status;
     }
     *out = decoder;
@@ -54,13 +59,15 @@ judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_
 void judo_decoder_destroy(judo_decoder *decoder)
 {
     judo_arena_destroy(&decoder->arena);
+    judo_packed_weights_destroy(&decoder->packed);
     free(decoder->views);
     *decoder = (judo_decoder){0};
 }
 
 static judo_status acquire(judo_decoder *decoder, int unit, judo_unit_view *view)
 {
-    *view = (judo_unit_view){.layout = decoder->model->layout, .unit = unit};
+    *view = (judo_unit_view){
+        .layout = decoder->model->layout, .unit = unit, .packed = &decoder->packed};
     return decoder->params->ops->acquire(decoder->params, unit, -1, &view->weights);
 }
 

@@ -4,6 +4,7 @@
 
 #include "models/kv_cache.h"
 #include "models/block.h"
+#include "models/packed_weights.h"
 #include "models/qwen25vl.h"
 
 /* Room for `max_rows` rows. */
@@ -14,6 +15,7 @@ typedef struct judo_decoder {
     judo_activation_arena arena;
     int32_t max_rows;
     judo_decode_row *views; /* [max_rows] */
+    judo_packed_weights packed;
 } judo_decoder;
 
 /* A row of a step. */
@@ -25,8 +27,10 @@ typedef struct judo_decode_input {
     int32_t prompt_begin, prompt_end; /* its prompt in the cache */
 } judo_decode_input;
 
+/* `num_steps`: how many steps are likely; for a few it is not worth packing weights. */
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
-                                int32_t max_rows, judo_decoder *out) JUDO_MUST_CHECK;
+                                int32_t max_rows, int32_t num_steps,
+                                judo_decoder *out) JUDO_MUST_CHECK;
 void judo_decoder_destroy(judo_decoder *decoder);
 
 /* Runs the rows through all layers and stores their keys and values; logits[num_rows,

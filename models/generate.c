@@ -80,7 +80,8 @@ static judo_status allocate(generator *g, judo_params *params)
     JUDO_TRY(judo_kv_cache_create(config, g->prompts->num_tokens, g->num_rows,
                                   g->options->max_new_tokens, g->model->options.dtype,
                                   &g->cache));
-    JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, g->num_rows, &g->decoder));
+    JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, g->num_rows,
+                                 g->options->max_new_tokens, &g->decoder));
     g->inputs = calloc(rows, sizeof *g->inputs);
     g->logits = aligned_alloc(64, (rows * vocab * sizeof(float) + 63) / 64 * 64);
     g->hidden = calloc((size_t)g->prompts->num_spans * (size_t)config->text.hidden_size,

@@ -1,6 +1,8 @@
 /* models/layout.c: the list of units and parameters of Qwen2.5-VL. */
 #include "models/layout.h"
 
+#include "models/packed_weights.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,8 +166,12 @@ judo_qwen_units judo_qwen_units_of(const judo_qwen_config *config)
 
 judo_tensor judo_unit_weight(const judo_unit_view *view, int place)
 {
-    const judo_unit *unit = &view->layout->units[view->unit];
-    return judo_param_view(&view->layout->params[unit->first_param + place], &view->weights);
+    int param = view->layout->units[view->unit].first_param + place;
+    judo_tensor weight = judo_param_view(&view->layout->params[param], &view->weights);
+    if (view->packed && view->packed->memory && view->packed->offsets[param] >= 0) {
+        weight.packed = view->packed->memory + view->packed->offsets[param];
+    }
+    return weight;
 }
 
 judo_tensor judo_unit_gradient(const judo_unit_view *view, int place)

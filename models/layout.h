@@ -74,7 +74,8 @@ typedef struct judo_unit_view {
     const judo_param_layout *layout;
     int unit;
     judo_tensor weights;
-    judo_tensor gradient; /* data is NULL when none is wanted */
+    judo_tensor gradient;                     /* data is NULL when none is wanted */
+    const struct judo_packed_weights *packed; /* copies for decoding, or NULL */
 } judo_unit_view;
 
 /* The unit's parameter `place`. */

@@ -22,6 +22,7 @@ typedef struct judo_tensor {
     judo_dtype dtype;
     int num_dims;
     int64_t dims[JUDO_MAX_DIMS];
+    const void *packed; /* of a weight: its copy made by judo_ops.linear_pack, or NULL */
 } judo_tensor;
 
 /* Bytes of one element. */

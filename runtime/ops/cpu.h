@@ -66,9 +66,10 @@ typedef struct judo_cpu_product {
 judo_status judo_cpu_matmul(const judo_cpu_product *product) JUDO_MUST_CHECK;
 /* One call of oneDNN, all sizes above 0; BF16 only where judo_cpu_multiplies_bf16. */
 judo_status judo_cpu_multiply(const judo_cpu_product *product) JUDO_MUST_CHECK;
-/* The same for a few rows and a large matrix, with the bits of judo_cpu_multiply; `done` says
- * whether the product is one of those (thin_product_cpu.c). */
-judo_status judo_cpu_thin_product(const judo_cpu_product *product, bool *done) JUDO_MUST_CHECK;
+/* The same with b^T's packed copy beside b, and with the bits of judo_cpu_multiply; `done` says
+ * whether the product is one of those that can be had so (packed_product_cpu.c). */
+judo_status judo_cpu_packed_product(const judo_cpu_product *product, const void *packed,
+                                    bool *done) JUDO_MUST_CHECK;
 /* Whether oneDNN has a fast product of bf16 matrices on this machine (DNNL_MAX_CPU_ISA can
  * take it away). */
 bool judo_cpu_multiplies_bf16(void);
@@ -100,6 +101,8 @@ float judo_cpu_softmax_logprob(const judo_cpu_softmax *softmax, float logit, flo
 
 judo_status judo_cpu_linear_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                     const judo_tensor *bias);
+int64_t judo_cpu_linear_packed_bytes(const judo_tensor *w);
+judo_status judo_cpu_linear_pack(void *packed, const judo_tensor *w);
 judo_status judo_cpu_linear_backward(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,
                                      judo_tensor *dbias, const judo_tensor *dy,
                                      const judo_tensor *x, const judo_tensor *w);

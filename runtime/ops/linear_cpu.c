@@ -27,7 +27,11 @@ judo_status judo_cpu_linear_forward(judo_tensor *y, const judo_tensor *x, const 
                                 .dtype = x->dtype,
                                 .c_dtype = dtype,
                                 .transpose_b = true};
-    return judo_cpu_matmul(&product);
+    bool done = false;
+    if (w->packed) {
+        JUDO_TRY(judo_cpu_packed_product(&product, w->packed, &done));
+    }
+    return done ? JUDO_OK : judo_cpu_matmul(&product);
 }
 
 enum { STRIP_VECTORS = 8, STRIP = STRIP_VECTORS * JUDO_LANES };

@@ -13,6 +13,8 @@ judo_status judo_ops_check(const judo_ops *ops)
         bool filled;
     } slots[] = {
         SLOT(linear_forward),
+        SLOT(linear_packed_bytes),
+        SLOT(linear_pack),
         SLOT(linear_backward),
         SLOT(rmsnorm_forward),
         SLOT(rmsnorm_backward),

@@ -41,6 +41,11 @@ typedef struct judo_ops {
      * BF16: logits for `sample`. */
     judo_status (*linear_forward)(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                   const judo_tensor *bias);
+    /* A second copy of a matrix that many products of few rows use, in the order that this
+     * backend reads fastest: its bytes (0: this backend wants none of w), and writing it. A w
+     * whose `packed` points to it gives the same bits of y, faster. */
+    int64_t (*linear_packed_bytes)(const judo_tensor *w);
+    judo_status (*linear_pack)(void *packed, const judo_tensor *w);
     /* dx[M,K] = or += dy[M,N] w[N,K] ; dw[N,K] += dy^T x ; dbias[N] += column sums of dy. Each
      * output may be NULL; w may be NULL without dx, x without dw. */
     judo_status (*linear_backward)(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,

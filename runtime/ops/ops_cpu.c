@@ -6,6 +6,8 @@ const judo_ops *judo_ops_cpu(void)
     static const judo_ops table = {
         .name = "cpu",
         .linear_forward = judo_cpu_linear_forward,
+        .linear_packed_bytes = judo_cpu_linear_packed_bytes,
+        .linear_pack = judo_cpu_linear_pack,
         .linear_backward = judo_cpu_linear_backward,
         .rmsnorm_forward = judo_cpu_rmsnorm_forward,
         .rmsnorm_backward = judo_cpu_rmsnorm_backward,

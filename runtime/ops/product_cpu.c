@@ -152,7 +152,5 @@ judo_status judo_cpu_matmul(const judo_cpu_product *product)
     if (product->dtype == JUDO_BF16 && !judo_cpu_multiplies_bf16()) {
         return multiply_in_fp32(product);
     }
-    bool done = false;
-    JUDO_TRY(judo_cpu_thin_product(product, &done));
-    return done ? JUDO_OK : multiply_by_pieces(product);
+    return multiply_by_pieces(product);
 }

@@ -1,0 +1,95 @@
+/* models/packed_weights.c: which matrices are packed, and packing them. */
+#include "models/packed_weights.h"
+
+#include <stdlib.h>
+
+#include "models/model_state.h"
+#include "runtime/memory.h"
+
+/* Decoding multiplies by the decoder's matrices and by the head's. */
+static bool is_multiplied(const judo_model *model, int unit, const judo_param *param)
+{
+    int decoder = model->units.first_decoder;
+    bool is_block = unit >= decoder && unit < decoder + (int)model->config.text.num_layers;
+    return param->num_dims == 2 && (is_block || unit == judo_model_head_unit(model));
+}
+
+/* Sets the offsets and the sum of the bytes. */
+static void place(const judo_model *model, judo_dtype dtype, judo_packed_weights *out)
+{
+    for (int u = 0; u < model->layout->num_units; u++) {
+        const judo_unit *unit = &model->layout->units[u];
+        for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
+            const judo_param *param = &model->layout->params[p];
+            judo_tensor shape = judo_tensor_2d(NULL, dtype, param->dims[0],
+                                               param->num_dims > 1 ? param->dims[1] : 0);
+            int64_t bytes =
+                is_multiplied(model, u, param) ? model->ops->linear_packed_bytes(&shape) : 0;
+            out->offsets[p] = bytes > 0 ? out->bytes : -1;
+            out->bytes += (bytes + 63) / 64 * 64;
+        }
+    }
+}
+
+static judo_status pack_unit(judo_model *model, judo_params *params, int unit,
+                             judo_packed_weights *out)
+{
+    judo_unit_view view = {.layout = model->layout, .unit = unit};
+    JUDO_TRY(params->ops->acquire(params, unit, -1, &view.weights));
+    judo_status status = JUDO_OK;
+    const judo_unit *range = &model->layout->units[unit];
+    for (int i = 0; i < range->num_params && status == JUDO_OK; i++) {
+        int64_t offset = out->offsets[range->first_param + i];
+        if (offset >= 0) {
+            judo_tensor weight = judo_unit_weight(&view, i);
+            status = model->ops->linear_pack(out->memory + offset, &weight);
+        }
+    }
+    judo_status released = params->ops->release(params, unit);
+    return status != JUDO_OK ? status : released;
+}
+
+static judo_status pack_all(judo_model *model, judo_params *params, judo_packed_weights *out)
+{
+    for (int u = 0; u < model->layout->num_units; u++) {
+        const judo_unit *unit = &model->layout->units[u];
+        bool wanted = false;
+        for (int i = 0; i < unit->num_params; i++) {
+            wanted = wanted || out->offsets[unit->first_param + i] >= 0;
+        }
+        if (wanted) {
+            JUDO_TRY(pack_unit(model, params, u, out));
+        }
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
+                                       judo_packed_weights *out)
+{
+    judo_packed_weights packed = {0};
+    packed.offsets = calloc((size_t)model->layout->num_params, sizeof *packed.offsets);
+    if (!packed.offsets) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a list of weights");
+    }
+    place(model, params->compute_dtype, &packed);
+    int64_t available = judo_memory_available();
+    if (packed.bytes > 0 && (available < 0 || 2 * packed.bytes <= available)) {
+        packed.memory = aligned_alloc(64, (size_t)packed.bytes);
+    }
+    judo_status status =
+        packed.memory ? pack_all(model, params, &packed) : JUDO_OK; /* without: as before */
+    if (status != JUDO_OK) {
+        judo_packed_weights_destroy(&packed);
+        return status;
+    }
+    *out = packed;
+    return JUDO_OK;
+}
+
+void judo_packed_weights_destroy(judo_packed_weights *packed)
+{
+    free(packed->memory);
+    free(packed->offsets);
+    *packed = (judo_packed_weights){0};
+}

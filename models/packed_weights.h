@@ -1,0 +1,22 @@
+/* models/packed_weights.h: second copies of the matrices that decoding multiplies by, in the
+ * backend's own order. */
+#ifndef JUDO_MODELS_PACKED_WEIGHTS_H
+#define JUDO_MODELS_PACKED_WEIGHTS_H
+
+#include "models/qwen25vl.h"
+
+typedef struct judo_packed_weights {
+    char *memory;     /* NULL: nothing is packed */
+    int64_t *offsets; /* [params of the layout]: bytes into memory; -1: not packed */
+    int64_t bytes;
+} judo_packed_weights;
+
+/* Packs the decoder's matrices and the head's, where the backend wants it and at most half of
+ * the available memory goes into it; results are the same bits either way. The weights must not
+ * change while the copies are used. Free with judo_packed_weights_destroy. Not collective for
+ * parameters that are wholly local. */
+judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
+                                       judo_packed_weights *out) JUDO_MUST_CHECK;
+void judo_packed_weights_destroy(judo_packed_weights *packed);
+
+#endif
