@@ -110,6 +110,7 @@ judo_status judo_comm_split(judo_comm *comm, int color, judo_comm **out)
         return status;
     }
     part->parent = comm;
+    part->recorder.outer = &comm->recorder;
     *out = part;
     return JUDO_OK;
 }
@@ -143,8 +144,10 @@ judo_status judo_comm_test(judo_comm *comm, int request, bool *done)
 static judo_status waited(judo_comm *comm, double began, judo_status status)
 {
     double ended = judo_clock();
-    comm->waited_seconds += ended - began;
-    judo_timeline_span(JUDO_LANE_WAIT, comm->phase, began, ended);
+    judo_timeline_span(JUDO_LANE_WAIT, root_of(comm)->phase, began, ended);
+    for (; comm != NULL; comm = comm->parent) {
+        comm->waited_seconds += ended - began;
+    }
     return status;
 }
 

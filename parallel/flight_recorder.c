@@ -29,7 +29,9 @@ void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence)
         return;
     }
     flight->ended = judo_clock();
-    recorder->in_flight_seconds += flight->ended - flight->began;
+    for (; recorder != NULL; recorder = recorder->outer) {
+        recorder->in_flight_seconds += flight->ended - flight->began;
+    }
     char name[48];
     (void)snprintf(name, sizeof name, "%s %.3g MB", flight->collective,
                    1e-6 * (double)flight->bytes);

@@ -19,6 +19,7 @@ typedef struct judo_flight_recorder {
     judo_flight entries[JUDO_FLIGHT_ENTRIES];
     int64_t last;             /* sequence number of the newest entry; 0: none */
     double in_flight_seconds; /* summed over closed entries, from start to seen complete */
+    struct judo_flight_recorder *outer; /* whose in_flight_seconds grow too; or NULL */
 } judo_flight_recorder;
 
 /* Opens an entry and returns its sequence number. */

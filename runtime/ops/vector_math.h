@@ -143,14 +143,15 @@ JUDO_INLINE judo_vector judo_vector_load_bf16(const uint16_t *x, int64_t count)
 JUDO_INLINE judo_vector_halves judo_vector_narrow(judo_vector v)
 {
 #ifdef JUDO_VECTOR_HAS_BF16
-    const int subnormal = 0x20;
-    if (__builtin_expect(_mm512_fpclass_ps_mask((__m512)v, subnormal) == 0, 1)) {
+    enum { SUBNORMAL = 0x20 };
+
+    if (__builtin_expect(_mm512_fpclass_ps_mask((__m512)v, SUBNORMAL) == 0, 1)) {
         return (judo_vector_halves)_mm512_cvtneps_pbh((__m512)v);
     }
 #endif
     judo_vector_words words = (judo_vector_words)v;
     judo_vector_words rounded = words + 0x7fffu + ((words >> 16) & 1u);
-    judo_vector_words number = (judo_vector_words)(v == v);
+    judo_vector_words number = (judo_vector_words)((words & 0x7fffffffu) <= 0x7f800000u);
     words = (rounded & number) | ((words | 0x400000u) & ~number);
     return __builtin_convertvector(words >> 16, judo_vector_halves);
 }

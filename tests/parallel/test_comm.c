@@ -315,10 +315,49 @@ static void test_comm__a_signal_on_one_rank_stops_all(void **state)
     assert_int_equal(judo_interrupt_pending() != 0, comm->rank == comm->size - 1);
 }
 
+static void test_comm__splits_into_groups_that_sum_apart(void **state)
+{
+    judo_comm *part = NULL;
+    judo_comm *comm = process.comm;
+    int color = comm->rank % 2;
+    double sum = comm->rank;
+    double expected = 0;
+    (void)state;
+    assert_ok(judo_comm_split(comm, color, &part));
+    assert_int_equal(part->size, (comm->size + 1 - color) / 2);
+    assert_int_equal(part->rank, comm->rank / 2);
+    double before = judo_comm_times_so_far(comm).in_flight;
+    assert_ok(judo_comm_sum_f64(part, &sum, 1));
+    for (int r = color; r < comm->size; r += 2) {
+        expected += r;
+    }
+    assert_true(sum == expected);
+    assert_true(judo_comm_times_so_far(comm).in_flight > before); /* booked to the whole job */
+    check_reduce_scatter(part, 100, JUDO_F32, true);
+    judo_comm_destroy(&part);
+}
+
+static void test_comm__a_group_breaks_with_the_whole(void **state)
+{
+    judo_comm *whole = comm_with_buckets(0);
+    judo_comm *part = NULL;
+    double value = 1;
+    (void)state;
+    assert_ok(judo_comm_split(whole, 0, &part));
+    judo_comm_break(part);
+    assert_int_equal(judo_comm_sum_f64(part, &value, 1), JUDO_ERROR_COMM);
+    assert_int_equal(judo_comm_sum_f64(whole, &value, 1), JUDO_ERROR_COMM);
+    part->broken = whole->broken = false; /* nothing is in flight */
+    judo_comm_destroy(&part);
+    done_with(whole);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_comm__gathers_slices_in_rank_order),
     cmocka_unit_test(test_comm__keeps_several_gathers_under_way),
     cmocka_unit_test(test_comm__reduces_in_rank_order_to_the_bit),
+    cmocka_unit_test(test_comm__splits_into_groups_that_sum_apart),
+    cmocka_unit_test(test_comm__a_group_breaks_with_the_whole),
     cmocka_unit_test(test_comm__a_reduction_waits_for_the_one_before),
     cmocka_unit_test(test_comm__reduces_small_vectors),
     cmocka_unit_test(test_comm__broadcasts_from_any_rank),

@@ -58,7 +58,8 @@ static judo_status build(void *context, int64_t ticket, judo_batch_builder *buil
     return status;
 }
 
-/* Sum of all patch values: the same on both sides if the patches are. */
+/* `sum`: the number of patches and each picture's first value; that all values are equal is for
+ * tests/parity to show. */
 static judo_status load_all(judo_loader *loader, int32_t count, double *seconds, double *sum)
 {
     double begin = judo_clock();

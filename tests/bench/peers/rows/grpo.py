@@ -96,4 +96,4 @@ def races(context):
     for dtype in context.dtypes:
         yield Race(f"GRPO, {len(rows)} prompts x {GROUP} completions of at most {NEW_TOKENS} tokens (judo_stage3)", dtype, {"step": 8},
                    stage3(context, dtype), {f"TRL, micro-batch {MICRO_BATCH}": trl_step(context, dtype, rows, processor)},
-                   lambda own, other: f"mean length {own:.1f} and {other:.1f}", repeat=2)
+                   lambda own, other: f"mean length {own:.1f} and {other:.1f}", repeat=1)
