@@ -84,11 +84,23 @@ resume() {
     [ $lost -ge 0 ] || lost=0
 }
 
-# good_state "what" NAME: without a launcher, what is left loads and is a state of the uninterrupted run, or there is none yet.
+# is_good NAME: what the broken run left loads, is a state of the uninterrupted run, and is not older than the last checkpoint that
+# the broken run called complete. Says what is wrong, if anything; leaves the loaded state in $work/out.
+is_good() {
+    local promised loaded
+    promised=$(grep -oE 'checkpoint step-[0-9]+: complete' "$work/err" | tail -n 1 | tr -dc 0-9)
+    check || { echo "nothing loads"; return; }
+    loaded=$(cut -d' ' -f2 "$work/out")
+    [ "$loaded" -ge $((10#${promised:-0})) ] || { echo "step $promised was complete, but step $loaded is loaded"; return; }
+    [ "$loaded" = 0 ] || [ -z "$(unlike "$1")" ] || echo "a state that never was: $(cat "$work/out")"
+}
+
+# good_state "what" NAME: complains unless it is good. Sets lost.
 good_state() {
-    check || { complain "$1: nothing loads"; return; }
-    grep -q '^state 0 ' "$work/out" || [ -z "$(unlike "$2")" ] || complain "$1: a state that never was: $(cat "$work/out")"
-    lost=$((${done_before:-0} - $(cut -d' ' -f2 "$work/out")))
+    local wrong
+    wrong=$(is_good "$2")
+    [ -z "$wrong" ] || complain "$1: $wrong"
+    lost=$((${done_before:-0} - $(cut -d' ' -f2 "$work/out" | grep . || echo 0)))
     [ $lost -ge 0 ] || lost=0
 }
 

@@ -84,9 +84,21 @@ static bool is_in(const char *path, const char *folder)
            strchr(path + length + 1, '/') == NULL;
 }
 
+/* JUDO_FAULT_UNSYNCED, "file" or "folder": what fsync does not reach, to see that it is missed.
+ */
+static bool is_reached(const char *path)
+{
+    const char *kind = getenv("JUDO_FAULT_UNSYNCED");
+    struct stat info;
+    if (kind == NULL || stat(path, &info) != 0) {
+        return true;
+    }
+    return strcmp(kind, S_ISDIR(info.st_mode) ? "folder" : "file") != 0;
+}
+
 void judo_fault_note_synced(const char *path)
 {
-    if (!is_enabled()) {
+    if (!is_enabled() || !is_reached(path)) {
         return;
     }
     (void)pthread_mutex_lock(&lock);
