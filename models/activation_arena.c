@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/memory.h"
+
 enum { ALIGNMENT = 64 };
 
 judo_status judo_arena_create(int64_t bytes, judo_activation_arena *arena)
 {
-    int64_t rounded = (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-    char *memory = aligned_alloc(ALIGNMENT, (size_t)rounded);
+    char *memory = judo_memory_take((size_t)bytes);
     if (!memory) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY,
                          "no memory for %" PRId64

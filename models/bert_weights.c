@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/safetensors.h"
+#include "runtime/memory.h"
 
 /* A dimension by its meaning. */
 typedef enum extent {
@@ -186,7 +187,7 @@ judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *c
     judo_safetensors *file = NULL;
     JUDO_TRY(judo_safetensors_open(path, &file));
     size_t bytes = (size_t)total_count(config) * sizeof(float);
-    judo_bert_weights weights = {.memory = aligned_alloc(64, bytes)};
+    judo_bert_weights weights = {.memory = judo_memory_take(bytes)};
     weights.layers = calloc((size_t)config->num_layers, sizeof *weights.layers);
     loader l = {.file = file, .path = path, .config = config, .next = weights.memory};
     judo_status status =

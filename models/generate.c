@@ -9,6 +9,7 @@
 #include "models/model_state.h"
 #include "models/prompt_slice.h"
 #include "runtime/random.h"
+#include "runtime/memory.h"
 
 typedef struct generator {
     judo_model *model;
@@ -83,7 +84,7 @@ static judo_status allocate(generator *g, judo_params *params)
     JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, g->num_rows,
                                  g->options->max_new_tokens, &g->decoder));
     g->inputs = calloc(rows, sizeof *g->inputs);
-    g->logits = aligned_alloc(64, (rows * vocab * sizeof(float) + 63) / 64 * 64);
+    g->logits = judo_memory_take(rows * vocab * sizeof(float));
     g->hidden = calloc((size_t)g->prompts->num_spans * (size_t)config->text.hidden_size,
                        (size_t)judo_dtype_bytes(g->model->options.dtype));
     g->last_rows = calloc((size_t)g->prompts->num_spans, sizeof *g->last_rows);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/memory.h"
+
 static int64_t token_width(const judo_qwen_config *config)
 {
     return config->text.num_kv_heads * config->text.head_dim;
@@ -18,8 +20,7 @@ int64_t judo_kv_cache_bytes(const judo_qwen_config *config, int64_t prompt_token
 
 static char *allocate(int64_t bytes)
 {
-    int64_t rounded = (bytes + 63) / 64 * 64;
-    return aligned_alloc(64, (size_t)(rounded > 0 ? rounded : 64));
+    return judo_memory_take((size_t)bytes);
 }
 
 judo_status judo_kv_cache_create(const judo_qwen_config *config, int64_t prompt_tokens,

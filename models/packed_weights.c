@@ -75,7 +75,7 @@ judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
     place(model, params->compute_dtype, &packed);
     int64_t available = judo_memory_available();
     if (packed.bytes > 0 && (available < 0 || 2 * packed.bytes <= available)) {
-        packed.memory = aligned_alloc(64, (size_t)packed.bytes);
+        packed.memory = judo_memory_take((size_t)packed.bytes);
     }
     judo_status status =
         packed.memory ? pack_all(model, params, &packed) : JUDO_OK; /* without: as before */

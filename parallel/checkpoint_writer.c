@@ -14,7 +14,7 @@
 #include "parallel/agree.h"
 #include "parallel/checkpoint_files.h"
 #include "runtime/file.h"
-#include "runtime/host_memory.h"
+#include "runtime/memory.h"
 #include "runtime/log.h"
 
 typedef enum save_stage { IDLE, WRITING, PUBLISHING } save_stage;
@@ -288,7 +288,7 @@ static judo_status choose_background(judo_checkpoint_writer *self)
         return JUDO_OK;
     }
     JUDO_TRY(self->comm->ops->topology(self->comm, &topology));
-    int64_t available = judo_host_memory_available() / topology.local_size;
+    int64_t available = judo_memory_available() / topology.local_size;
     int64_t missing = self->snapshot.data_bytes - available;
     JUDO_TRY(judo_comm_max_i64(self->comm, &missing, 1));
     if (missing > 0) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "parallel/zero3_state.h"
+#include "runtime/memory.h"
 
 void *judo_zero3_compute_at(const judo_zero3 *zero3, int unit, int64_t at)
 {
@@ -40,7 +41,7 @@ static void *take(int64_t bytes, const char *purpose, judo_status *status)
     if (bytes == 0 || *status != JUDO_OK) {
         return NULL;
     }
-    void *memory = aligned_alloc(64, (size_t)bytes); /* slices are whole cache lines */
+    void *memory = judo_memory_take((size_t)bytes); /* slices are whole cache lines */
     if (memory == NULL) {
         *status = JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %s: %lld bytes", purpose,
                             (long long)bytes);

@@ -1,9 +1,10 @@
-/* runtime/memory.c: what the kernel says about memory. */
+/* runtime/memory.c: what the kernel says about memory; large arrays. */
 #include "runtime/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { PATH_BYTES = 4096 };
 
@@ -74,4 +75,25 @@ static int64_t group_available(void)
 int64_t judo_memory_available(void)
 {
     return smaller_known(system_available(), group_available());
+}
+
+void *judo_memory_take(size_t bytes)
+{
+    enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+    size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : LINE;
+    if (bytes > SIZE_MAX - HUGE_PAGE) {
+        return NULL;
+    }
+    size_t rounded = (bytes + LINE - 1) / LINE * LINE;
+    void *memory = NULL;
+    if (posix_memalign(&memory, alignment, rounded > 0 ? rounded : LINE) != 0) {
+        return NULL;
+    }
+#ifdef MADV_HUGEPAGE
+    if (bytes >= HUGE_PAGE) { /* a wish: a kernel without huge pages serves ordinary ones */
+        (void)madvise(memory, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    }
+#endif
+    return memory;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/memory.h"
+
 struct judo_local_params {
     judo_params base;
     bool trainable;
@@ -97,7 +99,7 @@ static int64_t unit_bytes(const judo_unit *unit, judo_dtype dtype)
 static void *allocate_unit(const judo_unit *unit, judo_dtype dtype)
 {
     size_t bytes = (size_t)unit_bytes(unit, dtype);
-    void *memory = aligned_alloc(64, bytes);
+    void *memory = judo_memory_take(bytes);
     if (memory) {
         memset(memory, 0, bytes);
     }

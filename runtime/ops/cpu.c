@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GRAIN = 16384, ALIGNMENT = 64, SHAPE_TEXT = 128 };
+#include "runtime/memory.h"
+
+enum { GRAIN = 16384, SHAPE_TEXT = 128 };
 
 static int num_threads;
 
@@ -33,21 +35,16 @@ judo_status judo_cpu_scratch(void **memory, judo_cpu_scratch_user user, int64_t 
     static void *buffers[JUDO_SCRATCH_USERS];
     static int64_t capacities[JUDO_SCRATCH_USERS];
     if (bytes > capacities[user]) {
-        int64_t rounded = 0;
-        if (__builtin_add_overflow(bytes, ALIGNMENT - 1, &rounded)) {
-            return JUDO_FAIL(JUDO_ERROR_MEMORY, "ops: scratch of %" PRId64 " bytes", bytes);
-        }
-        rounded -= rounded % ALIGNMENT;
-        void *grown = aligned_alloc(ALIGNMENT, (size_t)rounded);
+        void *grown = judo_memory_take((size_t)bytes);
         if (!grown) {
             return JUDO_FAIL(JUDO_ERROR_MEMORY,
                              "ops: no memory for %" PRId64 " bytes of scratch; use smaller "
                              "batches or chunks",
-                             rounded);
+                             bytes);
         }
         free(buffers[user]);
         buffers[user] = grown;
-        capacities[user] = rounded;
+        capacities[user] = bytes;
     }
     *memory = buffers[user];
     return JUDO_OK;

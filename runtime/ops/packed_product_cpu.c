@@ -11,7 +11,14 @@
 
 /* A panel is 64 rows of the matrix, word by word: [words][64], the last one narrower. A word is
  * a float or two bf16. */
-enum { PANEL = 64, MOST_ROWS = 128, SHAPES = 64, CONTROL = 16, MOST_LESSONS = 8 };
+enum {
+    PANEL = 64,
+    TILE_ROWS = 6,
+    MOST_ROWS = 128,
+    SHAPES = 64,
+    CONTROL = 16,
+    MOST_LESSONS = 8
+};
 
 static int64_t words_of(judo_dtype dtype, int64_t k)
 {
@@ -93,6 +100,84 @@ static void put_rows(const judo_cpu_product *p, void *c, const float *totals, in
     }
 }
 
+/* Chains of `count` words for `rows` rows (a constant after inlining) and the 64 columns of a
+ * whole panel. Where the panel comes from memory, words to come are asked for early. */
+JUDO_INLINE void add_chains(float *sums, const float *x, int64_t stride, const float *panel,
+                            int64_t count, bool from_memory, const int rows,
+                            const judo_dtype dtype)
+{
+    enum { VECTORS = PANEL / JUDO_LANES, WORDS_AHEAD = 24 };
+
+    judo_vector chains[TILE_ROWS][VECTORS] = {{{0}}};
+    for (int64_t q = 0; q < count; q++, panel += PANEL) {
+        judo_vector right[VECTORS];
+#pragma GCC unroll 4
+        for (int j = 0; j < VECTORS; j++) {
+            right[j] = judo_vector_load(panel + j * JUDO_LANES, JUDO_LANES);
+            if (from_memory) {
+                __builtin_prefetch(panel + WORDS_AHEAD * PANEL + j * JUDO_LANES);
+            }
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+            judo_vector left = judo_vector_all(x[i * stride + q]);
+#pragma GCC unroll 4
+            for (int j = 0; j < VECTORS; j++) {
+                chains[i][j] = dtype == JUDO_BF16
+                                   ? judo_vector_dot_pairs(left, right[j], chains[i][j])
+                                   : judo_vector_fma(left, right[j], chains[i][j]);
+            }
+        }
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int j = 0; j < VECTORS; j++) {
+            judo_vector_store(sums + i * PANEL + j * JUDO_LANES, chains[i][j], JUDO_LANES);
+        }
+    }
+}
+
+#define ROWS_CASE(number)                                                                      \
+    case number:                                                                               \
+        add_chains(sums, x, stride, panel, count, from_memory, number, dtype);                 \
+        break
+
+/* The same for any number of rows: the first tile fetches the panel, the others find it in the
+ * second cache. */
+JUDO_INLINE void add_whole_panel(float *sums, const float *x, int64_t stride,
+                                 const float *panel, int64_t count, int64_t rows,
+                                 const judo_dtype dtype)
+{
+    bool from_memory = true;
+    for (; rows > 0; rows -= TILE_ROWS) {
+        switch (rows) {
+            ROWS_CASE(1);
+            ROWS_CASE(2);
+            ROWS_CASE(3);
+            ROWS_CASE(4);
+            ROWS_CASE(5);
+        default:
+            add_chains(sums, x, stride, panel, count, from_memory, TILE_ROWS, dtype);
+        }
+        sums += TILE_ROWS * PANEL;
+        x += TILE_ROWS * stride;
+        from_memory = false;
+    }
+}
+
+/* sums[rows][width] = chains of `count` words. */
+static void multiply_chains(float *sums, const float *x, int64_t stride, const float *panel,
+                            int64_t count, int64_t rows, int64_t width, judo_dtype dtype)
+{
+    if (width < PANEL) {
+        judo_cpu_small_gemm(sums, width, x, stride, 1, panel, width, (int)rows, (int)width,
+                            (int)count, false, dtype);
+        return;
+    }
+    JUDO_FOR_DTYPE(dtype, add_whole_panel, sums, x, stride, panel, count, rows);
+}
+
 /* Rows [first, first + rows) of a panel's columns: chains of `piece` words each, added up one
  * by one. */
 static void multiply_panel(const judo_cpu_product *p, void *c, const float *panel,
@@ -105,8 +190,8 @@ static void multiply_panel(const judo_cpu_product *p, void *c, const float *pane
     float sums[MOST_ROWS * PANEL];
     for (int64_t q = 0; q < words; q += piece) {
         int64_t count = words - q < piece ? words - q : piece;
-        judo_cpu_small_gemm(q == 0 ? totals : sums, width, x + q, words, 1, panel + q * width,
-                            width, (int)rows, (int)width, (int)count, false, p->dtype);
+        multiply_chains(q == 0 ? totals : sums, x + q, words, panel + q * width, count, rows,
+                        width, p->dtype);
         for (int64_t i = 0; q > 0 && i < rows * width; i++) {
             totals[i] += sums[i];
         }

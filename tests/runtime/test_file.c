@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "runtime/file.h"
-#include "runtime/host_memory.h"
 
 static char folder[] = "/tmp/judo-file-XXXXXX";
 
@@ -88,15 +87,6 @@ static void test_sync__of_no_file_is_an_error_with_its_name(void **state)
     assert_non_null(strstr(judo_error_message(), "some.file: cannot sync"));
 }
 
-static void test_host_memory__is_not_more_than_the_machine_has(void **state)
-{
-    (void)state;
-    int64_t pages = sysconf(_SC_PHYS_PAGES);
-    int64_t available = judo_host_memory_available();
-    assert_true(available > 0);
-    assert_true(available <= pages * sysconf(_SC_PAGESIZE));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,7 +94,6 @@ int main(void)
         cmocka_unit_test(test_make_folder__refuses_to_pass_through_a_file),
         cmocka_unit_test(test_free_bytes__of_a_path_to_come_are_its_file_systems),
         cmocka_unit_test(test_sync__of_no_file_is_an_error_with_its_name),
-        cmocka_unit_test(test_host_memory__is_not_more_than_the_machine_has),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

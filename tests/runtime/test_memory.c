@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <unistd.h>
 
@@ -17,10 +19,26 @@ static void test_memory__available_is_part_of_the_machine(void **state)
     assert_true(available < all);
 }
 
+static void test_take__gives_aligned_memory_of_any_size(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 100, (2 << 20) - 1, 2 << 20, (5 << 20) + 17};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *memory = judo_memory_take(sizes[i]);
+        assert_non_null(memory);
+        assert_int_equal((uintptr_t)memory % 64, 0);
+        memset(memory, 1, sizes[i]);
+        free(memory);
+    }
+    assert_null(judo_memory_take(SIZE_MAX));
+    assert_null(judo_memory_take(SIZE_MAX / 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory__available_is_part_of_the_machine),
+        cmocka_unit_test(test_take__gives_aligned_memory_of_any_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

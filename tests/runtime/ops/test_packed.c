@@ -1,5 +1,4 @@
-/* tests/runtime/ops/test_packed.c: products with a packed matrix have the bits of those without.
- */
+/* tests/runtime/ops/test_packed.c: a packed matrix gives the bits of a plain one. */
 #include "tests/runtime/ops/support.h"
 
 /* Values of either dtype. */

@@ -5,7 +5,7 @@ import time
 import fixtures
 from frame import Race
 
-CASES = [("small", 1, 128, 3), ("small", 32, 128, 3), ("124 M", 1, 64, 3), ("124 M", 32, 32, 3)]  # model, rows, new tokens, goal
+CASES = [("small", 1, 128, 3), ("small", 32, 128, 3), ("124 M", 1, 128, 3), ("124 M", 32, 128, 3)]  # model, rows, new tokens, goal
 
 
 def compare_tokens(own, other):
