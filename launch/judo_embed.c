@@ -3,13 +3,16 @@
 
 #include "launch/tool.h"
 #include "rewards/text_embedder.h"
+#include "runtime/dtype_choice.h"
 
-static const char help[] = "judo embed: sentence embeddings by all-MiniLM-L6-v2\n\n"
-                           "usage: judo embed MINILM_DIR [--input FILE]\n\n"
-                           "Reads JSON lines {\"text\": \"...\"} and answers each with "
-                           "{\"embedding\": [384 numbers]}, of length 1.\n"
-                           "launch/get-minilm brings the model.\n\n"
-                           "  --input FILE   instead of standard input\n";
+static const char help[] =
+    "judo embed: sentence embeddings by all-MiniLM-L6-v2\n\n"
+    "usage: judo embed MINILM_DIR [--input FILE] [--dtype NAME]\n\n"
+    "Reads JSON lines {\"text\": \"...\"} and answers each with "
+    "{\"embedding\": [384 numbers]}, of length 1.\n"
+    "launch/get-minilm brings the model.\n\n"
+    "  --input FILE   instead of standard input\n"
+    "  --dtype NAME   what the model computes in: f32 (default) or bf16\n";
 
 static judo_status answer_request(void *context, const judo_json *request, const char *source,
                                   judo_json_writer *answer)
@@ -31,12 +34,17 @@ static judo_status answer_request(void *context, const judo_json *request, const
 
 static judo_status run(int argc, char **argv)
 {
-    const char *folder, *input = NULL;
+    const char *folder, *input = NULL, *dtype_name = "f32";
     int count;
+    judo_dtype dtype;
     judo_text_embedder *embedder = NULL;
-    const judo_option options[] = {{"input", JUDO_OPTION_STRING, &input}};
-    JUDO_TRY(judo_options_parse(argc, argv, options, 1, 1, 1, &folder, &count));
-    JUDO_TRY(judo_text_embedder_open(folder, judo_ops_cpu(), &embedder));
+    const judo_option options[] = {
+        {"input", JUDO_OPTION_STRING, &input},
+        {"dtype", JUDO_OPTION_STRING, &dtype_name},
+    };
+    JUDO_TRY(judo_options_parse(argc, argv, options, 2, 1, 1, &folder, &count));
+    JUDO_TRY(judo_dtype_parse(dtype_name, "--dtype", &dtype));
+    JUDO_TRY(judo_text_embedder_open(folder, dtype, judo_ops_cpu(), &embedder));
     judo_status status = judo_filter_run(input, answer_request, embedder);
     judo_text_embedder_close(&embedder);
     return status;

@@ -103,7 +103,8 @@ static judo_status open_parts(const eval_config *config, eval_parts *parts)
                              judo_model_config(parts->local.model)->text.vocab_size,
                              &parts->banned));
     if (config->minilm[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm, judo_ops_cpu(), &parts->encoder));
+        JUDO_TRY(
+            judo_text_embedder_open(config->minilm, JUDO_F32, judo_ops_cpu(), &parts->encoder));
         parts->embedder = judo_text_embedder_base(parts->encoder);
         e->embedder = &parts->embedder;
     }

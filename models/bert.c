@@ -12,6 +12,7 @@ enum { RUN_TOKENS = 1024 };
 
 struct judo_bert {
     const judo_ops *ops;
+    judo_dtype dtype; /* of weights and activations */
     judo_bert_config config;
     judo_bert_weights weights;
     judo_activation_arena arena;
@@ -27,10 +28,11 @@ typedef struct run {
     judo_tensor q, k, v, attended; /* [T, heads, head_dim] */
     judo_tensor lse;               /* [T, heads] */
     judo_tensor inner;             /* [T, intermediate] */
+    float *row;                    /* [hidden] */
 } run;
 
 static run take_run(judo_activation_arena *arena, const judo_bert_config *config,
-                    int64_t tokens, int32_t texts)
+                    judo_dtype dtype, int64_t tokens, int32_t texts)
 {
     int64_t heads = config->num_heads;
     int64_t dim = config->hidden_size / heads;
@@ -40,27 +42,35 @@ static run take_run(judo_activation_arena *arena, const judo_bert_config *config
         .positions = judo_arena_take(arena, tokens * (int64_t)sizeof(int32_t)),
         .types = judo_arena_take(arena, tokens * (int64_t)sizeof(int32_t)),
         .spans = judo_arena_take(arena, texts * (int64_t)sizeof(judo_attention_span)),
-        .x = judo_arena_take_2d(arena, JUDO_F32, tokens, config->hidden_size),
-        .y = judo_arena_take_2d(arena, JUDO_F32, tokens, config->hidden_size),
-        .q = judo_arena_take_3d(arena, JUDO_F32, tokens, heads, dim),
-        .k = judo_arena_take_3d(arena, JUDO_F32, tokens, heads, dim),
-        .v = judo_arena_take_3d(arena, JUDO_F32, tokens, heads, dim),
-        .attended = judo_arena_take_3d(arena, JUDO_F32, tokens, heads, dim),
+        .x = judo_arena_take_2d(arena, dtype, tokens, config->hidden_size),
+        .y = judo_arena_take_2d(arena, dtype, tokens, config->hidden_size),
+        .q = judo_arena_take_3d(arena, dtype, tokens, heads, dim),
+        .k = judo_arena_take_3d(arena, dtype, tokens, heads, dim),
+        .v = judo_arena_take_3d(arena, dtype, tokens, heads, dim),
+        .attended = judo_arena_take_3d(arena, dtype, tokens, heads, dim),
         .lse = judo_arena_take_2d(arena, JUDO_F32, tokens, heads),
-        .inner = judo_arena_take_2d(arena, JUDO_F32, tokens, config->intermediate_size),
+        .inner = judo_arena_take_2d(arena, dtype, tokens, config->intermediate_size),
+        .row = judo_arena_take(arena, config->hidden_size * (int64_t)sizeof(float)),
     };
 }
 
-judo_status judo_bert_open(const char *folder, const judo_ops *ops, judo_bert **out)
+judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
+                           judo_bert **out)
 {
+    if (dtype != JUDO_F32 && dtype != JUDO_BF16) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "%s: the encoder computes in F32 or BF16, not in %s", folder,
+                         judo_dtype_name(dtype));
+    }
     judo_bert *self = calloc(1, sizeof *self);
     if (!self) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for the encoder", folder);
     }
     self->ops = ops;
+    self->dtype = dtype;
     judo_status status = judo_bert_config_load(folder, &self->config);
     if (status == JUDO_OK) {
-        status = judo_bert_weights_load(folder, &self->config, &self->weights);
+        status = judo_bert_weights_load(folder, &self->config, dtype, &self->weights);
     }
     if (status != JUDO_OK) {
         judo_bert_close(&self);
@@ -90,13 +100,13 @@ const judo_bert_config *judo_bert_config_of(const judo_bert *bert)
 static judo_status begin_run(judo_bert *self, int64_t tokens, int32_t texts, run *out)
 {
     judo_activation_arena count = {0};
-    (void)take_run(&count, &self->config, tokens, texts);
+    (void)take_run(&count, &self->config, self->dtype, tokens, texts);
     if (count.peak > self->arena.capacity) {
         judo_arena_destroy(&self->arena);
         JUDO_TRY(judo_arena_create(count.peak, &self->arena));
     }
     judo_arena_release(&self->arena, 0);
-    *out = take_run(&self->arena, &self->config, tokens, texts);
+    *out = take_run(&self->arena, &self->config, self->dtype, tokens, texts);
     return judo_arena_check(&self->arena, "a run of texts");
 }
 
@@ -167,17 +177,18 @@ static judo_status run_layer(judo_bert *self, run *r, const judo_tensor *w)
 }
 
 /* out = mean of rows [begin, end) of x, divided by its norm (at least 1e-12, as torch does). */
-static void pool(const judo_tensor *x, const judo_attention_span *span, float *out)
+static void pool(const run *r, const judo_attention_span *span, float *out)
 {
-    const float *rows = x->data;
-    int64_t width = x->dims[1];
+    int64_t width = r->x.dims[1];
+    int64_t row_bytes = width * judo_dtype_bytes(r->x.dtype);
     double squares = 0.0;
     for (int64_t j = 0; j < width; j++) {
         out[j] = 0.0f;
     }
     for (int64_t t = span->begin; t < span->end; t++) {
+        judo_convert_to_f32(r->row, (const char *)r->x.data + t * row_bytes, r->x.dtype, width);
         for (int64_t j = 0; j < width; j++) {
-            out[j] += rows[t * width + j];
+            out[j] += r->row[j];
         }
     }
     for (int64_t j = 0; j < width; j++) {
@@ -200,7 +211,7 @@ static judo_status embed_run(judo_bert *self, const int32_t *ids, const int32_t 
         JUDO_TRY(run_layer(self, &r, self->weights.layers[layer]));
     }
     for (int32_t text = 0; text < count; text++) {
-        pool(&r.x, &r.spans[text], embeddings + text * self->config.hidden_size);
+        pool(&r, &r.spans[text], embeddings + text * self->config.hidden_size);
     }
     return JUDO_OK;
 }

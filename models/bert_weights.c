@@ -52,7 +52,7 @@ static const tensor_plan layer_plans[JUDO_BERT_LAYER] = {
     [JUDO_BERT_NORM2_BIAS] = {"output.LayerNorm.bias", HIDDEN, NONE},
 };
 
-enum { ALIGNED_FLOATS = 16, MAX_NAME = 96 };
+enum { ALIGNMENT = 64, MAX_NAME = 96, READ_COUNT = 4096 };
 
 static int64_t extent_size(const judo_bert_config *config, extent kind)
 {
@@ -74,29 +74,30 @@ static int64_t extent_size(const judo_bert_config *config, extent kind)
 }
 
 static judo_tensor plan_tensor(const judo_bert_config *config, const tensor_plan *plan,
-                               float *data)
+                               judo_dtype dtype, void *data)
 {
     int64_t rows = extent_size(config, plan->rows);
     return plan->columns == NONE
-               ? judo_tensor_1d(data, JUDO_F32, rows)
-               : judo_tensor_2d(data, JUDO_F32, rows, extent_size(config, plan->columns));
+               ? judo_tensor_1d(data, dtype, rows)
+               : judo_tensor_2d(data, dtype, rows, extent_size(config, plan->columns));
 }
 
-static int64_t padded_count(const judo_bert_config *config, const tensor_plan *plan)
+static int64_t padded_bytes(const judo_bert_config *config, const tensor_plan *plan,
+                            judo_dtype dtype)
 {
     int64_t count = extent_size(config, plan->rows) * extent_size(config, plan->columns);
-    return (count + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS;
+    return (count * judo_dtype_bytes(dtype) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static int64_t total_count(const judo_bert_config *config)
+static int64_t total_bytes(const judo_bert_config *config, judo_dtype dtype)
 {
     int64_t outside = 0;
     int64_t inside = 0;
     for (int i = 0; i < JUDO_BERT_EMBEDDINGS; i++) {
-        outside += padded_count(config, &embedding_plans[i]);
+        outside += padded_bytes(config, &embedding_plans[i], dtype);
     }
     for (int i = 0; i < JUDO_BERT_LAYER; i++) {
-        inside += padded_count(config, &layer_plans[i]);
+        inside += padded_bytes(config, &layer_plans[i], dtype);
     }
     return outside + inside * config->num_layers;
 }
@@ -106,9 +107,25 @@ typedef struct loader {
     const judo_safetensors *file;
     const char *path;
     const judo_bert_config *config;
-    float *next; /* memory not yet given to a tensor */
+    judo_dtype dtype;
+    char *next; /* memory not yet given to a tensor */
     int num_found;
 } loader;
+
+/* Reads a whole entry, piece by piece, as the tensor's dtype. */
+static judo_status read_values(const loader *l, const judo_safetensors_entry *entry,
+                               const judo_tensor *tensor)
+{
+    float values[READ_COUNT];
+    int64_t total = judo_tensor_count(tensor);
+    for (int64_t first = 0; first < total; first += READ_COUNT) {
+        int64_t count = total - first < READ_COUNT ? total - first : READ_COUNT;
+        JUDO_TRY(judo_safetensors_read(l->file, entry, first, count, values));
+        judo_convert_from_f32((char *)tensor->data + first * judo_dtype_bytes(l->dtype),
+                              l->dtype, values, count);
+    }
+    return JUDO_OK;
+}
 
 static judo_status load_tensor(loader *l, const char *name, const tensor_plan *plan,
                                judo_tensor *out)
@@ -121,7 +138,7 @@ static judo_status load_tensor(loader *l, const char *name, const tensor_plan *p
     if (!entry) {
         return JUDO_FAIL(JUDO_ERROR_MISMATCH, "%s: tensor %s is missing", l->path, name);
     }
-    judo_tensor tensor = plan_tensor(l->config, plan, l->next);
+    judo_tensor tensor = plan_tensor(l->config, plan, l->dtype, l->next);
     if (entry->num_dims != tensor.num_dims ||
         memcmp(entry->dims, tensor.dims, (size_t)tensor.num_dims * sizeof *tensor.dims) != 0) {
         return JUDO_FAIL(JUDO_ERROR_MISMATCH,
@@ -130,8 +147,8 @@ static judo_status load_tensor(loader *l, const char *name, const tensor_plan *p
                          l->path, name, entry->num_dims, entry->dims[0], tensor.num_dims,
                          tensor.dims[0]);
     }
-    JUDO_TRY(judo_safetensors_read(l->file, entry, 0, judo_tensor_count(&tensor), l->next));
-    l->next += padded_count(l->config, plan);
+    JUDO_TRY(read_values(l, entry, &tensor));
+    l->next += padded_bytes(l->config, plan, l->dtype);
     l->num_found++;
     *out = tensor;
     return JUDO_OK;
@@ -177,7 +194,7 @@ static judo_status load_all(loader *l, judo_bert_weights *weights)
 }
 
 judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *config,
-                                   judo_bert_weights *out)
+                                   judo_dtype dtype, judo_bert_weights *out)
 {
     char path[PATH_MAX];
     int length = snprintf(path, sizeof path, "%s/model.safetensors", folder);
@@ -186,10 +203,11 @@ judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *c
     }
     judo_safetensors *file = NULL;
     JUDO_TRY(judo_safetensors_open(path, &file));
-    size_t bytes = (size_t)total_count(config) * sizeof(float);
+    size_t bytes = (size_t)total_bytes(config, dtype);
     judo_bert_weights weights = {.memory = judo_memory_take(bytes)};
     weights.layers = calloc((size_t)config->num_layers, sizeof *weights.layers);
-    loader l = {.file = file, .path = path, .config = config, .next = weights.memory};
+    loader l = {
+        .file = file, .path = path, .config = config, .dtype = dtype, .next = weights.memory};
     judo_status status =
         weights.memory && weights.layers
             ? load_all(&l, &weights)

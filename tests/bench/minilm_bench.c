@@ -1,10 +1,11 @@
 /* tests/bench/minilm_bench.c: sentences per second of the sentence encoder.
- * Usage: judo_bench_minilm FOLDER [THREADS] */
+ * Usage: judo_bench_minilm FOLDER [THREADS [DTYPE]] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "models/minilm.h"
+#include "runtime/dtype_choice.h"
 
 enum { BATCH = 32 };
 
@@ -40,12 +41,16 @@ static judo_status measure(judo_minilm *minilm, int32_t tokens)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: judo_bench_minilm FOLDER [THREADS]\n");
+        (void)fprintf(stderr, "usage: judo_bench_minilm FOLDER [THREADS [DTYPE]]\n");
         return JUDO_ERROR_ARGUMENT;
     }
     judo_ops_cpu_set_threads(argc > 2 ? atoi(argv[2]) : 2);
     judo_minilm *minilm = NULL;
-    judo_status status = judo_minilm_open(argv[1], judo_ops_cpu(), &minilm);
+    judo_dtype dtype = JUDO_F32;
+    judo_status status = judo_dtype_parse(argc > 3 ? argv[3] : "f32", "DTYPE", &dtype);
+    if (status == JUDO_OK) {
+        status = judo_minilm_open(argv[1], dtype, judo_ops_cpu(), &minilm);
+    }
     const int32_t lengths[] = {32, 128};
     for (int i = 0; i < 2 && status == JUDO_OK; i++) {
         status = measure(minilm, lengths[i]);

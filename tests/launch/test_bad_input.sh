@@ -31,6 +31,7 @@ refuses "no mask" $io 'absent.png: cannot open' judo cells absent.png
 refuses "a truncated PNG" $format 'cut.png: damaged PNG.*truncated.*replace' judo cells cut.png
 refuses "no run" $io "'absent' is not a folder" judo report x.html --run absent
 refuses "no sentence encoder" $io 'absent: cannot open' judo embed absent
+refuses "an embedding in fp16" $argument "--dtype 'f16': must be one of" judo embed absent --dtype f16
 refuses "malformed JSON lines" $format 'malformed.jsonl:1: .*expected' judo pack x.h5 --model model --stage1 malformed.jsonl
 refuses "a wrong type in JSON lines" $format "type.jsonl:1: key 'image_path': expected a string" judo pack x.h5 --model model --stage1 type.jsonl
 refuses "a truncated picture of a sample" $format 'cut.png: damaged PNG' judo pack x.h5 --model model --stage1 cut_picture.jsonl

@@ -63,11 +63,29 @@ static void assert_embeddings(const float *got, const sentences *s)
     }
 }
 
-static judo_bert *open_small(sentences *s)
+/* Of length 1, near the embeddings of fp32, but not so near that fp32 could have made them. */
+static void assert_close_in_bf16(const float *got, const sentences *s)
+{
+    for (int32_t text = 0; text < s->count; text++) {
+        double cosine = 0.0;
+        double length = 0.0;
+        float largest = 0.0f;
+        for (int32_t j = text * s->width; j < (text + 1) * s->width; j++) {
+            cosine += (double)got[j] * (double)s->wanted[j];
+            length += (double)got[j] * (double)got[j];
+            largest = fmaxf(largest, fabsf(got[j] - s->wanted[j]));
+        }
+        assert_true(fabs(1.0 - length) <= 1e-6);
+        assert_true(1.0 - cosine <= 1e-3);
+        assert_true(largest > 1e-5f);
+    }
+}
+
+static judo_bert *open_small(judo_dtype dtype, sentences *s)
 {
     judo_bert *bert = NULL;
     read_sentences("tests/golden/bert/golden.safetensors", s);
-    assert_ok(judo_bert_open("tests/golden/bert", judo_ops_cpu(), &bert));
+    assert_ok(judo_bert_open("tests/golden/bert", dtype, judo_ops_cpu(), &bert));
     return bert;
 }
 
@@ -76,20 +94,46 @@ static void test_bert__agrees_with_transformers(void **state)
     (void)state;
     sentences s;
     float got[MAX_TEXTS * MAX_WIDTH];
-    judo_bert *bert = open_small(&s);
+    judo_bert *bert = open_small(JUDO_F32, &s);
     assert_int_equal(judo_bert_config_of(bert)->hidden_size, s.width);
     assert_ok(judo_bert_embed(bert, s.ids, s.offsets, s.count, 40, got));
     assert_embeddings(got, &s);
     judo_bert_close(&bert);
 }
 
-static void test_bert__gives_a_text_the_same_bits_in_any_batch(void **state)
+static void test_bert__is_close_to_fp32_in_bf16(void **state)
 {
     (void)state;
     sentences s;
+    float got[MAX_TEXTS * MAX_WIDTH];
+    judo_bert *bert = open_small(JUDO_BF16, &s);
+    assert_ok(judo_bert_embed(bert, s.ids, s.offsets, s.count, 40, got));
+    assert_close_in_bf16(got, &s);
+    judo_bert_close(&bert);
+}
+
+static void test_bert__refuses_other_dtypes(void **state)
+{
+    (void)state;
+    const judo_dtype refused[] = {JUDO_F16, JUDO_I32, JUDO_U8};
+    const char *const messages[] = {
+        "tests/golden/bert: the encoder computes in F32 or BF16, not in F16", "not in I32",
+        "not in U8"};
+    for (int i = 0; i < 3; i++) {
+        judo_bert *bert = NULL;
+        assert_int_equal(judo_bert_open("tests/golden/bert", refused[i], judo_ops_cpu(), &bert),
+                         JUDO_ERROR_UNSUPPORTED);
+        assert_non_null(strstr(judo_error_message(), messages[i]));
+        assert_null(bert);
+    }
+}
+
+static void gives_a_text_the_same_bits_in_any_batch(judo_dtype dtype)
+{
+    sentences s;
     float together[MAX_TEXTS * MAX_WIDTH];
     float alone[MAX_WIDTH];
-    judo_bert *bert = open_small(&s);
+    judo_bert *bert = open_small(dtype, &s);
 
     /* 40 times the five texts are more than one run of tokens. */
     enum { COPIES = 40 };
@@ -121,12 +165,19 @@ static void test_bert__gives_a_text_the_same_bits_in_any_batch(void **state)
     judo_bert_close(&bert);
 }
 
+static void test_bert__gives_a_text_the_same_bits_in_any_batch(void **state)
+{
+    (void)state;
+    gives_a_text_the_same_bits_in_any_batch(JUDO_F32);
+    gives_a_text_the_same_bits_in_any_batch(JUDO_BF16);
+}
+
 static void test_bert__refuses_texts_it_cannot_take(void **state)
 {
     (void)state;
     sentences s;
     float got[MAX_TEXTS * MAX_WIDTH];
-    judo_bert *bert = open_small(&s);
+    judo_bert *bert = open_small(JUDO_F32, &s);
     const int32_t empty[] = {0, 0};
     const int32_t unknown = 50;
     const int32_t one[] = {0, 1};
@@ -156,7 +207,7 @@ static judo_status open_with_config(const char *config)
     assert_true(fputs(config, file) >= 0);
     assert_int_equal(fclose(file), 0);
     judo_bert *bert = NULL;
-    judo_status status = judo_bert_open(folder, judo_ops_cpu(), &bert);
+    judo_status status = judo_bert_open(folder, JUDO_F32, judo_ops_cpu(), &bert);
     judo_bert_close(&bert);
     (void)unlink(path);
     (void)unlink(json);
@@ -195,39 +246,57 @@ static void test_minilm__refuses_another_width(void **state)
 {
     (void)state;
     judo_minilm *minilm = NULL;
-    assert_int_equal(judo_minilm_open("tests/golden/bert", judo_ops_cpu(), &minilm),
+    assert_int_equal(judo_minilm_open("tests/golden/bert", JUDO_F32, judo_ops_cpu(), &minilm),
                      JUDO_ERROR_MISMATCH);
     assert_non_null(strstr(judo_error_message(), "width 24"));
     assert_null(minilm);
 }
 
-static void test_minilm__agrees_with_transformers_on_the_real_weights(void **state)
+/* The texts of tests/golden/minilm.safetensors, embedded by the real weights in `dtype`. */
+static void embed_real(judo_dtype dtype, sentences *s, float *got)
 {
-    (void)state;
     const char *folder = getenv("JUDO_MINILM");
     if (!folder) {
         skip();
     }
+    judo_minilm *minilm = NULL;
+    read_sentences("tests/golden/minilm.safetensors", s);
+    assert_int_equal(s->width, JUDO_MINILM_WIDTH);
+    assert_ok(judo_minilm_open(folder, dtype, judo_ops_cpu(), &minilm));
+    assert_ok(judo_minilm_embed(minilm, s->ids, s->offsets, s->count, got));
+    judo_minilm_close(&minilm);
+}
+
+static void test_minilm__agrees_with_transformers_on_the_real_weights(void **state)
+{
+    (void)state;
     sentences s;
     float got[MAX_TEXTS * MAX_WIDTH];
-    judo_minilm *minilm = NULL;
-    read_sentences("tests/golden/minilm.safetensors", &s);
-    assert_int_equal(s.width, JUDO_MINILM_WIDTH);
-    assert_ok(judo_minilm_open(folder, judo_ops_cpu(), &minilm));
-    assert_ok(judo_minilm_embed(minilm, s.ids, s.offsets, s.count, got));
+    embed_real(JUDO_F32, &s, got);
     assert_embeddings(got, &s);
-    judo_minilm_close(&minilm);
+}
+
+static void test_minilm__is_close_to_fp32_in_bf16_on_the_real_weights(void **state)
+{
+    (void)state;
+    sentences s;
+    float got[MAX_TEXTS * MAX_WIDTH];
+    embed_real(JUDO_BF16, &s, got);
+    assert_close_in_bf16(got, &s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bert__agrees_with_transformers),
+        cmocka_unit_test(test_bert__is_close_to_fp32_in_bf16),
+        cmocka_unit_test(test_bert__refuses_other_dtypes),
         cmocka_unit_test(test_bert__gives_a_text_the_same_bits_in_any_batch),
         cmocka_unit_test(test_bert__refuses_texts_it_cannot_take),
         cmocka_unit_test(test_bert__refuses_other_models),
         cmocka_unit_test(test_minilm__refuses_another_width),
         cmocka_unit_test(test_minilm__agrees_with_transformers_on_the_real_weights),
+        cmocka_unit_test(test_minilm__is_close_to_fp32_in_bf16_on_the_real_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 
 import numpy
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers import models as parts
 
@@ -66,3 +67,22 @@ def cosines(context):
     for index in range(0, 2 * context.cases, 2):
         difference = abs(float(expected[index] @ expected[index + 1]) - float(found[index] @ found[index + 1]))
         yield Case(f"{texts[index]!a:.60} and {texts[index + 1]!a:.60}", difference)
+
+
+def distances(rows, wanted):
+    """One minus the cosine, row by row."""
+    lengths = numpy.linalg.norm(rows, axis=1) * numpy.linalg.norm(wanted, axis=1)
+    return 1 - (rows * wanted).sum(axis=1) / lengths
+
+
+@row("bf16's distance from fp32: sentence embeddings", "sentence-transformers' own in bf16", bar=1.0, cases=500, unit="ratio")
+def bf16(context):
+    """The mean cosine distances' ratio: a single text's is partly luck."""
+    folder = minilm_folder(context)
+    model = reference_model(folder)
+    texts = [draw_sentence(context.random) for _ in range(context.cases)]
+    wanted = model.encode(texts, batch_size=1, show_progress_bar=False).astype(numpy.float64)
+    half = model.to(torch.bfloat16).encode(texts, batch_size=1, show_progress_bar=False, convert_to_tensor=True).double().numpy()
+    answers = context.filter("judo", "embed", folder, "--dtype", "bf16", requests=[{"text": text} for text in texts])
+    found = numpy.array([answer["embedding"] for answer in answers])
+    yield Case("mean over the texts", distances(found, wanted).mean() / distances(half, wanted).mean(), items=len(texts))

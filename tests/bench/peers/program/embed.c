@@ -36,16 +36,13 @@ static judo_status answer_request(void *context, const judo_json *request, const
 static judo_status open_embedding(embedding *self, const char *const places[2],
                                   judo_dtype dtype)
 {
-    if (dtype != JUDO_F32) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "sentence embeddings in bf16 are not built");
-    }
     JUDO_TRY(judo_peer_texts_read(places[1], &self->texts));
     self->rows =
         calloc(((size_t)self->texts.count + 1) * JUDO_MINILM_WIDTH, sizeof *self->rows);
     if (!self->rows) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %d embeddings", self->texts.count);
     }
-    return judo_text_embedder_open(places[0], judo_ops_cpu(), &self->embedder);
+    return judo_text_embedder_open(places[0], dtype, judo_ops_cpu(), &self->embedder);
 }
 
 static judo_status run(int argc, char **argv)
