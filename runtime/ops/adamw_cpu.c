@@ -36,10 +36,7 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
                            uint16_t *bf16_copy, const float *gradient, int64_t n,
                            const judo_adamw *options)
 {
-    if (options->step < 1) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
-                         (long long)options->step);
-    }
+    JUDO_TRY(judo_adamw_check(options));
     const judo_adamw_step step = judo_adamw_step_of(options);
     const adamw_arrays x = {weights, first_moment, second_moment, bf16_copy, gradient};
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))

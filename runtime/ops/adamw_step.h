@@ -16,7 +16,7 @@ static inline judo_adamw_step judo_adamw_step_of(const judo_adamw *options)
 {
     double correction1 = 1.0 - pow(options->beta1, (double)options->step);
     double correction2 = 1.0 - pow(options->beta2, (double)options->step);
-    judo_adamw_step step = {0};
+    judo_adamw_step step;
     step.scale = options->gradient_scale;
     step.mix1 = (float)(1.0 - options->beta1);
     step.keep2 = (float)options->beta2;

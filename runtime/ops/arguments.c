@@ -179,3 +179,21 @@ judo_status judo_sample_check(const judo_tensor *logits, const judo_sampling *sa
     }
     return JUDO_OK;
 }
+
+judo_status judo_adamw_check(const judo_adamw *options)
+{
+    if (options->step < 1) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
+                         (long long)options->step);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_sample_bad_row(int64_t row)
+{
+    return JUDO_FAIL(JUDO_ERROR_NUMERIC,
+                     "sample: row %" PRId64
+                     " has no finite logit, or one that is not a number; the model has "
+                     "diverged or every id is banned",
+                     row);
+}

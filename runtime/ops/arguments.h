@@ -34,6 +34,41 @@ judo_status judo_head_loss_check(const judo_tensor *dhidden, const judo_tensor *
 judo_status judo_sample_check(const judo_tensor *logits, const judo_sampling *sampling,
                               float logprob_temperature) JUDO_MUST_CHECK;
 
+/* The failure of a row from which nothing can be drawn. */
+judo_status judo_sample_bad_row(int64_t row) JUDO_MUST_CHECK;
+judo_status judo_adamw_check(const judo_adamw *options) JUDO_MUST_CHECK;
+
+/* --- layers (layer_arguments.c): one check per slot, in the order of its arguments --- */
+
+judo_status judo_linear_check_forward(const judo_tensor *y, const judo_tensor *x,
+                                      const judo_tensor *w,
+                                      const judo_tensor *bias) JUDO_MUST_CHECK;
+judo_status judo_linear_check_backward(const judo_tensor *dx, const judo_tensor *dw,
+                                       const judo_tensor *dbias, const judo_tensor *dy,
+                                       const judo_tensor *x,
+                                       const judo_tensor *w) JUDO_MUST_CHECK;
+judo_status judo_rmsnorm_check_forward(const judo_tensor *y, const judo_tensor *rstd,
+                                       const judo_tensor *x,
+                                       const judo_tensor *w) JUDO_MUST_CHECK;
+judo_status judo_rmsnorm_check_backward(const judo_tensor *dx, const judo_tensor *dw,
+                                        const judo_tensor *dy, const judo_tensor *x,
+                                        const judo_tensor *w,
+                                        const judo_tensor *rstd) JUDO_MUST_CHECK;
+judo_status judo_layernorm_check_forward(const judo_tensor *y, const judo_tensor *x,
+                                         const judo_tensor *w,
+                                         const judo_tensor *bias) JUDO_MUST_CHECK;
+judo_status judo_rotary_check(const judo_tensor *x, const judo_tensor *cos,
+                              const judo_tensor *sin) JUDO_MUST_CHECK;
+judo_status judo_swiglu_check_forward(const judo_tensor *y, const judo_tensor *gate,
+                                      const judo_tensor *up) JUDO_MUST_CHECK;
+judo_status judo_swiglu_check_backward(const judo_tensor *dgate, const judo_tensor *dup,
+                                       const judo_tensor *dy, const judo_tensor *gate,
+                                       const judo_tensor *up) JUDO_MUST_CHECK;
+judo_status judo_gelu_check_forward(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *dy,
+                                     const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+
 /* --- attention (attention_arguments.c) --- */
 
 enum { JUDO_ATTENTION_GROUP = 64 }; /* most query heads of a key head */
@@ -44,11 +79,14 @@ typedef struct judo_attention_shape {
     int query_heads, key_heads, group, dim;
 } judo_attention_shape;
 
-/* Checks shapes and spans of q, k, v; fills `shape`. Every token must lie in one span.. */
+/* Checks shapes and spans of q, k, v; fills `shape`. Every token must lie in one span. */
 judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
                                  const judo_tensor *q, const judo_tensor *k,
                                  const judo_tensor *v, const judo_attention_span *spans,
                                  int num_spans) JUDO_MUST_CHECK;
+judo_status judo_attention_check_outputs(const judo_attention_shape *shape,
+                                         const judo_tensor *out, const judo_tensor *lse,
+                                         const judo_tensor *q) JUDO_MUST_CHECK;
 judo_status judo_attention_check_gradients(const judo_attention_shape *shape,
                                            const judo_tensor *dq, const judo_tensor *dk,
                                            const judo_tensor *dv, const judo_tensor *dout,

@@ -93,6 +93,15 @@ judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
     return JUDO_OK;
 }
 
+judo_status judo_attention_check_outputs(const judo_attention_shape *shape,
+                                         const judo_tensor *out, const judo_tensor *lse,
+                                         const judo_tensor *q)
+{
+    JUDO_TRY(judo_expect_like("attention_forward", "out", out, q));
+    return judo_expect_2d("attention_forward", "lse", lse, JUDO_F32, shape->tokens,
+                          shape->query_heads);
+}
+
 judo_status judo_attention_check_gradients(const judo_attention_shape *shape,
                                            const judo_tensor *dq, const judo_tensor *dk,
                                            const judo_tensor *dv, const judo_tensor *dout,

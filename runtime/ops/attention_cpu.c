@@ -70,8 +70,7 @@ judo_status judo_cpu_attention_forward(judo_tensor *out, judo_tensor *lse, const
     const char *op = "attention_forward";
     judo_attention_shape shape;
     JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
-    JUDO_TRY(judo_expect_like(op, "out", out, q));
-    JUDO_TRY(judo_expect_2d(op, "lse", lse, JUDO_F32, shape.tokens, shape.query_heads));
+    JUDO_TRY(judo_attention_check_outputs(&shape, out, lse, q));
     int32_t step = JUDO_ATTENTION_ROWS / shape.group;
     int64_t most_blocks = shape.tokens / step + num_spans;
     int64_t block_bytes = (most_blocks * (int64_t)sizeof(query_block) + 63) / 64 * 64;

@@ -21,8 +21,7 @@ judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x)
 {
     enum { CHUNK = 2048 }; /* elements that one thread takes at a time */
 
-    JUDO_TRY(judo_expect_dims("add", "y", y, 0));
-    JUDO_TRY(judo_expect_like("add", "x", x, y));
+    JUDO_TRY(judo_add_check(y, x));
     int64_t count = judo_tensor_count(y);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
     for (int64_t i = 0; i < count; i += CHUNK) {

@@ -266,11 +266,7 @@ judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logit
         }
     }
     if (bad_row < rows) {
-        return JUDO_FAIL(JUDO_ERROR_NUMERIC,
-                         "sample: row %" PRId64
-                         " has no finite logit, or one that is not a number; the model has "
-                         "diverged or every id is banned",
-                         bad_row);
+        return judo_sample_bad_row(bad_row);
     }
     return JUDO_OK;
 }
