@@ -155,7 +155,7 @@ static __device__ void store(const tile_state<D> *state, int side, bf16 *out, fl
 }
 
 template <int D>
-static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS)
+static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_forward_tile(const __grid_constant__ attention_arguments args)
 {
     extern __shared__ __align__(16) unsigned char shared[];
@@ -195,7 +195,7 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS)
 
 /* A block per (row, key head); the rows of the tile are the heads of the group. */
 template <int D>
-static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS)
+static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_decode_tile(const __grid_constant__ attention_arguments args)
 {
     extern __shared__ __align__(16) unsigned char shared[];

@@ -63,7 +63,7 @@ static __device__ void query_slopes(float (&dq)[D / 8][4], query_memory<D> *memo
 }
 
 template <int D>
-static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS)
+static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_query_gradient(const __grid_constant__ attention_arguments args)
 {
     extern __shared__ __align__(16) unsigned char shared[];
@@ -175,7 +175,7 @@ static __device__ void key_slopes(float (&dk)[D / 8][4], float (&dv)[D / 8][4],
 }
 
 template <int D>
-static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS)
+static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_key_gradient(const __grid_constant__ attention_arguments args)
 {
     extern __shared__ __align__(16) unsigned char shared[];
