@@ -21,10 +21,7 @@ JUDO_INLINE void swiglu_chunk(void *y, const void *gate, const void *up, int64_t
 judo_status judo_cpu_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
                                     const judo_tensor *up)
 {
-    const char *op = "swiglu_forward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "gate", gate, 0));
-    JUDO_TRY(judo_cpu_expect_like(op, "up", up, gate));
-    JUDO_TRY(judo_cpu_expect_like(op, "y", y, gate));
+    JUDO_TRY(judo_swiglu_check_forward(y, gate, up));
     int64_t count = judo_tensor_count(gate);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
     for (int64_t i = 0; i < count; i += CHUNK) {
@@ -56,12 +53,7 @@ judo_status judo_cpu_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
                                      const judo_tensor *dy, const judo_tensor *gate,
                                      const judo_tensor *up)
 {
-    const char *op = "swiglu_backward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "gate", gate, 0));
-    JUDO_TRY(judo_cpu_expect_like(op, "up", up, gate));
-    JUDO_TRY(judo_cpu_expect_like(op, "dy", dy, gate));
-    JUDO_TRY(judo_cpu_expect_like(op, "dgate", dgate, gate));
-    JUDO_TRY(judo_cpu_expect_like(op, "dup", dup, gate));
+    JUDO_TRY(judo_swiglu_check_backward(dgate, dup, dy, gate, up));
     int64_t count = judo_tensor_count(gate);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
     for (int64_t i = 0; i < count; i += CHUNK) {
@@ -90,9 +82,7 @@ JUDO_INLINE void gelu_chunk(void *y, const void *x, int64_t first, int64_t count
 
 judo_status judo_cpu_gelu_forward(judo_tensor *y, const judo_tensor *x)
 {
-    const char *op = "gelu_forward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 0));
-    JUDO_TRY(judo_cpu_expect_like(op, "y", y, x));
+    JUDO_TRY(judo_gelu_check_forward(y, x));
     int64_t count = judo_tensor_count(x);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
     for (int64_t i = 0; i < count; i += CHUNK) {
@@ -117,10 +107,7 @@ JUDO_INLINE void gelu_backward_chunk(void *dx, const void *dy, const void *x, in
 
 judo_status judo_cpu_gelu_backward(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x)
 {
-    const char *op = "gelu_backward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 0));
-    JUDO_TRY(judo_cpu_expect_like(op, "dy", dy, x));
-    JUDO_TRY(judo_cpu_expect_like(op, "dx", dx, x));
+    JUDO_TRY(judo_gelu_check_backward(dx, dy, x));
     int64_t count = judo_tensor_count(x);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
     for (int64_t i = 0; i < count; i += CHUNK) {

@@ -1,28 +1,7 @@
 /* runtime/ops/adamw_cpu.c: the optimizer's update and the sum of squares of a gradient. */
+#include "runtime/ops/adamw_step.h"
 #include "runtime/ops/cpu.h"
 #include "runtime/ops/vector_math.h"
-
-/* The numbers of one step, in fp32 as torch's kernels take them. */
-typedef struct adamw_step {
-    float scale, mix1, keep2, mix2, root2, epsilon, decay, step_size;
-} adamw_step;
-
-/* Scalars in fp64, as in torch.optim.AdamW's single-tensor form. */
-static adamw_step step_of(const judo_adamw *options)
-{
-    double correction1 = 1.0 - pow(options->beta1, (double)options->step);
-    double correction2 = 1.0 - pow(options->beta2, (double)options->step);
-    return (adamw_step){
-        .scale = options->gradient_scale,
-        .mix1 = (float)(1.0 - options->beta1),
-        .keep2 = (float)options->beta2,
-        .mix2 = (float)(1.0 - options->beta2),
-        .root2 = (float)sqrt(correction2),
-        .epsilon = (float)options->epsilon,
-        .decay = (float)(1.0 - options->learning_rate * options->weight_decay),
-        .step_size = (float)(options->learning_rate / correction1),
-    };
-}
 
 /* What an update works on. */
 typedef struct adamw_arrays {
@@ -33,7 +12,7 @@ typedef struct adamw_arrays {
 
 /* Elements [i, i + min(left, 16)). */
 JUDO_INLINE void update_vector(const adamw_arrays *x, int64_t i, int64_t left,
-                               const adamw_step *step)
+                               const judo_adamw_step *step)
 {
     judo_vector g = judo_vector_load(x->gradient + i, left) * judo_vector_all(step->scale);
     judo_vector first = judo_vector_load(x->first_moment + i, left);
@@ -57,11 +36,8 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
                            uint16_t *bf16_copy, const float *gradient, int64_t n,
                            const judo_adamw *options)
 {
-    if (options->step < 1) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
-                         (long long)options->step);
-    }
-    const adamw_step step = step_of(options);
+    JUDO_TRY(judo_adamw_check(options));
+    const judo_adamw_step step = judo_adamw_step_of(options);
     const adamw_arrays x = {weights, first_moment, second_moment, bf16_copy, gradient};
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))
     for (int64_t i = 0; i < n; i += JUDO_LANES) {

@@ -266,21 +266,6 @@ static void backward_component(const backward_arguments *args, const backward_ti
     }
 }
 
-static judo_status check_gradients(const judo_attention_shape *shape, const judo_tensor *dq,
-                                   const judo_tensor *dk, const judo_tensor *dv,
-                                   const judo_tensor *dout, const judo_tensor *q,
-                                   const judo_tensor *k, const judo_tensor *out,
-                                   const judo_tensor *lse)
-{
-    const char *op = "attention_backward";
-    JUDO_TRY(judo_cpu_expect_like(op, "dq", dq, q));
-    JUDO_TRY(judo_cpu_expect_like(op, "dk", dk, k));
-    JUDO_TRY(judo_cpu_expect_like(op, "dv", dv, k));
-    JUDO_TRY(judo_cpu_expect_like(op, "dout", dout, q));
-    JUDO_TRY(judo_cpu_expect_like(op, "out", out, q));
-    return judo_cpu_expect_2d(op, "lse", lse, JUDO_F32, shape->tokens, shape->query_heads);
-}
-
 static int64_t aligned(int64_t bytes)
 {
     return (bytes + 63) / 64 * 64;
@@ -356,7 +341,7 @@ judo_status judo_cpu_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_t
     JUDO_TRY(
         judo_attention_check(&args.shape, "attention_backward", q, k, v, spans, num_spans));
     judo_attention_shape shape = args.shape;
-    JUDO_TRY(check_gradients(&shape, dq, dk, dv, dout, q, k, out, lse));
+    JUDO_TRY(judo_attention_check_gradients(&shape, dq, dk, dv, dout, q, k, out, lse));
     judo_tensor *const outputs[3] = {dq, dk, dv};
     int64_t heads = shape.tokens * shape.query_heads;
     int threads = judo_cpu_threads_for(heads * shape.dim);

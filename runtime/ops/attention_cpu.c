@@ -11,82 +11,6 @@ typedef struct query_block {
     int32_t span, first;
 } query_block;
 
-static judo_status check_span(const char *op, int64_t tokens, const judo_attention_span *span,
-                              int number)
-{
-    bool inside = 0 <= span->begin && span->begin <= span->end && span->end <= tokens;
-    bool no_prefix = span->prefix_begin == span->prefix_end;
-    bool prefix_inside = 0 <= span->prefix_begin && span->prefix_begin <= span->prefix_end &&
-                         span->prefix_end <= tokens;
-    bool apart = span->prefix_end <= span->begin || span->prefix_begin >= span->end;
-    if (!inside || !(no_prefix || (prefix_inside && apart))) {
-        return JUDO_FAIL(
-            JUDO_ERROR_ARGUMENT,
-            "%s: span %d is [%" PRId32 ",%" PRId32 ") with prefix [%" PRId32 ",%" PRId32
-            ") over %" PRId64 " tokens; both must lie inside and apart from each other",
-            op, number, span->begin, span->end, span->prefix_begin, span->prefix_end, tokens);
-    }
-    return JUDO_OK;
-}
-
-static judo_status check_spans(const char *op, int64_t tokens, const judo_attention_span *spans,
-                               int num_spans)
-{
-    void *memory = NULL;
-    JUDO_TRY(judo_cpu_scratch(&memory, JUDO_SCRATCH_OP, tokens));
-    uint8_t *covered = memory;
-    if (tokens > 0) {
-        memset(covered, 0, (size_t)tokens);
-    }
-    for (int i = 0; i < num_spans; i++) {
-        JUDO_TRY(check_span(op, tokens, &spans[i], i));
-        for (int32_t t = spans[i].begin; t < spans[i].end; t++) {
-            if (covered[t]) {
-                return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
-                                 "%s: token %" PRId32 " lies in two spans, the second is %d",
-                                 op, t, i);
-            }
-            covered[t] = 1;
-        }
-    }
-    const uint8_t *hole = tokens > 0 ? memchr(covered, 0, (size_t)tokens) : NULL;
-    if (hole) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: token %td lies in no span", op,
-                         hole - covered);
-    }
-    return JUDO_OK;
-}
-
-judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
-                                 const judo_tensor *q, const judo_tensor *k,
-                                 const judo_tensor *v, const judo_attention_span *spans,
-                                 int num_spans)
-{
-    JUDO_TRY(judo_cpu_expect_dims(op, "q", q, 3));
-    JUDO_TRY(judo_cpu_expect_dims(op, "k", k, 3));
-    JUDO_TRY(judo_cpu_expect_3d(op, "k", k, q->dtype, q->dims[0], k->dims[1], q->dims[2]));
-    JUDO_TRY(judo_cpu_expect_like(op, "v", v, k));
-    int64_t query_heads = q->dims[1];
-    int64_t key_heads = k->dims[1];
-    if (key_heads < 1 || query_heads < 1 || query_heads % key_heads != 0 ||
-        query_heads / key_heads > JUDO_ATTENTION_ROWS || q->dims[2] < 1 || q->dims[2] > 4096 ||
-        query_heads > 4096 || q->dims[0] > INT32_MAX) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: %" PRId64 " tokens, %" PRId64 " query heads and %" PRId64
-                         " key heads of %" PRId64
-                         " dimensions; query heads must be a multiple (up to %d) of key heads",
-                         op, q->dims[0], query_heads, key_heads, q->dims[2],
-                         (int)JUDO_ATTENTION_ROWS);
-    }
-    JUDO_TRY(check_spans(op, q->dims[0], spans, num_spans));
-    shape->tokens = q->dims[0];
-    shape->query_heads = (int)query_heads;
-    shape->key_heads = (int)key_heads;
-    shape->group = (int)(query_heads / key_heads);
-    shape->dim = (int)q->dims[2];
-    return JUDO_OK;
-}
-
 /* One block of queries against its keys, for one key head. */
 static void forward_block(judo_attention_tile *tile, void *out, float *lse, const void *q,
                           const void *k, const void *v, const judo_attention_shape *shape,
@@ -146,8 +70,7 @@ judo_status judo_cpu_attention_forward(judo_tensor *out, judo_tensor *lse, const
     const char *op = "attention_forward";
     judo_attention_shape shape;
     JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
-    JUDO_TRY(judo_cpu_expect_like(op, "out", out, q));
-    JUDO_TRY(judo_cpu_expect_2d(op, "lse", lse, JUDO_F32, shape.tokens, shape.query_heads));
+    JUDO_TRY(judo_attention_check_outputs(&shape, out, lse, q));
     int32_t step = JUDO_ATTENTION_ROWS / shape.group;
     int64_t most_blocks = shape.tokens / step + num_spans;
     int64_t block_bytes = (most_blocks * (int64_t)sizeof(query_block) + 63) / 64 * 64;

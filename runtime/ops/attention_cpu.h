@@ -9,11 +9,12 @@
 #ifndef JUDO_RUNTIME_OPS_ATTENTION_CPU_H
 #define JUDO_RUNTIME_OPS_ATTENTION_CPU_H
 
-#include "runtime/ops/attention.h"
+#include "runtime/ops/arguments.h"
 
 enum {
     JUDO_ATTENTION_KEYS = 64, /* keys of a block */
-    JUDO_ATTENTION_ROWS = 64, /* most queries (token, head) that share a pass over keys */
+    JUDO_ATTENTION_ROWS =
+        JUDO_ATTENTION_GROUP, /* most queries (token, head) that share a pass over keys */
 };
 
 /* One thread's state of a pass: `rows` queries of one key head. */
@@ -29,12 +30,6 @@ typedef struct judo_attention_tile {
     float *out;       /* [ROWS, dim], not yet divided by sum */
     float *max, *sum; /* [ROWS] */
 } judo_attention_tile;
-
-/* What one call over a whole batch works on. */
-typedef struct judo_attention_shape {
-    int64_t tokens;
-    int query_heads, key_heads, group, dim;
-} judo_attention_shape;
 
 /* Floats of memory that a tile needs, a multiple of 16; and the tile in that memory. */
 int64_t judo_attention_tile_floats(int dim);
@@ -69,12 +64,5 @@ void judo_attention_transpose(float *out, const void *rows, judo_dtype dtype, in
 void judo_attention_copy(float *out, const void *row, judo_dtype dtype, int dim);
 /* out[(count + 1) / 2][dim]: words of rows 2i and 2i + 1, or of the last row and zeros. */
 void judo_attention_join(float *out, const void *rows, int64_t stride, int count, int dim);
-
-/* Checks shapes and spans of q, k, v; fills `shape`. Every token must lie in one span. Uses
- * the scratch memory. */
-judo_status judo_attention_check(judo_attention_shape *shape, const char *op,
-                                 const judo_tensor *q, const judo_tensor *k,
-                                 const judo_tensor *v, const judo_attention_span *spans,
-                                 int num_spans) JUDO_MUST_CHECK;
 
 #endif

@@ -5,37 +5,6 @@
 #include <inttypes.h>
 #include <omp.h>
 
-static judo_status check_rows(const judo_tensor *out, const judo_tensor *q,
-                              const judo_decode_row *rows, int num_kv_heads)
-{
-    const char *op = "attention_decode";
-    JUDO_TRY(judo_cpu_expect_dims(op, "q", q, 3));
-    JUDO_TRY(judo_cpu_expect_like(op, "out", out, q));
-    if (num_kv_heads < 1 || q->dims[1] < 1 || q->dims[1] % num_kv_heads != 0 ||
-        q->dims[1] / num_kv_heads > JUDO_ATTENTION_ROWS || q->dims[2] < 1 ||
-        q->dims[2] > 4096 || q->dims[1] > 4096) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: %" PRId64 " query heads of %" PRId64
-                         " dimensions for %d key heads; query heads must be a multiple (up to "
-                         "%d) of key heads",
-                         op, q->dims[1], q->dims[2], num_kv_heads, (int)JUDO_ATTENTION_ROWS);
-    }
-    for (int64_t i = 0; i < q->dims[0]; i++) {
-        bool prefix =
-            rows[i].prefix_length == 0 ||
-            (rows[i].prefix_length > 0 && rows[i].prefix_keys && rows[i].prefix_values);
-        bool own = rows[i].own_length == 0 ||
-                   (rows[i].own_length > 0 && rows[i].own_keys && rows[i].own_values);
-        if (!prefix || !own) {
-            return JUDO_FAIL(JUDO_ERROR_INTERNAL,
-                             "%s: row %" PRId64 " has a prefix of %" PRId32 " and %" PRId32
-                             " own keys, or no memory for them",
-                             op, i, rows[i].prefix_length, rows[i].own_length);
-        }
-    }
-    return JUDO_OK;
-}
-
 static bool same_prefix(const judo_decode_row *a, const judo_decode_row *b)
 {
     return a->prefix_length == b->prefix_length && a->prefix_keys == b->prefix_keys &&
@@ -109,7 +78,7 @@ judo_status judo_cpu_attention_decode(judo_tensor *out, const judo_tensor *q,
                                       const judo_decode_row *rows, int num_kv_heads,
                                       float scale)
 {
-    JUDO_TRY(check_rows(out, q, rows, num_kv_heads));
+    JUDO_TRY(judo_attention_check_rows(out, q, rows, num_kv_heads));
     int64_t num_rows = q->dims[0];
     judo_attention_shape shape = {.tokens = num_rows,
                                   .query_heads = (int)q->dims[1],

@@ -3,26 +3,10 @@
 #ifndef JUDO_RUNTIME_OPS_CPU_H
 #define JUDO_RUNTIME_OPS_CPU_H
 
+#include "runtime/ops/arguments.h"
 #include "runtime/ops/ops.h"
 
-/* --- checks and resources (cpu.c) --- */
-
-/* JUDO_ERROR_UNSUPPORTED unless the tensor has this dtype, JUDO_ERROR_INTERNAL unless it has
- * this shape and, where it has elements, memory. `op` and `argument` name the place. */
-judo_status judo_cpu_expect_1d(const char *op, const char *argument, const judo_tensor *tensor,
-                               judo_dtype dtype, int64_t a) JUDO_MUST_CHECK;
-judo_status judo_cpu_expect_2d(const char *op, const char *argument, const judo_tensor *tensor,
-                               judo_dtype dtype, int64_t a, int64_t b) JUDO_MUST_CHECK;
-judo_status judo_cpu_expect_3d(const char *op, const char *argument, const judo_tensor *tensor,
-                               judo_dtype dtype, int64_t a, int64_t b,
-                               int64_t c) JUDO_MUST_CHECK;
-/* Dtype and shape of `like`. */
-judo_status judo_cpu_expect_like(const char *op, const char *argument,
-                                 const judo_tensor *tensor,
-                                 const judo_tensor *like) JUDO_MUST_CHECK;
-/* F32 or BF16, with any shape of `num_dims` dimensions (0: at least one). */
-judo_status judo_cpu_expect_dims(const char *op, const char *argument,
-                                 const judo_tensor *tensor, int num_dims) JUDO_MUST_CHECK;
+/* --- resources (cpu.c) --- */
 
 /* Element `index` of an array, to read and to write. */
 static inline const void *judo_cpu_at(const void *data, judo_dtype dtype, int64_t index)

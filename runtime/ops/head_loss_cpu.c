@@ -7,12 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* What one target adds to the sums; summed over rows in order, by one thread. */
-typedef struct target_outcome {
-    double loss, kl, entropy;
-    bool counted, correct;
-} target_outcome;
-
 typedef struct head_arguments {
     const int32_t *targets;
     const judo_token_loss *spec;
@@ -38,7 +32,7 @@ static void write_gradient(float *row, int64_t count, int32_t target, double coe
 }
 
 /* Target i of the batch, whose logits are `row`. */
-static target_outcome finish_row(const head_arguments *head, float *row, int64_t i)
+static judo_token_outcome finish_row(const head_arguments *head, float *row, int64_t i)
 {
     const judo_token_loss *spec = head->spec;
     int32_t target = head->targets[i];
@@ -59,7 +53,7 @@ static target_outcome finish_row(const head_arguments *head, float *row, int64_t
         if (head->gradient) {
             memset(row, 0, (size_t)head->vocabulary * sizeof *row);
         }
-        return (target_outcome){.counted = false};
+        return (judo_token_outcome){.counted = false};
     }
     judo_token_loss_value value = judo_token_loss_at(spec, i, logprob);
     double factor = (double)weight * spec->scale;
@@ -67,65 +61,16 @@ static target_outcome finish_row(const head_arguments *head, float *row, int64_t
         double coefficient = factor * (double)value.gradient / (double)spec->temperature;
         write_gradient(row, head->vocabulary, target, coefficient, softmax.sum);
     }
-    return (target_outcome){.loss = factor * (double)value.loss,
-                            .kl = (double)value.kl,
-                            .entropy = entropy,
-                            .counted = true,
-                            .correct = logit / spec->temperature >= softmax.max};
-}
-
-static void add_outcomes(judo_token_result *result, const target_outcome *outcomes,
-                         int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        if (!outcomes[i].counted) {
-            continue; /* a weight of 0 counts for nothing, even where the row is not finite */
-        }
-        result->loss += outcomes[i].loss;
-        result->kl += outcomes[i].kl;
-        result->entropy += outcomes[i].entropy;
-        result->num_correct += outcomes[i].correct;
-    }
-}
-
-static judo_status check_arguments(const judo_tensor *dhidden, const judo_tensor *dw,
-                                   const judo_tensor *hidden, const judo_tensor *w,
-                                   const int32_t *targets, const judo_token_loss *spec,
-                                   int64_t chunk_rows)
-{
-    const char *op = "head_loss";
-    JUDO_TRY(judo_cpu_expect_dims(op, "hidden", hidden, 2));
-    JUDO_TRY(judo_cpu_expect_dims(op, "w", w, 2));
-    JUDO_TRY(judo_cpu_expect_2d(op, "w", w, hidden->dtype, w->dims[0], hidden->dims[1]));
-    if (dhidden) {
-        JUDO_TRY(judo_cpu_expect_like(op, "dhidden", dhidden, hidden));
-    }
-    if (dw) {
-        JUDO_TRY(judo_cpu_expect_2d(op, "dw", dw, JUDO_F32, w->dims[0], w->dims[1]));
-    }
-    if (chunk_rows < 1 || !(spec->temperature > 0.0f) ||
-        (spec->kind == JUDO_LOSS_POLICY && hidden->dims[0] > 0 &&
-         (!spec->advantages || (spec->kl_beta != 0.0f && !spec->ref_logprobs)))) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%s: chunk of %" PRId64 " rows, temperature %g%s",
-                         op, chunk_rows, (double)spec->temperature,
-                         spec->kind == JUDO_LOSS_POLICY
-                             ? ", or no advantages or reference log-probabilities"
-                             : "");
-    }
-    for (int64_t i = 0; i < hidden->dims[0]; i++) {
-        if (targets[i] < 0 || targets[i] >= w->dims[0]) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
-                             "%s: targets[%" PRId64 "] = %" PRId32
-                             " is outside of the vocabulary of %" PRId64,
-                             op, i, targets[i], w->dims[0]);
-        }
-    }
-    return JUDO_OK;
+    return (judo_token_outcome){.loss = factor * (double)value.loss,
+                                .kl = (double)value.kl,
+                                .entropy = entropy,
+                                .counted = true,
+                                .correct = logit / spec->temperature >= softmax.max};
 }
 
 /* One call's memory for a chunk of rows. */
 typedef struct head_chunk {
-    target_outcome *outcomes;
+    judo_token_outcome *outcomes;
     float *logits;
     uint16_t *gradients; /* of the logits in bf16, where the model has that dtype */
 } head_chunk;
@@ -137,7 +82,7 @@ static int64_t aligned(int64_t bytes)
 
 static judo_status chunk_memory(head_chunk *chunk, int64_t rows, int64_t v, bool bf16)
 {
-    int64_t outcome_bytes = aligned(rows * (int64_t)sizeof(target_outcome));
+    int64_t outcome_bytes = aligned(rows * (int64_t)sizeof(judo_token_outcome));
     int64_t logit_bytes = aligned(rows * v * (int64_t)sizeof(float));
     int64_t gradient_bytes = bf16 ? rows * v * (int64_t)sizeof(uint16_t) : 0;
     void *memory = NULL;
@@ -189,7 +134,7 @@ judo_status judo_cpu_head_loss(judo_token_result *result, judo_tensor *dhidden, 
                                const int32_t *targets, const judo_token_loss *spec,
                                const uint8_t *banned, int64_t chunk_rows)
 {
-    JUDO_TRY(check_arguments(dhidden, dw, hidden, w, targets, spec, chunk_rows));
+    JUDO_TRY(judo_head_loss_check(dhidden, dw, hidden, w, targets, spec, chunk_rows));
     int64_t m = hidden->dims[0];
     int64_t h = hidden->dims[1];
     int64_t v = w->dims[0];
@@ -220,7 +165,7 @@ judo_status judo_cpu_head_loss(judo_token_result *result, judo_tensor *dhidden, 
                                     JUDO_F32, v);
             }
         }
-        add_outcomes(result, chunk.outcomes, rows);
+        judo_token_result_add(result, chunk.outcomes, rows);
         if (dhidden) {
             JUDO_TRY(chunk_gradients(&chunk, judo_cpu_to(dhidden->data, dtype, first * h), dw,
                                      in, w, rows));

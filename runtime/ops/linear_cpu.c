@@ -5,27 +5,16 @@
 judo_status judo_cpu_linear_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                     const judo_tensor *bias)
 {
-    const char *op = "linear_forward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 2));
-    JUDO_TRY(judo_cpu_expect_dims(op, "w", w, 2));
-    int64_t m = x->dims[0];
-    int64_t k = x->dims[1];
-    int64_t n = w->dims[0];
-    JUDO_TRY(judo_cpu_expect_2d(op, "w", w, x->dtype, n, k));
-    judo_dtype dtype = y->dtype == JUDO_F32 ? JUDO_F32 : x->dtype;
-    JUDO_TRY(judo_cpu_expect_2d(op, "y", y, dtype, m, n));
-    if (bias) {
-        JUDO_TRY(judo_cpu_expect_1d(op, "bias", bias, x->dtype, n));
-    }
+    JUDO_TRY(judo_linear_check_forward(y, x, w, bias));
     judo_cpu_product product = {.c = y->data,
                                 .a = x->data,
                                 .b = w->data,
                                 .bias = bias ? bias->data : NULL,
-                                .m = m,
-                                .n = n,
-                                .k = k,
+                                .m = x->dims[0],
+                                .n = w->dims[0],
+                                .k = x->dims[1],
                                 .dtype = x->dtype,
-                                .c_dtype = dtype,
+                                .c_dtype = y->dtype,
                                 .transpose_b = true};
     bool done = false;
     if (w->packed) {
@@ -70,14 +59,9 @@ judo_status judo_cpu_linear_backward(judo_tensor *dx, bool accumulate_dx, judo_t
                                      judo_tensor *dbias, const judo_tensor *dy,
                                      const judo_tensor *x, const judo_tensor *w)
 {
-    const char *op = "linear_backward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "dy", dy, 2));
+    JUDO_TRY(judo_linear_check_backward(dx, dw, dbias, dy, x, w));
     int64_t m = dy->dims[0];
     int64_t n = dy->dims[1];
-    if ((dx && !w) || (dw && !x)) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "%s: %s", op,
-                         dx && !w ? "dx is wanted without w" : "dw is wanted without x");
-    }
     judo_cpu_product to_dx = {.a = dy->data,
                               .m = m,
                               .k = n,
@@ -92,23 +76,14 @@ judo_status judo_cpu_linear_backward(judo_tensor *dx, bool accumulate_dx, judo_t
                               .transpose_a = true,
                               .accumulate = true};
     if (dx) {
-        JUDO_TRY(judo_cpu_expect_dims(op, "w", w, 2));
-        JUDO_TRY(judo_cpu_expect_2d(op, "w", w, dy->dtype, n, w->dims[1]));
-        JUDO_TRY(judo_cpu_expect_2d(op, "dx", dx, dy->dtype, m, w->dims[1]));
         to_dx.b = w->data;
         to_dx.c = dx->data;
         to_dx.n = w->dims[1];
     }
     if (dw) {
-        JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 2));
-        JUDO_TRY(judo_cpu_expect_2d(op, "x", x, dy->dtype, m, x->dims[1]));
-        JUDO_TRY(judo_cpu_expect_2d(op, "dw", dw, JUDO_F32, n, x->dims[1]));
         to_dw.b = x->data;
         to_dw.c = dw->data;
         to_dw.n = x->dims[1];
-    }
-    if (dbias) {
-        JUDO_TRY(judo_cpu_expect_1d(op, "dbias", dbias, JUDO_F32, n));
     }
     JUDO_TRY(judo_cpu_matmul(&to_dx)); /* n is 0 for an output that is left out */
     JUDO_TRY(judo_cpu_matmul(&to_dw));

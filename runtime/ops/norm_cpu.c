@@ -25,15 +25,9 @@ JUDO_INLINE void rmsnorm_row(void *y, float *rstd, const void *x, const void *w,
 judo_status judo_cpu_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
                                      const judo_tensor *w, float epsilon)
 {
-    const char *op = "rmsnorm_forward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 2));
+    JUDO_TRY(judo_rmsnorm_check_forward(y, rstd, x, w));
     int64_t m = x->dims[0];
     int64_t n = x->dims[1];
-    JUDO_TRY(judo_cpu_expect_like(op, "y", y, x));
-    JUDO_TRY(judo_cpu_expect_1d(op, "w", w, x->dtype, n));
-    if (rstd) {
-        JUDO_TRY(judo_cpu_expect_1d(op, "rstd", rstd, JUDO_F32, m));
-    }
     float *kept = rstd ? rstd->data : NULL;
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))
     for (int64_t i = 0; i < m; i++) {
@@ -102,17 +96,11 @@ judo_status judo_cpu_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const ju
                                       const judo_tensor *x, const judo_tensor *w,
                                       const judo_tensor *rstd)
 {
-    const char *op = "rmsnorm_backward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 2));
+    JUDO_TRY(judo_rmsnorm_check_backward(dx, dw, dy, x, w, rstd));
     int64_t m = x->dims[0];
     int64_t n = x->dims[1];
     judo_dtype dtype = x->dtype;
-    JUDO_TRY(judo_cpu_expect_like(op, "dx", dx, x));
-    JUDO_TRY(judo_cpu_expect_like(op, "dy", dy, x));
-    JUDO_TRY(judo_cpu_expect_1d(op, "w", w, dtype, n));
-    JUDO_TRY(judo_cpu_expect_1d(op, "rstd", rstd, JUDO_F32, m));
     if (dw) {
-        JUDO_TRY(judo_cpu_expect_1d(op, "dw", dw, JUDO_F32, n));
         int threads = judo_cpu_threads_for(m * n);
         int64_t width = strip_width(n, threads);
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -157,13 +145,9 @@ judo_status judo_cpu_layernorm_forward(judo_tensor *y, const judo_tensor *x,
                                        const judo_tensor *w, const judo_tensor *bias,
                                        float epsilon)
 {
-    const char *op = "layernorm_forward";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 2));
+    JUDO_TRY(judo_layernorm_check_forward(y, x, w, bias));
     int64_t m = x->dims[0];
     int64_t n = x->dims[1];
-    JUDO_TRY(judo_cpu_expect_like(op, "y", y, x));
-    JUDO_TRY(judo_cpu_expect_1d(op, "w", w, x->dtype, n));
-    JUDO_TRY(judo_cpu_expect_1d(op, "bias", bias, x->dtype, n));
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(m *n))
     for (int64_t i = 0; i < m; i++) {
         JUDO_FOR_DTYPE(x->dtype, layernorm_row, judo_cpu_to(y->data, x->dtype, i * n),

@@ -19,17 +19,10 @@ JUDO_INLINE void rotate(void *head, const float *cosines, const float *sines, fl
 judo_status judo_cpu_rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
                             bool inverse)
 {
-    const char *op = "rotary";
-    JUDO_TRY(judo_cpu_expect_dims(op, "x", x, 3));
+    JUDO_TRY(judo_rotary_check(x, cos, sin));
     int64_t tokens = x->dims[0];
     int64_t heads = x->dims[1];
     int64_t dim = x->dims[2];
-    if (dim % 2 != 0) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "%s: the head dimension %lld is odd", op,
-                         (long long)dim);
-    }
-    JUDO_TRY(judo_cpu_expect_2d(op, "cos", cos, JUDO_F32, tokens, dim / 2));
-    JUDO_TRY(judo_cpu_expect_2d(op, "sin", sin, JUDO_F32, tokens, dim / 2));
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(tokens *heads *dim))
     for (int64_t t = 0; t < tokens; t++) {
         for (int64_t h = 0; h < heads; h++) {

@@ -21,8 +21,7 @@ judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x)
 {
     enum { CHUNK = 2048 }; /* elements that one thread takes at a time */
 
-    JUDO_TRY(judo_cpu_expect_dims("add", "y", y, 0));
-    JUDO_TRY(judo_cpu_expect_like("add", "x", x, y));
+    JUDO_TRY(judo_add_check(y, x));
     int64_t count = judo_tensor_count(y);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
     for (int64_t i = 0; i < count; i += CHUNK) {
@@ -31,49 +30,11 @@ judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x)
     return JUDO_OK;
 }
 
-static int64_t row_width(const judo_tensor *tensor)
-{
-    int64_t width = 1;
-    for (int i = 1; i < tensor->num_dims; i++) {
-        width *= tensor->dims[i];
-    }
-    return width;
-}
-
-/* `listed` has one row per index, `indexed`, of `dtype`, is what the indices point into. */
-static judo_status check_rows(const char *op, const judo_tensor *listed,
-                              const judo_tensor *indexed, judo_dtype dtype,
-                              const int32_t *index, int64_t count)
-{
-    JUDO_TRY(judo_cpu_expect_dims(op, "the list of rows", listed, 0));
-    JUDO_TRY(judo_cpu_expect_dims(op, "the indexed tensor", indexed, 0));
-    if (indexed->dtype != dtype) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: the indexed tensor has dtype %s, expected %s", op,
-                         judo_dtype_name(indexed->dtype), judo_dtype_name(dtype));
-    }
-    if (count < 0 || listed->dims[0] != count || row_width(listed) != row_width(indexed)) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
-                         "%s: %" PRId64 " indices for %" PRId64 " rows of %" PRId64
-                         " elements against rows of %" PRId64,
-                         op, count, listed->dims[0], row_width(listed), row_width(indexed));
-    }
-    for (int64_t i = 0; i < count; i++) {
-        if (index[i] < 0 || index[i] >= indexed->dims[0]) {
-            return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
-                             "%s: index[%" PRId64 "] = %" PRId32 " is outside of %" PRId64
-                             " rows",
-                             op, i, index[i], indexed->dims[0]);
-        }
-    }
-    return JUDO_OK;
-}
-
 judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                  int64_t count)
 {
-    JUDO_TRY(check_rows("gather_rows", y, x, y->dtype, index, count));
-    int64_t width = row_width(x);
+    JUDO_TRY(judo_rows_check("gather_rows", y, x, y->dtype, index, count));
+    int64_t width = judo_row_width(x);
     int64_t bytes = width * judo_dtype_bytes(x->dtype);
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count *width))
     for (int64_t i = 0; i < count; i++) {
@@ -86,8 +47,8 @@ judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int
 judo_status judo_cpu_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                   int64_t count)
 {
-    JUDO_TRY(check_rows("scatter_rows", x, y, x->dtype, index, count));
-    int64_t bytes = row_width(x) * judo_dtype_bytes(x->dtype);
+    JUDO_TRY(judo_rows_check("scatter_rows", x, y, x->dtype, index, count));
+    int64_t bytes = judo_row_width(x) * judo_dtype_bytes(x->dtype);
     /* One thread: where an index repeats, the last row wins. */
     for (int64_t i = 0; i < count; i++) {
         memcpy((char *)y->data + index[i] * bytes, (const char *)x->data + i * bytes,
@@ -115,8 +76,8 @@ judo_status judo_cpu_scatter_add_rows(judo_tensor *y, const judo_tensor *x,
 {
     enum { STRIP = 64 };
 
-    JUDO_TRY(check_rows("scatter_add_rows", x, y, JUDO_F32, index, count));
-    int64_t width = row_width(x);
+    JUDO_TRY(judo_rows_check("scatter_add_rows", x, y, JUDO_F32, index, count));
+    int64_t width = judo_row_width(x);
     /* A strip of columns belongs to one thread: repeated rows are added in the order of i. */
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count *width))
     for (int64_t first = 0; first < width; first += STRIP) {

@@ -243,35 +243,12 @@ static bool sample_row(int32_t *token, float *logprob, float *logits, int64_t co
     return true;
 }
 
-static judo_status check_arguments(const judo_tensor *logits, const judo_sampling *sampling,
-                                   float logprob_temperature)
-{
-    JUDO_TRY(judo_cpu_expect_dims("sample", "logits", logits, 2));
-    JUDO_TRY(judo_cpu_expect_2d("sample", "logits", logits, JUDO_F32, logits->dims[0],
-                                logits->dims[1]));
-    if (!(sampling->temperature >= 0.0f) || sampling->top_k < 0 ||
-        !(sampling->top_p >= 0.0f && sampling->top_p <= 1.0f) ||
-        !(sampling->min_p >= 0.0f && sampling->min_p <= 1.0f) ||
-        !(sampling->repetition_penalty > 0.0f) || !(logprob_temperature > 0.0f) ||
-        logits->dims[1] < 1 || logits->dims[1] > INT32_MAX) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
-                         "sample: temperature %g, top_k %" PRId32
-                         ", top_p %g, min_p %g, repetition_penalty %g, temperature of "
-                         "log-probabilities %g, vocabulary %" PRId64 ": one is out of range",
-                         (double)sampling->temperature, sampling->top_k,
-                         (double)sampling->top_p, (double)sampling->min_p,
-                         (double)sampling->repetition_penalty, (double)logprob_temperature,
-                         logits->dims[1]);
-    }
-    return JUDO_OK;
-}
-
 judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
                             const judo_sampling *sampling, const float *uniform,
                             const uint8_t *const *seen, const uint8_t *banned,
                             float logprob_temperature)
 {
-    JUDO_TRY(check_arguments(logits, sampling, logprob_temperature));
+    JUDO_TRY(judo_sample_check(logits, sampling, logprob_temperature));
     int64_t rows = logits->dims[0];
     int64_t count = logits->dims[1];
     int threads = judo_cpu_threads_for(rows * count);
@@ -289,11 +266,7 @@ judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logit
         }
     }
     if (bad_row < rows) {
-        return JUDO_FAIL(JUDO_ERROR_NUMERIC,
-                         "sample: row %" PRId64
-                         " has no finite logit, or one that is not a number; the model has "
-                         "diverged or every id is banned",
-                         bad_row);
+        return judo_sample_bad_row(bad_row);
     }
     return JUDO_OK;
 }

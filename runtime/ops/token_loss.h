@@ -95,4 +95,25 @@ typedef struct judo_token_result {
     int64_t num_correct; /* targets whose token has the highest logit */
 } judo_token_result;
 
+/* What one target adds to the sums of a result. */
+typedef struct judo_token_outcome {
+    double loss, kl, entropy;
+    bool counted, correct;
+} judo_token_outcome;
+
+/* Adds targets in their order. */
+static inline void judo_token_result_add(judo_token_result *result,
+                                         const judo_token_outcome *outcomes, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (!outcomes[i].counted) {
+            continue; /* a weight of 0 counts for nothing, even where the row is not finite */
+        }
+        result->loss += outcomes[i].loss;
+        result->kl += outcomes[i].kl;
+        result->entropy += outcomes[i].entropy;
+        result->num_correct += outcomes[i].correct;
+    }
+}
+
 #endif

@@ -30,15 +30,15 @@ number=$(submit disturbed)
 job=$$ # the batch job is no child: wait_for only looks whether this test lives
 wait_for disturbed 20
 scancel --signal=USR1 "$number"
-# Slurm holds a requeued job back for two minutes; a test need not.
-for ((i = 0; i < 300; i++)); do
-    grep -qs 'trained model' "$work/disturbed.log" && break
-    grep -qs 'resuming' "$work/disturbed.log" || scontrol update jobid="$number" StartTime=now 2>/dev/null
-    sleep 0.5
-done
+# Slurm holds a requeued job back for two minutes; a test need not, but for the five seconds that the first start's credential
+# lives (cred_expire): a start before that is refused.
+for ((i = 0; i < 600; i++)); do grep -qs requeueing "$work/disturbed.log" && break || sleep 0.1; done
+sleep 8
+scontrol update jobid="$number" StartTime=now
+for ((i = 0; i < 1200; i++)); do grep -qs 'trained model' "$work/disturbed.log" && break || sleep 0.1; done
 state=$(slurm_wait "$number" 30)
 [ "$state" = COMPLETED ] || { complain "the disturbed job: $state"; cat "$work/disturbed.log"; }
 grep -q 'checkpoint written, requeueing' "$work/disturbed.log" || { complain "it was not requeued"; cat "$work/disturbed.log"; }
-grep -q 'resuming' "$work/disturbed.log" || complain "it did not resume"
+grep -q 'resuming' "$work/disturbed.log" || { complain "it did not resume"; scontrol show job "$number"; tail -n 5 "$work/slurm/slurmctld.log"; }
 compare whole disturbed 0 loss grad_norm
 finish "slurm"

@@ -25,7 +25,7 @@ while IFS=: read -r file _ text; do
 done < <(grep -nE '^\s*#include "' -r runtime parallel models data rewards eval stages launch tests --include='*.[ch]' --include='*.cu' --include='*.cuh')
 
 fence() { # fence HEADER-REGEX ALLOWED-FILES-REGEX
-    grep -lE "^\s*#include <$1>" -r runtime parallel models data rewards eval stages launch --include='*.[ch]' --include='*.cu' 2>/dev/null |
+    grep -lE "^\s*#include <$1>" -r runtime parallel models data rewards eval stages launch --include='*.[ch]' --include='*.cu' --include='*.cuh' 2>/dev/null |
         grep -vE "^($2)$" | while read -r file; do echo "$file: <$1> belongs in $2"; done
 }
 fenced=$(
@@ -35,6 +35,9 @@ fenced=$(
     fence 'yaml\.h' 'runtime/config_yaml\.c'
     fence 'cjson/cJSON\.h|cJSON\.h' 'runtime/json\.c'
     fence 'dnnl[a-z_]*\.h' 'runtime/ops/matmul_cpu\.c'
+    fence 'cublasLt\.h' 'runtime/ops/cuda/matmul\.cu'
+    fence 'cuda_[a-z0-9_]*\.h' 'runtime/ops/cuda/cuda\.h'
+    fence 'dlfcn\.h' 'runtime/device\.c'
     fence 'png\.h' 'data/image_png\.c'
     fence 'jpeglib\.h|jerror\.h' 'data/image_jpeg\.c'
     fence 'utf8proc\.h' 'data/[a-z_0-9]*\.c'

@@ -16,14 +16,29 @@
 #include "runtime/random.h"
 
 /* With JUDO_TEST_BF16 the same tests run in bf16: inputs are bf16 numbers in fp32 tensors, and
- * what an op stores in the model's dtype may be off by one rounding (see assert_stored). */
+ * what an op stores in the model's dtype may be off by one rounding (see assert_stored). With
+ * JUDO_TEST_CUDA they run on the GPU, and are skipped where there is none. */
 #ifdef JUDO_TEST_BF16
-#include "tests/runtime/ops/bf16_ops.h"
-#define JUDO_TEST_OPS bf16_ops()
-
 enum { BF16 = 1 };
 #else
 enum { BF16 = 0 };
+#endif
+
+#if defined JUDO_TEST_CUDA
+#include "tests/runtime/ops/boxed_ops.h"
+#define JUDO_TEST_OPS cuda_ops_or_skip()
+
+static inline const judo_ops *cuda_ops_or_skip(void)
+{
+    const judo_ops *ops = boxed_cuda_ops(BF16);
+    if (!ops) {
+        skip();
+    }
+    return ops;
+}
+#elif defined JUDO_TEST_BF16
+#include "tests/runtime/ops/boxed_ops.h"
+#define JUDO_TEST_OPS boxed_ops(judo_device_cpu(), true)
 #endif
 
 #ifndef JUDO_TEST_OPS

@@ -1,0 +1,87 @@
+/* runtime/device.h: where tensors live and ops run: memory, copies, streams and events behind
+ * one table, filled by the CPU (device_cpu.c) and by the CUDA module (device_module.h). */
+#ifndef JUDO_RUNTIME_DEVICE_H
+#define JUDO_RUNTIME_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/ops/ops.h"
+
+/* A queue of work, done in its order. NULL is the device's own compute queue, on which its ops
+ * run. On the CPU everything is done when the call returns. */
+typedef struct judo_stream judo_stream;
+/* A place in a queue that others can wait for. */
+typedef struct judo_event judo_event;
+
+typedef struct judo_device {
+    const char *name;        /* "cpu" or "cuda" */
+    const char *description; /* one line for the log: what it is and which versions */
+    const judo_ops *ops;     /* work on tensors in this device's memory */
+    bool separate;           /* its memory is not the host's: neither may follow the other's
+                                pointers */
+
+    /* Bytes that can still be taken and that there are. */
+    judo_status (*memory)(int64_t *available, int64_t *total);
+    /* Uninitialised memory of the device, at least 64-byte aligned; `bytes` may be 0. To be
+     * called outside of a training step. release(NULL) is nothing. */
+    judo_status (*allocate)(void **memory, int64_t bytes);
+    void (*release)(void *memory);
+    /* The same for host memory that copies run from and to at full speed, beside computing. */
+    judo_status (*allocate_staging)(void **memory, int64_t bytes);
+    void (*release_staging)(void *memory);
+
+    /* Queues a copy between any two of: this device's memory, staging memory, other host
+     * memory. Staging memory must stay as it is until the queue came past the copy; other host
+     * memory may be used again when the call returns. */
+    judo_status (*copy)(void *to, const void *from, int64_t bytes, judo_stream *stream);
+    judo_status (*clear)(void *memory, int64_t bytes, judo_stream *stream);
+
+    judo_status (*stream_create)(judo_stream **stream);
+    void (*stream_destroy)(judo_stream *stream);
+    /* The host waits until the queue is empty; failures of what was queued come out here. */
+    judo_status (*stream_finish)(judo_stream *stream);
+
+    judo_status (*event_create)(judo_event **event);
+    void (*event_destroy)(judo_event *event);
+    /* Marks the end of what is queued now. */
+    judo_status (*event_record)(judo_event *event, judo_stream *stream);
+    /* What is queued on `stream` from now on waits for the event; the host does not. */
+    judo_status (*event_wait)(judo_event *event, judo_stream *stream);
+    /* Whether the queue came past the event; true for one that was never recorded. */
+    judo_status (*event_done)(judo_event *event, bool *done);
+} judo_device;
+
+/* Choices of a configuration field. */
+#define JUDO_DEVICE_CHOICES "auto|cpu|cuda"
+
+typedef enum judo_device_choice {
+    JUDO_DEVICE_AUTO, /* CUDA where it works, else the CPU */
+    JUDO_DEVICE_CPU,
+    JUDO_DEVICE_CUDA,
+} judo_device_choice;
+
+enum { JUDO_DEVICE_REASON = 512 };
+
+typedef struct judo_device_request {
+    judo_device_choice choice;
+    int index;          /* which GPU of this machine, e.g. the rank's number on the node */
+    const char *module; /* path of the CUDA module; NULL: libjudo_cuda.so beside the program, in
+                           ../lib, then where the system looks */
+} judo_device_request;
+
+/* The CPU: memory of the heap, copies done at once. */
+const judo_device *judo_device_cpu(void);
+
+/* The device that the request means, for the rest of the process. With JUDO_DEVICE_AUTO,
+ * `reason` (JUDO_DEVICE_REASON bytes, or NULL) receives why it is not CUDA, or ""; with
+ * JUDO_DEVICE_CUDA that is the error (JUDO_ERROR_UNSUPPORTED: no module, no driver, no GPU;
+ * JUDO_ERROR_MISMATCH: a module of another build). */
+judo_status judo_device_open(const judo_device_request *request, const judo_device **device,
+                             char *reason) JUDO_MUST_CHECK;
+
+/* JUDO_ERROR_UNSUPPORTED naming the first empty slot of a device's table or of its ops. */
+judo_status judo_device_check(const judo_device *device) JUDO_MUST_CHECK;
+
+#endif

@@ -1,0 +1,182 @@
+/* runtime/ops/cuda/attention.cu: the attention slots: checks, the plan on its way to the
+ * device, and which kernels do the work. */
+#include "runtime/ops/cuda/attention.cuh"
+
+#include <inttypes.h>
+
+enum { MOST_TILE_DIMENSIONS = 128 };
+
+static bool takes_tiles(judo_dtype dtype, int dim)
+{
+    return dtype == JUDO_BF16 && dim <= MOST_TILE_DIMENSIONS;
+}
+
+static judo_status check_sizes(const char *op, int dim, int64_t rows, int key_heads)
+{
+    if (dim > JUDO_SIMPLE_DIMENSIONS || rows > INT32_MAX || key_heads > 65535) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "%s: %" PRId64
+                         " rows, %d key heads of %d dimensions; the CUDA backend "
+                         "takes up to %d dimensions",
+                         op, rows, key_heads, dim, (int)JUDO_SIMPLE_DIMENSIONS);
+    }
+    return JUDO_OK;
+}
+
+static void set_shape(attention_arguments *args, const judo_attention_shape *shape, float scale)
+{
+    args->query_heads = shape->query_heads;
+    args->key_heads = shape->key_heads;
+    args->group = shape->group;
+    args->dim = shape->dim;
+    args->scale = scale;
+}
+
+/* Fills the lists of the plan and queues their copy; backward needs who sees which key. */
+static judo_status send_plan(attention_arguments *args, const judo_attention_span *spans,
+                             int num_spans, bool backward)
+{
+    int32_t step = JUDO_TILE_ROWS / args->group;
+    args->counts = judo_attention_plan(NULL, NULL, NULL, spans, num_spans, step);
+    int64_t query_bytes = args->counts.query_blocks * (int64_t)sizeof(judo_query_block);
+    int64_t key_bytes = args->counts.key_blocks * (int64_t)sizeof(judo_key_block);
+    int64_t run_bytes = args->counts.runs * (int64_t)sizeof(judo_query_run);
+    if (args->counts.query_blocks > INT32_MAX || args->counts.runs > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "attention: %" PRId64 " blocks of queries",
+                         args->counts.query_blocks);
+    }
+    int64_t keys_at = judo_cuda_aligned(query_bytes);
+    int64_t runs_at = keys_at + judo_cuda_aligned(key_bytes);
+    void *memory = NULL;
+    JUDO_TRY(judo_cuda_host_scratch(&memory, runs_at + judo_cuda_aligned(run_bytes)));
+    judo_query_block *query_blocks = (judo_query_block *)memory;
+    judo_key_block *key_blocks = (judo_key_block *)((char *)memory + keys_at);
+    judo_query_run *runs = (judo_query_run *)((char *)memory + runs_at);
+    judo_attention_plan(query_blocks, key_blocks, runs, spans, num_spans, step);
+    JUDO_TRY(judo_cuda_lists_open(runs_at + judo_cuda_aligned(run_bytes)));
+    args->query_blocks =
+        (const judo_query_block *)judo_cuda_lists_put(query_blocks, query_bytes);
+    if (backward) {
+        args->key_blocks = (const judo_key_block *)judo_cuda_lists_put(key_blocks, key_bytes);
+        args->runs = (const judo_query_run *)judo_cuda_lists_put(runs, run_bytes);
+    }
+    return judo_cuda_lists_send();
+}
+
+judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
+                                        const judo_tensor *q, const judo_tensor *k,
+                                        const judo_tensor *v, const judo_attention_span *spans,
+                                        int num_spans, float scale)
+{
+    const char *op = "attention_forward";
+    judo_attention_shape shape;
+    JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
+    JUDO_TRY(judo_attention_check_outputs(&shape, out, lse, q));
+    JUDO_TRY(check_sizes(op, shape.dim, shape.tokens, shape.key_heads));
+    if (shape.tokens == 0) {
+        return JUDO_OK;
+    }
+    attention_arguments args = {};
+    set_shape(&args, &shape, scale);
+    args.q = q->data;
+    args.k = k->data;
+    args.v = v->data;
+    args.out = out->data;
+    args.lse = (float *)lse->data;
+    JUDO_TRY(send_plan(&args, spans, num_spans, false));
+    return takes_tiles(q->dtype, shape.dim)
+               ? judo_cuda_attention_tile_forward(&args)
+               : judo_cuda_attention_simple_forward(&args, q->dtype);
+}
+
+/* delta[i] = sum of dout out of head i: a warp per head. */
+template <typename T>
+static __global__ void fill_delta(float *delta, const T *dout, const T *out, int64_t heads,
+                                  int dim)
+{
+    int64_t head = thread_number() / JUDO_CUDA_WARP;
+    float sum = 0.0f;
+    for (int d = (int)threadIdx.x % JUDO_CUDA_WARP; head < heads && d < dim;
+         d += JUDO_CUDA_WARP) {
+        sum = fmaf(read(dout, head * dim + d), read(out, head * dim + d), sum);
+    }
+    sum = join_warp<sum_of>(sum);
+    if (head < heads && threadIdx.x % JUDO_CUDA_WARP == 0) {
+        delta[head] = sum;
+    }
+}
+
+template <typename T>
+static void launch_delta(float *delta, const judo_tensor *dout, const judo_tensor *out)
+{
+    int64_t heads = out->dims[0] * out->dims[1];
+    fill_delta<<<judo_cuda_blocks(heads * JUDO_CUDA_WARP), JUDO_CUDA_THREADS, 0,
+                 judo_cuda.stream>>>(delta, (const T *)dout->data, (const T *)out->data, heads,
+                                     (int)out->dims[2]);
+}
+
+judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
+                                         const judo_tensor *dout, const judo_tensor *q,
+                                         const judo_tensor *k, const judo_tensor *v,
+                                         const judo_tensor *out, const judo_tensor *lse,
+                                         const judo_attention_span *spans, int num_spans,
+                                         float scale)
+{
+    const char *op = "attention_backward";
+    judo_attention_shape shape;
+    JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
+    JUDO_TRY(judo_attention_check_gradients(&shape, dq, dk, dv, dout, q, k, out, lse));
+    JUDO_TRY(check_sizes(op, shape.dim, shape.tokens, shape.key_heads));
+    if (shape.tokens == 0) {
+        return JUDO_OK;
+    }
+    attention_arguments args = {};
+    set_shape(&args, &shape, scale);
+    args.q = q->data;
+    args.k = k->data;
+    args.v = v->data;
+    args.lse = (float *)lse->data;
+    args.dout = dout->data;
+    args.dq = dq->data;
+    args.dk = dk->data;
+    args.dv = dv->data;
+    void *delta = NULL;
+    JUDO_TRY(judo_cuda_scratch(&delta, JUDO_CUDA_SCRATCH_OP,
+                               shape.tokens * shape.query_heads * (int64_t)sizeof(float)));
+    args.delta = (const float *)delta;
+    JUDO_TRY(send_plan(&args, spans, num_spans, true));
+    JUDO_CUDA_FOR_DTYPE(q->dtype, launch_delta, (float *)delta, dout, out);
+    JUDO_TRY(judo_cuda_launched(op));
+    return takes_tiles(q->dtype, shape.dim)
+               ? judo_cuda_attention_tile_backward(&args)
+               : judo_cuda_attention_simple_backward(&args, q->dtype);
+}
+
+judo_status judo_cuda_attention_decode(judo_tensor *out, const judo_tensor *q,
+                                       const judo_decode_row *rows, int num_kv_heads,
+                                       float scale)
+{
+    JUDO_TRY(judo_attention_check_rows(out, q, rows, num_kv_heads));
+    int64_t num_rows = q->dims[0];
+    judo_attention_shape shape;
+    shape.tokens = num_rows;
+    shape.query_heads = (int)q->dims[1];
+    shape.key_heads = num_kv_heads;
+    shape.group = shape.query_heads / num_kv_heads;
+    shape.dim = (int)q->dims[2];
+    JUDO_TRY(check_sizes("attention_decode", shape.dim, num_rows, num_kv_heads));
+    if (num_rows == 0) {
+        return JUDO_OK;
+    }
+    attention_arguments args = {};
+    set_shape(&args, &shape, scale);
+    args.q = q->data;
+    args.out = out->data;
+    int64_t bytes = num_rows * (int64_t)sizeof *rows;
+    JUDO_TRY(judo_cuda_lists_open(judo_cuda_aligned(bytes)));
+    args.rows = (const judo_decode_row *)judo_cuda_lists_put(rows, bytes);
+    JUDO_TRY(judo_cuda_lists_send());
+    return takes_tiles(q->dtype, shape.dim)
+               ? judo_cuda_attention_tile_decode(&args, num_rows)
+               : judo_cuda_attention_simple_decode(&args, num_rows, q->dtype);
+}

@@ -1,0 +1,67 @@
+/* runtime/ops/cuda/attention.cuh: what the attention kernels share: their arguments, and who
+ * launches them. Rows of a query block are its tokens times the query heads of one key head. */
+#ifndef JUDO_RUNTIME_OPS_CUDA_ATTENTION_CUH
+#define JUDO_RUNTIME_OPS_CUDA_ATTENTION_CUH
+
+#include "runtime/ops/cuda/kernel.cuh"
+
+extern "C" {
+#include "runtime/ops/cuda/attention_plan.h"
+}
+
+enum { JUDO_TILE_ROWS = 64, JUDO_ATTENTION_THREADS = 128, JUDO_SIMPLE_DIMENSIONS = 256 };
+
+typedef struct attention_arguments {
+    const void *q, *k, *v;
+    void *out;
+    float *lse; /* written by the forward pass, read by the backward pass */
+    const void *dout;
+    const float *delta; /* [tokens, query heads]: sum of dout out */
+    void *dq, *dk, *dv;
+    const judo_query_block *query_blocks;
+    const judo_key_block *key_blocks;
+    const judo_query_run *runs;
+    const judo_decode_row *rows;
+    judo_attention_counts counts;
+    int query_heads, key_heads, group, dim;
+    float scale;
+} attention_arguments;
+
+/* Where row `row` of a run of query tokens from `first` on begins: an index of (token, head).
+ */
+static __device__ __forceinline__ int64_t query_head_of(const attention_arguments *args,
+                                                        int32_t first, int row, int key_head)
+{
+    return (int64_t)(first + row / args->group) * args->query_heads + key_head * args->group +
+           row % args->group;
+}
+
+/* How many of its span's own keys the query of a row sees. */
+static __device__ __forceinline__ int own_keys_of(const judo_query_block *block, int row,
+                                                  int group)
+{
+    return (block->span.causal ? block->first + row / group + 1 : block->span.end) -
+           block->span.begin;
+}
+
+/* The first key of a token of one key head. */
+static __device__ __forceinline__ int64_t key_of(const attention_arguments *args, int32_t token,
+                                                 int key_head)
+{
+    return ((int64_t)token * args->key_heads + key_head) * args->dim;
+}
+
+/* Tensor cores, bf16, head dimensions up to 128. */
+judo_status judo_cuda_attention_tile_forward(const attention_arguments *args) JUDO_MUST_CHECK;
+judo_status judo_cuda_attention_tile_decode(const attention_arguments *args,
+                                            int64_t rows) JUDO_MUST_CHECK;
+judo_status judo_cuda_attention_tile_backward(const attention_arguments *args) JUDO_MUST_CHECK;
+/* A warp per query, either dtype, head dimensions up to JUDO_SIMPLE_DIMENSIONS. */
+judo_status judo_cuda_attention_simple_forward(const attention_arguments *args,
+                                               judo_dtype dtype) JUDO_MUST_CHECK;
+judo_status judo_cuda_attention_simple_decode(const attention_arguments *args, int64_t rows,
+                                              judo_dtype dtype) JUDO_MUST_CHECK;
+judo_status judo_cuda_attention_simple_backward(const attention_arguments *args,
+                                                judo_dtype dtype) JUDO_MUST_CHECK;
+
+#endif

@@ -1,0 +1,63 @@
+/* runtime/ops/cuda/columns.cuh: sums over the rows of a matrix in two stages of one fixed
+ * order: runs of rows, then the runs. */
+#ifndef JUDO_RUNTIME_OPS_CUDA_COLUMNS_CUH
+#define JUDO_RUNTIME_OPS_CUDA_COLUMNS_CUH
+
+#include "runtime/ops/cuda/kernel.cuh"
+
+enum { JUDO_CUDA_RUN = 64 }; /* rows of a run */
+
+/* partial[run, j] = sum of value(i, j) over the rows i of a run. */
+template <typename Value>
+__global__ void column_runs(float *partial, Value value, int64_t m, int64_t n)
+{
+    int64_t j = thread_number();
+    int64_t first = (int64_t)blockIdx.y * JUDO_CUDA_RUN;
+    int64_t last = first + JUDO_CUDA_RUN < m ? first + JUDO_CUDA_RUN : m;
+    if (j >= n) {
+        return;
+    }
+    float sum = 0.0f;
+    for (int64_t i = first; i < last; i++) {
+        sum += value(i, j);
+    }
+    partial[blockIdx.y * n + j] = sum;
+}
+
+static __global__ void add_runs(float *sums, const float *partial, int64_t runs, int64_t n)
+{
+    int64_t j = thread_number();
+    if (j >= n) {
+        return;
+    }
+    float sum = 0.0f;
+    for (int64_t i = 0; i < runs; i++) {
+        sum += partial[i * n + j];
+    }
+    sums[j] += sum;
+}
+
+/* sums[n] += the sum of value(i, j) over m rows; takes the op's scratch memory. */
+template <typename Value>
+judo_status add_column_sums(float *sums, const Value &value, int64_t m, int64_t n)
+{
+    int64_t runs = (m + JUDO_CUDA_RUN - 1) / JUDO_CUDA_RUN;
+    if (m == 0 || n == 0) {
+        return JUDO_OK;
+    }
+    if (runs > 65535) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "cuda: sums over %lld rows; at most %d",
+                         (long long)m, 65535 * JUDO_CUDA_RUN);
+    }
+    void *partial = NULL;
+    JUDO_TRY(
+        judo_cuda_scratch(&partial, JUDO_CUDA_SCRATCH_OP, runs * n * (int64_t)sizeof(float)));
+    dim3 grid(judo_cuda_blocks(n), (unsigned)runs);
+    column_runs<<<grid, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((float *)partial, value, m,
+                                                                  n);
+    add_runs<<<judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
+        sums, (const float *)partial, runs, n);
+    return judo_cuda_launched("sums over rows");
+}
+
+#endif

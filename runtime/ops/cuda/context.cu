@@ -1,0 +1,176 @@
+/* runtime/ops/cuda/context.cu: the GPU of this process, its scratch memory, and the way of
+ * lists and results between host and device. */
+#include "runtime/ops/cuda/cuda.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+judo_cuda_context judo_cuda;
+
+judo_status judo_cuda_check(cudaError_t error, const char *what)
+{
+    if (error == cudaSuccess) {
+        return JUDO_OK;
+    }
+    if (error == cudaErrorMemoryAllocation) {
+        size_t left = 0;
+        size_t total = 0;
+        (void)cudaGetLastError();
+        (void)cudaMemGetInfo(&left, &total);
+        return JUDO_FAIL(JUDO_ERROR_MEMORY,
+                         "cuda: %s: out of memory, %zu of %zu MiB are left; use smaller "
+                         "batches or chunks",
+                         what, left >> 20, total >> 20);
+    }
+    return JUDO_FAIL(JUDO_ERROR_INTERNAL, "cuda: %s: %s (%s)", what, cudaGetErrorString(error),
+                     cudaGetErrorName(error));
+}
+
+/* Versions are 1000 major + 10 minor. */
+static judo_status check_driver(int *driver)
+{
+    if (cudaDriverGetVersion(driver) != cudaSuccess || *driver == 0) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "cuda: this machine has no NVIDIA driver (libcuda.so.1); install one, "
+                         "or set device to cpu");
+    }
+    if (*driver / 1000 < CUDART_VERSION / 1000) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "cuda: the NVIDIA driver knows CUDA up to %d.%d, this module needs "
+                         "%d.0; install a newer driver, or set device to cpu",
+                         *driver / 1000, *driver % 1000 / 10, CUDART_VERSION / 1000);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_cuda_start(int index, char *description, size_t size)
+{
+    int driver = 0;
+    int count = 0;
+    JUDO_TRY(check_driver(&driver));
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess || count == 0) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "cuda: the driver shows no GPU (%s; CUDA_VISIBLE_DEVICES may hide "
+                         "them); set device to cpu to run without",
+                         error == cudaSuccess ? "none" : cudaGetErrorString(error));
+    }
+    if (index < 0 || index >= count) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "cuda: GPU %d is wanted, but this machine has %d; start no more ranks "
+                         "on a node than it has GPUs",
+                         index, count);
+    }
+    cudaDeviceProp properties;
+    JUDO_CUDA_TRY(cudaGetDeviceProperties(&properties, index));
+    if (properties.major < 8) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "cuda: GPU %d, %s, has compute capability %d.%d; 8.0 is the least",
+                         index, properties.name, properties.major, properties.minor);
+    }
+    JUDO_CUDA_TRY(cudaSetDevice(index));
+    judo_cuda.index = index;
+    JUDO_CUDA_TRY(cudaStreamCreateWithFlags(&judo_cuda.stream, cudaStreamNonBlocking));
+    (void)snprintf(description, size,
+                   "GPU %d: %s, %zu MiB, capability %d.%d, driver for CUDA %d.%d", index,
+                   properties.name, properties.totalGlobalMem >> 20, properties.major,
+                   properties.minor, driver / 1000, driver % 1000 / 10);
+    return JUDO_OK;
+}
+
+judo_status judo_cuda_scratch(void **memory, judo_cuda_scratch_user user, int64_t bytes)
+{
+    static void *buffers[JUDO_CUDA_SCRATCH_USERS];
+    static int64_t capacities[JUDO_CUDA_SCRATCH_USERS];
+    if (bytes > capacities[user]) {
+        JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
+        JUDO_CUDA_TRY(cudaFree(buffers[user]));
+        buffers[user] = NULL;
+        capacities[user] = 0;
+        JUDO_CUDA_TRY(cudaMalloc(&buffers[user], (size_t)bytes));
+        capacities[user] = bytes;
+    }
+    *memory = buffers[user];
+    return JUDO_OK;
+}
+
+judo_status judo_cuda_host_scratch(void **memory, int64_t bytes)
+{
+    static void *buffer;
+    static int64_t capacity;
+    if (bytes > capacity) {
+        void *grown = malloc((size_t)bytes);
+        if (!grown) {
+            return JUDO_FAIL(JUDO_ERROR_MEMORY,
+                             "cuda: no memory for %" PRId64 " bytes of lists", bytes);
+        }
+        free(buffer);
+        buffer = grown;
+        capacity = bytes;
+    }
+    *memory = buffer;
+    return JUDO_OK;
+}
+
+/* A run of page-locked memory and its mirror on the device, filled from the front; before it
+ * begins again at the front the queue is empty, so that nothing on its way is overwritten. */
+static struct {
+    char *host, *device;
+    int64_t capacity, sent, used;
+} lists;
+
+judo_status judo_cuda_lists_open(int64_t bytes)
+{
+    const int64_t least = 4 << 20;
+    if (lists.used + bytes > lists.capacity) {
+        JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
+        lists.used = 0;
+    }
+    if (bytes > lists.capacity) {
+        int64_t capacity = bytes > least ? bytes : least;
+        JUDO_CUDA_TRY(cudaFreeHost(lists.host));
+        JUDO_CUDA_TRY(cudaFree(lists.device));
+        lists.host = NULL;
+        lists.device = NULL;
+        lists.capacity = 0;
+        JUDO_CUDA_TRY(cudaMallocHost((void **)&lists.host, (size_t)capacity));
+        JUDO_CUDA_TRY(cudaMalloc((void **)&lists.device, (size_t)capacity));
+        lists.capacity = capacity;
+    }
+    lists.sent = lists.used;
+    return JUDO_OK;
+}
+
+const void *judo_cuda_lists_put(const void *host, int64_t bytes)
+{
+    if (!host) {
+        return NULL;
+    }
+    const void *place = lists.device + lists.used;
+    if (bytes > 0) {
+        memcpy(lists.host + lists.used, host, (size_t)bytes);
+    }
+    lists.used += judo_cuda_aligned(bytes);
+    return place;
+}
+
+judo_status judo_cuda_lists_send(void)
+{
+    if (lists.used > lists.sent) {
+        JUDO_CUDA_TRY(cudaMemcpyAsync(lists.device + lists.sent, lists.host + lists.sent,
+                                      (size_t)(lists.used - lists.sent), cudaMemcpyHostToDevice,
+                                      judo_cuda.stream));
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_cuda_fetch(void *host, const void *device, int64_t bytes)
+{
+    if (bytes > 0) {
+        JUDO_CUDA_TRY(cudaMemcpyAsync(host, device, (size_t)bytes, cudaMemcpyDeviceToHost,
+                                      judo_cuda.stream));
+    }
+    JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
+    return JUDO_OK;
+}

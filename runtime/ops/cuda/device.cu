@@ -1,0 +1,177 @@
+/* runtime/ops/cuda/device.cu: the GPU behind the device table. */
+#include "runtime/ops/cuda/cuda.h"
+
+#include <inttypes.h>
+
+static cudaStream_t queue_of(judo_stream *stream)
+{
+    return stream ? (cudaStream_t)stream : judo_cuda.stream;
+}
+
+static judo_status memory(int64_t *available, int64_t *total)
+{
+    size_t left = 0;
+    size_t all = 0;
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+    JUDO_CUDA_TRY(cudaMemGetInfo(&left, &all));
+    *available = (int64_t)left;
+    *total = (int64_t)all;
+    return JUDO_OK;
+}
+
+static judo_status check_bytes(int64_t bytes)
+{
+    if (bytes < 0) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "cuda: %" PRId64 " bytes of memory", bytes);
+    }
+    return JUDO_OK;
+}
+
+static judo_status allocate(void **out, int64_t bytes)
+{
+    void *taken = NULL;
+    JUDO_TRY(check_bytes(bytes));
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index)); /* current device is a thread's own */
+    JUDO_CUDA_TRY(cudaMalloc(&taken, (size_t)bytes + (bytes == 0)));
+    *out = taken;
+    return JUDO_OK;
+}
+
+static void release(void *taken)
+{
+    (void)cudaFree(taken);
+}
+
+static judo_status allocate_staging(void **out, int64_t bytes)
+{
+    void *taken = NULL;
+    JUDO_TRY(check_bytes(bytes));
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+    JUDO_CUDA_TRY(cudaMallocHost(&taken, (size_t)bytes + (bytes == 0)));
+    *out = taken;
+    return JUDO_OK;
+}
+
+static void release_staging(void *taken)
+{
+    (void)cudaFreeHost(taken);
+}
+
+/* CUDA tells the kinds of memory apart by their addresses. To pageable memory it may return
+ * before the copy is done, and from it once it is staged: wait where the contract says so. */
+static judo_status copy(void *to, const void *from, int64_t bytes, judo_stream *stream)
+{
+    if (bytes == 0) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(check_bytes(bytes));
+    JUDO_CUDA_TRY(
+        cudaMemcpyAsync(to, from, (size_t)bytes, cudaMemcpyDefault, queue_of(stream)));
+    const void *const ends[2] = {to, from};
+    for (int i = 0; i < 2; i++) {
+        cudaPointerAttributes attributes;
+        JUDO_CUDA_TRY(cudaPointerGetAttributes(&attributes, ends[i]));
+        if (attributes.type == cudaMemoryTypeUnregistered) {
+            JUDO_CUDA_TRY(cudaStreamSynchronize(queue_of(stream)));
+            break;
+        }
+    }
+    return JUDO_OK;
+}
+
+static judo_status clear(void *out, int64_t bytes, judo_stream *stream)
+{
+    JUDO_TRY(check_bytes(bytes));
+    if (bytes > 0) {
+        JUDO_CUDA_TRY(cudaMemsetAsync(out, 0, (size_t)bytes, queue_of(stream)));
+    }
+    return JUDO_OK;
+}
+
+static judo_status stream_create(judo_stream **stream)
+{
+    cudaStream_t made = NULL;
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+    JUDO_CUDA_TRY(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
+    *stream = (judo_stream *)made;
+    return JUDO_OK;
+}
+
+static void stream_destroy(judo_stream *stream)
+{
+    if (stream) {
+        (void)cudaStreamDestroy((cudaStream_t)stream);
+    }
+}
+
+static judo_status stream_finish(judo_stream *stream)
+{
+    JUDO_CUDA_TRY(cudaStreamSynchronize(queue_of(stream)));
+    return JUDO_OK;
+}
+
+static judo_status event_create(judo_event **event)
+{
+    cudaEvent_t made = NULL;
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+    JUDO_CUDA_TRY(cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
+    *event = (judo_event *)made;
+    return JUDO_OK;
+}
+
+static void event_destroy(judo_event *event)
+{
+    if (event) {
+        (void)cudaEventDestroy((cudaEvent_t)event);
+    }
+}
+
+static judo_status event_record(judo_event *event, judo_stream *stream)
+{
+    JUDO_CUDA_TRY(cudaEventRecord((cudaEvent_t)event, queue_of(stream)));
+    return JUDO_OK;
+}
+
+static judo_status event_wait(judo_event *event, judo_stream *stream)
+{
+    JUDO_CUDA_TRY(cudaStreamWaitEvent(queue_of(stream), (cudaEvent_t)event, 0));
+    return JUDO_OK;
+}
+
+static judo_status event_done(judo_event *event, bool *done)
+{
+    cudaError_t error = cudaEventQuery((cudaEvent_t)event);
+    if (error != cudaErrorNotReady) {
+        JUDO_TRY(judo_cuda_check(error, "cudaEventQuery"));
+    }
+    *done = error == cudaSuccess;
+    return JUDO_OK;
+}
+
+const judo_device *judo_device_cuda(const char *description)
+{
+    static judo_device device = {
+        .name = "cuda",
+        .description = NULL,
+        .ops = NULL,
+        .separate = true,
+        .memory = memory,
+        .allocate = allocate,
+        .release = release,
+        .allocate_staging = allocate_staging,
+        .release_staging = release_staging,
+        .copy = copy,
+        .clear = clear,
+        .stream_create = stream_create,
+        .stream_destroy = stream_destroy,
+        .stream_finish = stream_finish,
+        .event_create = event_create,
+        .event_destroy = event_destroy,
+        .event_record = event_record,
+        .event_wait = event_wait,
+        .event_done = event_done,
+    };
+    device.description = description;
+    device.ops = judo_ops_cuda();
+    return &device;
+}

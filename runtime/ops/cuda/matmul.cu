@@ -1,0 +1,238 @@
+/* runtime/ops/cuda/matmul.cu: matrix products by cuBLASLt, one algorithm per kind of product.
+ */
+#include "runtime/ops/cuda/cuda.h"
+
+#include <inttypes.h>
+
+#include <cublasLt.h>
+
+enum { WORKSPACE = 32 << 20, CACHE = 1024, CANONICAL_ROWS = 4096 };
+
+/* What an algorithm is chosen for. Rows of c whose sums run over k alone take one algorithm for
+ * any number of rows: `m` is then CANONICAL_ROWS, and a row's bits do not depend on the others.
+ */
+typedef struct product_key {
+    int64_t m, n, k;
+    int32_t dtype, c_dtype, flags, alignment;
+} product_key;
+
+enum { TRANSPOSE_A = 1, TRANSPOSE_B = 2, BIAS = 4 };
+
+typedef struct cache_entry {
+    bool used;
+    product_key key;
+    cublasLtMatmulAlgo_t algorithm;
+} cache_entry;
+
+static cublasLtHandle_t handle;
+static cache_entry cache[CACHE];
+static int num_cached;
+
+static judo_status check(cublasStatus_t status, const char *what, const product_key *key)
+{
+    if (status == CUBLAS_STATUS_SUCCESS) {
+        return JUDO_OK;
+    }
+    return JUDO_FAIL(
+        JUDO_ERROR_INTERNAL,
+        "cuda: %s: %s (product of %" PRId64 " x %" PRId64 " over %" PRId64 ", %s to %s)", what,
+        cublasLtGetStatusName(status), key->m, key->n, key->k,
+        judo_dtype_name((judo_dtype)key->dtype), judo_dtype_name((judo_dtype)key->c_dtype));
+}
+
+#define TRY(call, key) JUDO_TRY(check((call), #call, (key)))
+
+/* The power of two, at most 16, that divides an address or a number of bytes. */
+static uint32_t alignment_of(uint64_t bytes)
+{
+    uint32_t alignment = 16;
+    while (bytes % alignment != 0) {
+        alignment /= 2;
+    }
+    return alignment;
+}
+
+static cudaDataType_t type_of(judo_dtype dtype)
+{
+    return dtype == JUDO_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+}
+
+static product_key key_of(const judo_cuda_product *p, bool canonical)
+{
+    uint64_t width = (uint64_t)judo_dtype_bytes(p->dtype);
+    uint64_t c_width = (uint64_t)judo_dtype_bytes(p->c_dtype);
+    /* Row lengths of the operands as they are stored, and where they begin, all in one. */
+    uint64_t bytes = (uint64_t)(p->transpose_a ? p->m : p->k) * width;
+    bytes |= (uint64_t)(p->transpose_b ? p->k : p->n) * width;
+    bytes |= (uint64_t)p->n * c_width;
+    bytes |= (uintptr_t)p->a | (uintptr_t)p->b | (uintptr_t)p->c;
+    product_key key;
+    memset(&key, 0, sizeof key);
+    key.m = canonical ? (int64_t)CANONICAL_ROWS : p->m;
+    key.n = p->n;
+    key.k = p->k;
+    key.dtype = p->dtype;
+    key.c_dtype = p->c_dtype;
+    key.flags = (p->transpose_a ? (int)TRANSPOSE_A : 0) |
+                (p->transpose_b ? (int)TRANSPOSE_B : 0) | (p->bias ? (int)BIAS : 0);
+    key.alignment = (int32_t)alignment_of(bytes);
+    return key;
+}
+
+/* The place of the key in the cache: its entry, or the free one to put it. */
+static cache_entry *find(const product_key *key)
+{
+    uint64_t hash = 1469598103934665603u;
+    const unsigned char *bytes = (const unsigned char *)key;
+    for (size_t i = 0; i < sizeof *key; i++) {
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    }
+    for (uint64_t place = hash % CACHE;; place = (place + 1) % CACHE) {
+        if (!cache[place].used || memcmp(&cache[place].key, key, sizeof *key) == 0) {
+            return &cache[place];
+        }
+    }
+}
+
+/* The product as cuBLASLt sees it: columns first, so that c^T = op(b)^T op(a)^T. */
+typedef struct layouts {
+    cublasLtMatmulDescOpaque_t product;
+    cublasLtMatrixLayoutOpaque_t a, b, c;
+} layouts;
+
+static judo_status describe(layouts *l, const product_key *key, const void *bias)
+{
+    cublasOperation_t op_a = key->flags & TRANSPOSE_B ? CUBLAS_OP_T : CUBLAS_OP_N;
+    cublasOperation_t op_b = key->flags & TRANSPOSE_A ? CUBLAS_OP_T : CUBLAS_OP_N;
+    uint64_t m = (uint64_t)key->m;
+    uint64_t n = (uint64_t)key->n;
+    uint64_t k = (uint64_t)key->k;
+    cudaDataType_t type = type_of((judo_dtype)key->dtype);
+    TRY(cublasLtMatmulDescInit(&l->product, CUBLAS_COMPUTE_32F, CUDA_R_32F), key);
+    TRY(cublasLtMatmulDescSetAttribute(&l->product, CUBLASLT_MATMUL_DESC_TRANSA, &op_a,
+                                       sizeof op_a),
+        key);
+    TRY(cublasLtMatmulDescSetAttribute(&l->product, CUBLASLT_MATMUL_DESC_TRANSB, &op_b,
+                                       sizeof op_b),
+        key);
+    if (key->flags & BIAS) {
+        cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+        TRY(cublasLtMatmulDescSetAttribute(&l->product, CUBLASLT_MATMUL_DESC_EPILOGUE,
+                                           &epilogue, sizeof epilogue),
+            key);
+        TRY(cublasLtMatmulDescSetAttribute(&l->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                           &bias, sizeof bias),
+            key);
+    }
+    bool a_turned = op_a == CUBLAS_OP_T;
+    bool b_turned = op_b == CUBLAS_OP_T;
+    TRY(cublasLtMatrixLayoutInit(&l->a, type, a_turned ? k : n, a_turned ? n : k,
+                                 (int64_t)(a_turned ? k : n)),
+        key);
+    TRY(cublasLtMatrixLayoutInit(&l->b, type, b_turned ? m : k, b_turned ? k : m,
+                                 (int64_t)(b_turned ? m : k)),
+        key);
+    TRY(cublasLtMatrixLayoutInit(&l->c, type_of((judo_dtype)key->c_dtype), n, m, (int64_t)n),
+        key);
+    return JUDO_OK;
+}
+
+/* The library's first choice. Sums are not split where rows must not depend on their number,
+ * and never joined in an order that may change. */
+static judo_status choose(cublasLtMatmulAlgo_t *algorithm, layouts *l, const product_key *key,
+                          bool rows_apart)
+{
+    cublasLtMatmulPreferenceOpaque_t preference;
+    uint64_t workspace = WORKSPACE;
+    uint32_t reductions =
+        rows_apart ? CUBLASLT_REDUCTION_SCHEME_NONE : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    uint32_t alignment = (uint32_t)key->alignment;
+    const cublasLtMatmulPreferenceAttributes_t alignments[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+    TRY(cublasLtMatmulPreferenceInit(&preference), key);
+    TRY(cublasLtMatmulPreferenceSetAttribute(&preference,
+                                             CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                             &workspace, sizeof workspace),
+        key);
+    TRY(cublasLtMatmulPreferenceSetAttribute(&preference,
+                                             CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                             &reductions, sizeof reductions),
+        key);
+    for (size_t i = 0; i < sizeof alignments / sizeof *alignments; i++) {
+        TRY(cublasLtMatmulPreferenceSetAttribute(&preference, alignments[i], &alignment,
+                                                 sizeof alignment),
+            key);
+    }
+    cublasLtMatmulHeuristicResult_t result;
+    int found = 0;
+    TRY(cublasLtMatmulAlgoGetHeuristic(handle, &l->product, &l->a, &l->b, &l->c, &l->c,
+                                       &preference, 1, &result, &found),
+        key);
+    if (found < 1) {
+        return check(CUBLAS_STATUS_NOT_SUPPORTED, "no algorithm", key);
+    }
+    *algorithm = result.algo;
+    return JUDO_OK;
+}
+
+static judo_status algorithm_for(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
+                                 const product_key *key, bool rows_apart)
+{
+    cache_entry *entry = find(key);
+    if (!entry->used) {
+        layouts l;
+        JUDO_TRY(describe(&l, key, p->bias));
+        JUDO_TRY(choose(algorithm, &l, key, rows_apart));
+        if (num_cached >= CACHE / 2) {
+            memset(cache, 0, sizeof cache);
+            num_cached = 0;
+            entry = find(key);
+        }
+        entry->used = true;
+        entry->key = *key;
+        entry->algorithm = *algorithm;
+        num_cached++;
+    }
+    *algorithm = entry->algorithm;
+    return JUDO_OK;
+}
+
+static cublasStatus_t multiply(const judo_cuda_product *p, layouts *l,
+                               const cublasLtMatmulAlgo_t *algorithm, void *workspace)
+{
+    const float one = 1.0f;
+    const float beta = p->accumulate ? 1.0f : 0.0f;
+    return cublasLtMatmul(handle, &l->product, &one, p->b, &l->a, p->a, &l->b, &beta, p->c,
+                          &l->c, p->c, &l->c, algorithm, workspace, WORKSPACE,
+                          judo_cuda.stream);
+}
+
+judo_status judo_cuda_matmul(const judo_cuda_product *p)
+{
+    if (p->m == 0 || p->n == 0 || (p->k == 0 && p->accumulate)) {
+        return JUDO_OK;
+    }
+    const product_key exact = key_of(p, false);
+    if (p->k == 0) {
+        return check(CUBLAS_STATUS_NOT_SUPPORTED, "an empty sum", &exact);
+    }
+    if (!handle) {
+        TRY(cublasLtCreate(&handle), &exact);
+    }
+    void *workspace = NULL;
+    JUDO_TRY(judo_cuda_scratch(&workspace, JUDO_CUDA_SCRATCH_PRODUCT, WORKSPACE));
+    const bool rows_apart = !p->transpose_a;
+    const product_key key = key_of(p, rows_apart);
+    cublasLtMatmulAlgo_t algorithm;
+    JUDO_TRY(algorithm_for(&algorithm, p, &key, rows_apart));
+    layouts l;
+    JUDO_TRY(describe(&l, &exact, p->bias));
+    cublasStatus_t status = multiply(p, &l, &algorithm, workspace);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
+        /* Not for so few rows: the choice for exactly these takes its place. */
+        JUDO_TRY(algorithm_for(&algorithm, p, &exact, rows_apart));
+        status = multiply(p, &l, &algorithm, workspace);
+    }
+    return check(status, "cublasLtMatmul", &exact);
+}

@@ -1,0 +1,39 @@
+/* runtime/ops/cuda/module.cu: the one symbol that the module exports, and the way of its
+ * failures to the program. */
+#include "runtime/ops/cuda/cuda.h"
+
+#include <stdio.h>
+
+static const judo_device_host *program;
+
+/* JUDO_FAIL inside the module. */
+extern "C" void judo_fail_at(const char *source_file, int source_line, const char *format, ...)
+{
+    char message[JUDO_DEVICE_REASON];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (program) {
+        program->fail(source_file, source_line, message);
+    }
+}
+
+static judo_status open_device(const judo_device_host *host, int index,
+                               const judo_device **device)
+{
+    static char description[256];
+    program = host;
+    JUDO_TRY(judo_cuda_start(index, description, sizeof description));
+    *device = judo_device_cuda(description);
+    return JUDO_OK;
+}
+
+extern "C" __attribute__((visibility("default")))
+const judo_device_module judo_device_module_table = {
+    .abi = JUDO_DEVICE_MODULE_ABI,
+    .device_bytes = (int32_t)sizeof(judo_device),
+    .ops_bytes = (int32_t)sizeof(judo_ops),
+    .version = JUDO_VERSION,
+    .open = open_device,
+};
