@@ -8,23 +8,20 @@
 
 #include "runtime/memory.h"
 
-enum { ALIGNMENT = 64 };
-
 static judo_status memory(int64_t *available, int64_t *total)
 {
     *total = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
     int64_t left = judo_memory_available();
-    *available = left < *total ? left : *total;
+    *available = left >= 0 && left < *total ? left : *total;
     return JUDO_OK;
 }
 
 static judo_status allocate(void **out, int64_t bytes)
 {
-    int64_t rounded = 0;
-    if (bytes < 0 || __builtin_add_overflow(bytes, ALIGNMENT, &rounded)) {
+    if (bytes < 0) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "device cpu: %" PRId64 " bytes of memory", bytes);
     }
-    void *taken = aligned_alloc(ALIGNMENT, (size_t)(rounded - rounded % ALIGNMENT));
+    void *taken = judo_memory_take((size_t)bytes);
     if (!taken) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "device cpu: no memory for %" PRId64 " bytes",
                          bytes);

@@ -47,7 +47,7 @@ static void test_cpu__memory_copies_and_events_work_at_once(void **state)
     cpu->stream_destroy(stream);
     cpu->release(memory);
     cpu->release_staging(empty);
-    assert_int_equal(cpu->allocate(&memory, INT64_MAX), JUDO_ERROR_ARGUMENT);
+    assert_int_equal(cpu->allocate(&memory, INT64_MAX), JUDO_ERROR_MEMORY);
     assert_int_equal(cpu->allocate(&memory, -1), JUDO_ERROR_ARGUMENT);
 }
 

@@ -343,6 +343,8 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     in_bf16 = bf16;
     table.name = on->name;
     table.linear_forward = linear_forward;
+    table.linear_packed_bytes = on->ops->linear_packed_bytes; /* test_packed.c, without boxes */
+    table.linear_pack = on->ops->linear_pack;
     table.linear_backward = linear_backward;
     table.rmsnorm_forward = rmsnorm_forward;
     table.rmsnorm_backward = rmsnorm_backward;
