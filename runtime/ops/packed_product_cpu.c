@@ -190,6 +190,7 @@ static void multiply_panel(const judo_cpu_product *p, void *c, const float *pane
     float sums[MOST_ROWS * PANEL];
     for (int64_t q = 0; q < words; q += piece) {
         int64_t count = words - q < piece ? words - q : piece;
+        /* cppcheck-suppress legacyUninitvar ; they are written, not read */
         multiply_chains(q == 0 ? totals : sums, x + q, words, panel + q * width, count, rows,
                         width, p->dtype);
         for (int64_t i = 0; q > 0 && i < rows * width; i++) {
