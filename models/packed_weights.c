@@ -6,12 +6,12 @@
 #include "models/model_state.h"
 #include "runtime/memory.h"
 
-/* Decoding multiplies by the decoder's matrices and by the head's. */
-static bool is_multiplied(const judo_model *model, int unit, const judo_param *param)
+/* Decoding multiplies by the matrices of the decoder's blocks and of the head. */
+static bool is_multiplied(const judo_model *model, int unit)
 {
     int decoder = model->units.first_decoder;
-    bool is_block = unit >= decoder && unit < decoder + (int)model->config.text.num_layers;
-    return param->num_dims == 2 && (is_block || unit == judo_model_head_unit(model));
+    return unit == judo_model_head_unit(model) ||
+           (unit >= decoder && unit < decoder + (int)model->config.text.num_layers);
 }
 
 /* Sets the offsets and the sum of the bytes. */
@@ -21,12 +21,16 @@ static void place(const judo_model *model, judo_dtype dtype, judo_packed_weights
         const judo_unit *unit = &model->layout->units[u];
         for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
             const judo_param *param = &model->layout->params[p];
-            judo_tensor shape = judo_tensor_2d(NULL, dtype, param->dims[0],
-                                               param->num_dims > 1 ? param->dims[1] : 0);
-            int64_t bytes =
-                is_multiplied(model, u, param) ? model->ops->linear_packed_bytes(&shape) : 0;
-            out->offsets[p] = bytes > 0 ? out->bytes : -1;
-            out->bytes += (bytes + 63) / 64 * 64;
+            out->offsets[p] = -1;
+            if (!is_multiplied(model, u) || param->num_dims != 2) {
+                continue;
+            }
+            judo_tensor shape = judo_tensor_2d(NULL, dtype, param->dims[0], param->dims[1]);
+            int64_t bytes = model->ops->linear_packed_bytes(&shape);
+            if (bytes > 0) {
+                out->offsets[p] = out->bytes;
+                out->bytes += (bytes + 63) / 64 * 64;
+            }
         }
     }
 }
@@ -52,12 +56,7 @@ static judo_status pack_unit(judo_model *model, judo_params *params, int unit,
 static judo_status pack_all(judo_model *model, judo_params *params, judo_packed_weights *out)
 {
     for (int u = 0; u < model->layout->num_units; u++) {
-        const judo_unit *unit = &model->layout->units[u];
-        bool wanted = false;
-        for (int i = 0; i < unit->num_params; i++) {
-            wanted = wanted || out->offsets[unit->first_param + i] >= 0;
-        }
-        if (wanted) {
+        if (is_multiplied(model, u)) {
             JUDO_TRY(pack_unit(model, params, u, out));
         }
     }

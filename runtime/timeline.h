@@ -1,6 +1,6 @@
 /* runtime/timeline.h: what this process did when, as events of the Chrome trace format
- * (https://ui.perfetto.dev opens it). While no recording runs, a span costs one clock read.
- * Any thread may add spans. */
+ * (https://ui.perfetto.dev opens it). While no recording runs, a span costs a lock that
+ * nobody else holds. Any thread may add spans. */
 #ifndef JUDO_RUNTIME_TIMELINE_H
 #define JUDO_RUNTIME_TIMELINE_H
 

@@ -80,7 +80,9 @@ static judo_status gather_and_write(judo_job *job, const judo_json_writer *event
     judo_status status = JUDO_OK;
     if (pieces != NULL) {
         status = write_joined(path, pieces, offsets, job->comm->size);
-        JUDO_INFO("timeline   %s: open it at https://ui.perfetto.dev", path);
+        if (status == JUDO_OK) {
+            JUDO_INFO("timeline   %s: open it at https://ui.perfetto.dev", path);
+        }
     }
     free(pieces);
     free(offsets);
