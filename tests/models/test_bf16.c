@@ -169,9 +169,9 @@ static void test_bf16__needs_little_more_than_half_the_activations(void **state)
         int64_t single = 0;
         int64_t half = 0;
         judo_model_options options = fixture_options(checkpoint == 1);
-        assert_ok(judo_model_plan(&f.config, &options, &single));
+        assert_ok(judo_model_plan(&f.config, judo_device_cpu(), &options, &single));
         options = bf16_options(checkpoint == 1);
-        assert_ok(judo_model_plan(&f.config, &options, &half));
+        assert_ok(judo_model_plan(&f.config, judo_device_cpu(), &options, &half));
         assert_true(half < single && 2 * half > single);
         loaded l = fixture_load(&f, &options);
         assert_int_equal(judo_model_activation_bytes(l.model), half);
