@@ -175,6 +175,12 @@ judo_status judo_comm_reduce_scatter_start(judo_comm *comm, const judo_reduction
     return comm->ops->reduce_start(comm, sequence, reduction);
 }
 
+judo_status judo_comm_reduce_scatter_test(judo_comm *comm, bool *done)
+{
+    JUDO_TRY(check_sound(comm, "reduce_scatter"));
+    return comm->ops->reduce_test(comm, done);
+}
+
 judo_status judo_comm_reduce_scatter_finish(judo_comm *comm)
 {
     JUDO_TRY(check_sound(comm, "reduce_scatter"));
