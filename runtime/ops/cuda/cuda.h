@@ -131,6 +131,7 @@ judo_status judo_cuda_gelu_forward(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gelu_backward(judo_tensor *dx, const judo_tensor *dy,
                                     const judo_tensor *x);
 judo_status judo_cuda_add(judo_tensor *y, const judo_tensor *x);
+judo_status judo_cuda_convert(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                   int64_t count);
 judo_status judo_cuda_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
