@@ -115,6 +115,16 @@ template <typename T> struct sum_with {
     }
 };
 
+template <typename To, typename From> struct converted {
+    To *y;
+    const From *x;
+
+    __device__ void operator()(int64_t i) const
+    {
+        write(y, i, read(x, i));
+    }
+};
+
 template <typename Element> static __global__ void each(Element element, int64_t count)
 {
     int64_t i = thread_number();
@@ -201,4 +211,20 @@ judo_status judo_cuda_add(judo_tensor *y, const judo_tensor *x)
     JUDO_TRY(judo_add_check(y, x));
     JUDO_CUDA_FOR_DTYPE(y->dtype, launch_add, y, x);
     return judo_cuda_launched("add");
+}
+
+template <typename To> static void launch_convert(judo_tensor *y, const judo_tensor *x)
+{
+    if (x->dtype == JUDO_BF16) {
+        for_each(y, converted<To, bf16>{(To *)y->data, (const bf16 *)x->data});
+    } else {
+        for_each(y, converted<To, float>{(To *)y->data, (const float *)x->data});
+    }
+}
+
+judo_status judo_cuda_convert(judo_tensor *y, const judo_tensor *x)
+{
+    JUDO_TRY(judo_convert_check(y, x));
+    JUDO_CUDA_FOR_DTYPE(y->dtype, launch_convert, y, x);
+    return judo_cuda_launched("convert");
 }
