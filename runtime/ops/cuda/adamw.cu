@@ -33,9 +33,9 @@ judo_status judo_cuda_adamw(float *weights, float *first_moment, float *second_m
 {
     JUDO_TRY(judo_adamw_check(options));
     if (n > 0) {
-        update<<<judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-            weights, first_moment, second_moment, (bf16 *)bf16_copy, gradient, n,
-            judo_adamw_step_of(options));
+        judo_cuda_launch(update, judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, weights,
+                         first_moment, second_moment, (bf16 *)bf16_copy, gradient, n,
+                         judo_adamw_step_of(options));
     }
     return judo_cuda_launched("adamw");
 }
@@ -62,7 +62,7 @@ judo_status judo_cuda_sum_of_squares(double *sum, const float *x, int64_t n)
     double sums[STRIPS];
     void *memory = NULL;
     JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_OP, (int64_t)sizeof sums));
-    sum_strip<<<STRIPS, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((double *)memory, x, n);
+    judo_cuda_launch(sum_strip, STRIPS, JUDO_CUDA_THREADS, 0, (double *)memory, x, n);
     JUDO_TRY(judo_cuda_launched("sum_of_squares"));
     JUDO_TRY(judo_cuda_fetch(sums, memory, (int64_t)sizeof sums));
     double total = 0.0;

@@ -53,10 +53,10 @@ judo_status add_column_sums(float *sums, const Value &value, int64_t m, int64_t 
     JUDO_TRY(
         judo_cuda_scratch(&partial, JUDO_CUDA_SCRATCH_OP, runs * n * (int64_t)sizeof(float)));
     dim3 grid(judo_cuda_blocks(n), (unsigned)runs);
-    column_runs<<<grid, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((float *)partial, value, m,
-                                                                  n);
-    add_runs<<<judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        sums, (const float *)partial, runs, n);
+    judo_cuda_launch(column_runs<Value>, grid, JUDO_CUDA_THREADS, 0, (float *)partial, value, m,
+                     n);
+    judo_cuda_launch(add_runs, judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, sums,
+                     (const float *)partial, runs, n);
     return judo_cuda_launched("sums over rows");
 }
 

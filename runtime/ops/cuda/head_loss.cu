@@ -75,8 +75,8 @@ template <typename T>
 static void launch_finish(const head_arguments *head, void *gradients, const float *logits,
                           int64_t first, int64_t rows)
 {
-    finish_rows<<<(unsigned)rows, JUDO_CUDA_SOFTMAX, 0, judo_cuda.stream>>>(
-        *head, (T *)gradients, logits, first);
+    judo_cuda_launch(finish_rows<T>, (unsigned)rows, JUDO_CUDA_SOFTMAX, 0, *head,
+                     (T *)gradients, logits, first);
 }
 
 /* Lists of the host that the kernel reads, put on the device. */

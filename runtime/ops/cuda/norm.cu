@@ -28,9 +28,9 @@ template <typename T>
 static void launch_rmsnorm(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
                            const judo_tensor *w, float epsilon)
 {
-    rmsnorm_row<<<(unsigned)x->dims[0], JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (T *)y->data, rstd ? (float *)rstd->data : NULL, (const T *)x->data, (const T *)w->data,
-        x->dims[1], epsilon);
+    judo_cuda_launch(rmsnorm_row<T>, (unsigned)x->dims[0], JUDO_CUDA_THREADS, 0, (T *)y->data,
+                     rstd ? (float *)rstd->data : NULL, (const T *)x->data, (const T *)w->data,
+                     x->dims[1], epsilon);
 }
 
 judo_status judo_cuda_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
@@ -84,8 +84,9 @@ static void launch_rmsnorm_backward(judo_status *status, judo_tensor *dx, judo_t
         weight_slope<T> value = {(const T *)dy->data, (const T *)x->data, scales, n};
         *status = add_column_sums((float *)dw->data, value, x->dims[0], n);
     }
-    rmsnorm_backward_row<<<(unsigned)x->dims[0], JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (T *)dx->data, (const T *)dy->data, (const T *)x->data, (const T *)w->data, scales, n);
+    judo_cuda_launch(rmsnorm_backward_row<T>, (unsigned)x->dims[0], JUDO_CUDA_THREADS, 0,
+                     (T *)dx->data, (const T *)dy->data, (const T *)x->data, (const T *)w->data,
+                     scales, n);
 }
 
 judo_status judo_cuda_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const judo_tensor *dy,
@@ -127,9 +128,9 @@ template <typename T>
 static void launch_layernorm(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                              const judo_tensor *bias, float epsilon)
 {
-    layernorm_row<<<(unsigned)x->dims[0], JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (T *)y->data, (const T *)x->data, (const T *)w->data, (const T *)bias->data, x->dims[1],
-        epsilon);
+    judo_cuda_launch(layernorm_row<T>, (unsigned)x->dims[0], JUDO_CUDA_THREADS, 0, (T *)y->data,
+                     (const T *)x->data, (const T *)w->data, (const T *)bias->data, x->dims[1],
+                     epsilon);
 }
 
 judo_status judo_cuda_layernorm_forward(judo_tensor *y, const judo_tensor *x,

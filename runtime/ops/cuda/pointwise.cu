@@ -28,9 +28,9 @@ static void launch_rotate(judo_tensor *x, const judo_tensor *cos, const judo_ten
 {
     int64_t pairs = x->dims[2] / 2;
     int64_t count = x->dims[0] * x->dims[1] * pairs;
-    rotate<<<judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (T *)x->data, (const float *)cos->data, (const float *)sin->data,
-        inverse ? -1.0f : 1.0f, x->dims[1], pairs, count);
+    judo_cuda_launch(rotate<T>, judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, (T *)x->data,
+                     (const float *)cos->data, (const float *)sin->data, inverse ? -1.0f : 1.0f,
+                     x->dims[1], pairs, count);
 }
 
 judo_status judo_cuda_rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
@@ -139,8 +139,8 @@ static void for_each(const judo_tensor *shape, const Element &element)
 {
     int64_t count = judo_tensor_count(shape);
     if (count > 0) {
-        each<<<judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(element,
-                                                                                  count);
+        judo_cuda_launch(each<Element>, judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, element,
+                         count);
     }
 }
 
