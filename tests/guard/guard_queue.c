@@ -102,6 +102,21 @@ static judo_status add(judo_stream *stream, entry what)
     return JUDO_OK;
 }
 
+/* Whether a queued copy has yet to read from there. */
+static bool is_awaited(const void *at, int64_t bytes)
+{
+    bool found = false;
+    pthread_mutex_lock(&lock);
+    for (const judo_stream *stream = newest; stream && !found; stream = stream->older) {
+        for (const entry *e = stream->first; e && !found; e = e->next) {
+            found = e->kind == COPY && (const char *)e->from < (const char *)at + bytes &&
+                    (const char *)at < (const char *)e->from + e->bytes;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 static void spoil(void *to, int64_t bytes)
 {
     guard_open();
@@ -175,11 +190,12 @@ static judo_status copy(void *to, const void *from, int64_t bytes, judo_stream *
     bool from_here = guard_holds(from, bytes);
     bool to_here = guard_holds(to, bytes);
     bool late = (from_here || is_staging(from, bytes)) && (to_here || is_staging(to, bytes));
+    bool awaited = is_awaited(to, bytes);
     JUDO_TRY(
         add(queue_of(stream), (entry){.kind = COPY, .to = to, .from = from, .bytes = bytes}));
     if (!late) {
         guard_run(stream);
-    } else if (!to_here) {
+    } else if (!to_here && !awaited) {
         spoil(to, bytes); /* what comes is not there before somebody waits for it */
     }
     return JUDO_OK;
