@@ -5,16 +5,16 @@
 
 #include "runtime/device.h"
 
-enum { BENCH_TEXT = 160, BENCH_REPEATS = 9 };
+enum { BENCH_TEXT = 160, BENCH_REMARK = 480, BENCH_REPEATS = 9 };
 
 typedef struct bench {
     const judo_device *device;
-    bool small;          /* shapes that any device runs in a moment: the program's own test */
-    const char *minilm;  /* folder of the sentence encoder, or NULL */
-    double grpo_seconds; /* the GRPO row's, once measured; 0 before */
-    double step_seconds; /* the SFT row's for one sequence, scaled to all layers; 0 before */
-    double decode_per_second;      /* the tokens of the row that the peer generates, too */
-    double peer_step, peer_decode; /* what peer_*.py measured; 0: not measured */
+    bool small;         /* shapes that any device runs in a moment: the program's own test */
+    const char *minilm; /* folder of the sentence encoder, or NULL */
+    /* What rows measured that others compare with, and what peer_*.py did; 0: not measured. */
+    double grpo_seconds;                      /* a step of all layers */
+    double step_rate, peer_step_rate;         /* TFLOP/s of training on text */
+    double generate_rate, peer_generate_rate; /* tokens/s of 32 completions, prompts included */
 } bench;
 
 /* What a row found: a number in the unit of its bar, and words. */
@@ -22,7 +22,7 @@ typedef struct bench_result {
     bool measured;
     double value;
     char text[BENCH_TEXT];   /* the number with its unit */
-    char remark[BENCH_TEXT]; /* shapes that were changed, or why nothing was measured */
+    char remark[BENCH_REMARK]; /* shapes that were changed, or why nothing was measured */
 } bench_result;
 
 typedef struct bench_row {
@@ -39,6 +39,14 @@ judo_status bench_attention_forward(bench *b, bench_result *result);
 judo_status bench_attention_backward(bench *b, bench_result *result);
 judo_status bench_rmsnorm_backward(bench *b, bench_result *result);
 judo_status bench_adamw(bench *b, bench_result *result);
+judo_status bench_text(bench *b, bench_result *result);
+judo_status bench_pictures(bench *b, bench_result *result);
+judo_status bench_decode_32(bench *b, bench_result *result);
+judo_status bench_decode_256(bench *b, bench_result *result);
+judo_status bench_grpo(bench *b, bench_result *result);
+judo_status bench_rewards(bench *b, bench_result *result);
+judo_status bench_peer_step(bench *b, bench_result *result);
+judo_status bench_peer_generate(bench *b, bench_result *result);
 
 /* Seconds of a call of `work`, which queues on the device: the median of repeats behind a
  * warm-up, each as many calls as take some milliseconds, between two moments when the queue is

@@ -13,6 +13,16 @@ static const bench_row rows[] = {
     {"product", "matrix product 8192^3, bf16", "790 TFLOP/s", "an anchor", 0.0, false,
      bench_product},
     {"copy", "copy of 2 GiB on the device", "4.3 TB/s", "an anchor", 0.0, false, bench_copy},
+    {"text", "text SFT, sequence 2048, bf16, fp32 AdamW", "790 TFLOP/s",
+     ">= 474 TFLOP/s (60 %; 15k tokens/s)", 474.0, false, bench_text},
+    {"pictures", "stage-1 shape: 2 x 504 px, 1.2k tokens", "13.4 sequences/s", ">= 10", 10.0,
+     false, bench_pictures},
+    {"decode_32", "decode, 32 completions of 2 prompts", "9.5k tokens/s", ">= 7k", 7000.0,
+     false, bench_decode_32},
+    {"decode_256", "decode, 256 completions of 16 prompts", "56k tokens/s", ">= 25k", 25000.0,
+     false, bench_decode_256},
+    {"grpo", "GRPO step, 8 prompts x 16, 256 new tokens", "4.2-5.0 s", "<= 6.5 s", 6.5, true,
+     bench_grpo},
     {"attention_forward", "attention forward, causal 2k, head 128", "cuDNN 484 TFLOP/s",
      ">= 460 TFLOP/s (95 %)", 460.0, false, bench_attention_forward},
     {"attention_backward", "attention backward, causal 2k, head 128", "cuDNN 370 TFLOP/s",
@@ -21,6 +31,12 @@ static const bench_row rows[] = {
      3.66, false, bench_rmsnorm_backward},
     {"adamw", "AdamW, a decoder layer", "4.3 TB/s", ">= 3.66 TB/s (85 %)", 3.66, false,
      bench_adamw},
+    {"rewards", "rewards of 128 completions, MiniLM included", "", "<= 1 % of the GRPO step",
+     1.0, true, bench_rewards},
+    {"peer_step", "the text step against PyTorch + Transformers, same GPU and shapes", "",
+     ">= 1.5 x", 1.5, false, bench_peer_step},
+    {"peer_generate", "32 completions against generate of Transformers, same prompts", "",
+     ">= 8 x", 8.0, false, bench_peer_generate},
 };
 
 enum { NUM_ROWS = sizeof rows / sizeof *rows };
@@ -35,7 +51,7 @@ static void usage(FILE *out)
 {
     (void)fprintf(out,
                   "usage: judo_bench_gpu [--device cpu|cuda] [--small] [--rows KEY,..] "
-                  "[--minilm FOLDER] [--peer-step SECONDS] [--peer-decode TOKENS_PER_SECOND] "
+                  "[--minilm FOLDER] [--peer-step TFLOPS] [--peer-generate TOKENS_PER_SECOND] "
                   "[--probe]\n"
                   "--probe: only says which device there is; exit code 77 where there is none\n"
                   "rows:");
@@ -56,9 +72,9 @@ static bool take_value(const char *name, const char *value, request *r, bench *b
     } else if (strcmp(name, "--minilm") == 0) {
         b->minilm = value;
     } else if (strcmp(name, "--peer-step") == 0) {
-        b->peer_step = strtod(value, NULL);
-    } else if (strcmp(name, "--peer-decode") == 0) {
-        b->peer_decode = strtod(value, NULL);
+        b->peer_step_rate = strtod(value, NULL);
+    } else if (strcmp(name, "--peer-generate") == 0) {
+        b->peer_generate_rate = strtod(value, NULL);
     } else {
         return false;
     }
