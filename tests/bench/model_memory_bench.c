@@ -84,7 +84,7 @@ static judo_status open_model(bench *b, judo_comm *comm)
     judo_zero3_options sharding = {0};
     judo_random_init init = {.seed = 1, .deviation = 0.02};
     judo_weight_source source = judo_random_init_source(&init);
-    JUDO_TRY(judo_model_create(&config, judo_ops_cpu(), &options, &b->model));
+    JUDO_TRY(judo_model_create(&config, judo_device_cpu(), &options, &b->model));
     JUDO_TRY(judo_zero3_create(comm, judo_model_layout(b->model), judo_ops_cpu(), &sharding,
                                &b->zero3));
     return judo_zero3_load(b->zero3, &source);
