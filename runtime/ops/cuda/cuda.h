@@ -74,6 +74,8 @@ judo_status judo_cuda_fetch(void *host, const void *device, int64_t bytes) JUDO_
 /* The tables. */
 const judo_ops *judo_ops_cuda(void);
 const judo_device *judo_device_cuda(const char *description);
+/* NCCL (nccl.cu, where the module was built with it). */
+const judo_device_collectives *judo_cuda_collectives(void);
 
 /* --- matrix products (matmul.cu) --- */
 
