@@ -96,6 +96,13 @@ const judo_bert_config *judo_bert_config_of(const judo_bert *bert)
     return &bert->config;
 }
 
+int64_t judo_bert_bytes(const judo_bert *bert)
+{
+    judo_activation_arena count = {0};
+    (void)take_run(&count, &bert->config, bert->dtype, RUN_TOKENS, 1);
+    return bert->weights.bytes + count.peak;
+}
+
 /* The arena is kept between calls and grows when a run is the largest so far. */
 static judo_status begin_run(judo_bert *self, int64_t tokens, int32_t texts, run *out)
 {

@@ -204,7 +204,7 @@ judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *c
     judo_safetensors *file = NULL;
     JUDO_TRY(judo_safetensors_open(path, &file));
     size_t bytes = (size_t)total_bytes(config, dtype);
-    judo_bert_weights weights = {.memory = judo_memory_take(bytes)};
+    judo_bert_weights weights = {.memory = judo_memory_take(bytes), .bytes = (int64_t)bytes};
     weights.layers = calloc((size_t)config->num_layers, sizeof *weights.layers);
     loader l = {
         .file = file, .path = path, .config = config, .dtype = dtype, .next = weights.memory};
