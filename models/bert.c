@@ -11,8 +11,9 @@
 enum { RUN_TOKENS = 1024 };
 
 struct judo_bert {
-    const judo_ops *ops;
-    judo_dtype dtype; /* of weights and activations */
+    const judo_device *device;
+    const judo_ops *ops; /* the device's */
+    judo_dtype dtype;    /* of weights and activations */
     judo_bert_config config;
     judo_bert_weights weights;
     judo_activation_arena arena;
@@ -54,7 +55,7 @@ static run take_run(judo_activation_arena *arena, const judo_bert_config *config
     };
 }
 
-judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
+judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_device *device,
                            judo_bert **out)
 {
     if (dtype != JUDO_F32 && dtype != JUDO_BF16) {
@@ -66,7 +67,8 @@ judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_ops 
     if (!self) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for the encoder", folder);
     }
-    self->ops = ops;
+    self->device = device;
+    self->ops = device->ops;
     self->dtype = dtype;
     judo_status status = judo_bert_config_load(folder, &self->config);
     if (status == JUDO_OK) {

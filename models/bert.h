@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "runtime/ops/ops.h"
+#include "runtime/device.h"
 
 typedef struct judo_bert_config {
     int64_t hidden_size, num_layers, num_heads, intermediate_size;
@@ -63,8 +63,9 @@ void judo_bert_weights_destroy(judo_bert_weights *weights);
 typedef struct judo_bert judo_bert;
 
 /* Reads a whole folder; weights and activations are of `dtype`, JUDO_ERROR_UNSUPPORTED unless
- * it is F32 or BF16. `ops` must compute in the host's memory. */
-judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
+ * it is F32 or BF16. `device` is
+ * borrowed. */
+judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_device *device,
                            judo_bert **out) JUDO_MUST_CHECK;
 void judo_bert_close(judo_bert **bert);
 /* Bytes of its weights and of the activations of an ordinary run of texts. */

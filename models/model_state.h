@@ -12,7 +12,8 @@ struct judo_model {
     judo_qwen_units units;
     judo_reach reach;
     judo_block_shape vision_shape, decoder_shape;
-    const judo_ops *ops;
+    const judo_device *device;
+    const judo_ops *ops; /* the device's */
     const uint8_t *banned;
     judo_param_layout *layout;
     judo_schedule forward, training;

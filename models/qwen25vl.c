@@ -71,10 +71,10 @@ static judo_status fill(judo_model *model)
     return judo_arena_create(bytes, &model->arena);
 }
 
-judo_status judo_model_create(const judo_qwen_config *config, const judo_ops *ops,
+judo_status judo_model_create(const judo_qwen_config *config, const judo_device *device,
                               const judo_model_options *options, judo_model **out)
 {
-    JUDO_TRY(judo_ops_check(ops));
+    JUDO_TRY(judo_device_check(device));
     judo_model *model = calloc(1, sizeof *model);
     if (!model) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a model");
@@ -84,7 +84,8 @@ judo_status judo_model_create(const judo_qwen_config *config, const judo_ops *op
     if (model->options.head_chunk_rows == 0) {
         model->options.head_chunk_rows = DEFAULT_HEAD_CHUNK_ROWS;
     }
-    model->ops = ops;
+    model->device = device;
+    model->ops = device->ops;
     model->units = judo_qwen_units_of(config);
     model->reach = judo_reach_of(&options->freeze);
     model->vision_shape = judo_vision_block_shape(&config->vision);
@@ -118,9 +119,9 @@ const judo_param_layout *judo_model_layout(const judo_model *model)
     return model->layout;
 }
 
-const judo_ops *judo_model_ops(const judo_model *model)
+const judo_device *judo_model_device(const judo_model *model)
 {
-    return model->ops;
+    return model->device;
 }
 
 const judo_qwen_config *judo_model_config(const judo_model *model)

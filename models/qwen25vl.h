@@ -9,7 +9,7 @@
 #include "models/hf_config.h"
 #include "models/layout.h"
 #include "runtime/batch.h"
-#include "runtime/ops/ops.h"
+#include "runtime/device.h"
 #include "runtime/params.h"
 
 typedef struct judo_model_options {
@@ -25,8 +25,9 @@ typedef struct judo_model_options {
 
 typedef struct judo_model judo_model;
 
-/* Lays out the parameters, plans the activations and allocates them. `ops` is borrowed. */
-judo_status judo_model_create(const judo_qwen_config *config, const judo_ops *ops,
+/* Lays out the parameters, plans the activations and allocates them on `device`, which is
+ * borrowed. */
+judo_status judo_model_create(const judo_qwen_config *config, const judo_device *device,
                               const judo_model_options *options,
                               judo_model **out) JUDO_MUST_CHECK;
 void judo_model_destroy(judo_model **model);
@@ -34,8 +35,8 @@ void judo_model_destroy(judo_model **model);
 /* Borrowed for the model's lifetime. */
 const judo_param_layout *judo_model_layout(const judo_model *model);
 const judo_qwen_config *judo_model_config(const judo_model *model);
-/* The ops it runs on. */
-const judo_ops *judo_model_ops(const judo_model *model);
+/* Where it computes. */
+const judo_device *judo_model_device(const judo_model *model);
 /* Bytes of activations that were planned and allocated. */
 int64_t judo_model_activation_bytes(const judo_model *model);
 /* Bytes that a model with these options would allocate; allocates none of them. */

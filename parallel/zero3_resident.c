@@ -40,8 +40,8 @@ judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident
     }
     judo_status status = JUDO_OK;
     if (zero3->resident == NULL) {
-        status = judo_local_params_create(zero3->map.layout, zero3->base.compute_dtype, false,
-                                          &zero3->resident);
+        status = judo_local_params_create(zero3->map.layout, judo_device_cpu(),
+                                          zero3->base.compute_dtype, false, &zero3->resident);
     }
     JUDO_TRY(judo_agree(zero3->comm, status));
     judo_params *copies = judo_local_params_base(zero3->resident);

@@ -14,8 +14,8 @@ struct judo_text_embedder {
     int32_t capacity;
 };
 
-judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
-                                    judo_text_embedder **out)
+judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype,
+                                    const judo_device *device, judo_text_embedder **out)
 {
     judo_text_embedder *self = calloc(1, sizeof *self);
     if (!self) {
@@ -23,7 +23,7 @@ judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype, const 
     }
     judo_status status = judo_wordpiece_open(folder, &self->wordpiece);
     if (status == JUDO_OK) {
-        status = judo_minilm_open(folder, dtype, ops, &self->minilm);
+        status = judo_minilm_open(folder, dtype, device, &self->minilm);
     }
     if (status != JUDO_OK) {
         judo_text_embedder_close(&self);

@@ -81,7 +81,7 @@ static judo_status open_model(judo_job *job)
                    .text_decoder = config->model.freeze_text,
                    .head = config->model.freeze_text},
     };
-    return judo_model_create(&qwen, job->ops, &options, &job->model);
+    return judo_model_create(&qwen, judo_device_cpu(), &options, &job->model);
 }
 
 static void print_plan(const judo_job *job)

@@ -96,7 +96,7 @@ static judo_status open_model(bench *b, const judo_qwen_config *of)
                                   .max_patches = PATCHES};
     judo_random_init init = {.seed = 1, .deviation = 0.02};
     judo_weight_source source = judo_random_init_source(&init);
-    JUDO_TRY(judo_model_create(of, judo_ops_cpu(), &options, &b->model));
+    JUDO_TRY(judo_model_create(of, judo_device_cpu(), &options, &b->model));
     JUDO_TRY(judo_zero3_create(b->comm, judo_model_layout(b->model), judo_ops_cpu(),
                                &b->sharding, &b->zero3));
     return judo_zero3_load(b->zero3, &source);

@@ -84,9 +84,9 @@ loaded fixture_load(const fixture *f, const judo_model_options *options)
     loaded l = {0};
     judo_weight_source source;
     judo_ops_cpu_set_threads(1); /* small rows: more threads only wait for each other */
-    assert_ok(judo_model_create(&f->config, judo_ops_cpu(), options, &l.model));
-    assert_ok(
-        judo_local_params_create(judo_model_layout(l.model), options->dtype, true, &l.params));
+    assert_ok(judo_model_create(&f->config, judo_device_cpu(), options, &l.model));
+    assert_ok(judo_local_params_create(judo_model_layout(l.model), judo_device_cpu(),
+                                       options->dtype, true, &l.params));
     assert_ok(judo_model_source_open(f->directory, judo_model_layout(l.model), &source));
     assert_ok(judo_local_params_load(l.params, &source));
     judo_model_source_close(&source);

@@ -21,7 +21,7 @@ static void run_backward(loaded *l, const built_batch *b)
     judo_token_loss loss = {
         .kind = JUDO_LOSS_NLL, .scale = 1.0 / b->batch.num_targets, .temperature = 1.0f};
     judo_token_result result = {0};
-    judo_local_params_zero_gradients(l->params);
+    assert_ok(judo_local_params_zero_gradients(l->params));
     assert_ok(judo_model_run(l->model, judo_local_params_base(l->params), &b->batch, &loss,
                              true, &result));
 }
@@ -47,7 +47,7 @@ static double logits_distance(const fixture *f, loaded *l, const built_batch *b)
     assert_ok(judo_model_prefill(l->model, params, &b->batch, NULL, rows, num_tokens, &hidden));
     assert_ok(params->ops->acquire(params, unit, -1, &view.weights));
     judo_tensor head = judo_model_head_matrix(l->model, &view);
-    assert_ok(judo_ops_cpu()->linear_forward(&logits, &hidden, &head, NULL));
+    assert_ok(judo_device_cpu()->ops->linear_forward(&logits, &hidden, &head, NULL));
     double distance = relative_error(found, golden, count);
     free(golden);
     free(memory);
