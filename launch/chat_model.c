@@ -55,8 +55,8 @@ static judo_status open_parts(const char *folder, judo_chat_model *out)
     JUDO_TRY(judo_dtype_parse(options->dtype, "--dtype", &dtype));
     JUDO_TRY(open_prompt_parts(folder, out));
     JUDO_TRY(judo_batch_builder_create(&out->processor, &out->builder));
-    JUDO_TRY(judo_local_model_open(folder, options->max_tokens, options->max_patches, dtype,
-                                   &out->local));
+    JUDO_TRY(judo_local_model_open(folder, judo_device_cpu(), options->max_tokens,
+                                   options->max_patches, dtype, &out->local));
     JUDO_TRY(check_vocabulary(out, folder));
     if (!options->ban_controls) {
         return JUDO_OK;

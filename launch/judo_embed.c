@@ -44,7 +44,7 @@ static judo_status run(int argc, char **argv)
     };
     JUDO_TRY(judo_options_parse(argc, argv, options, 2, 1, 1, &folder, &count));
     JUDO_TRY(judo_dtype_parse(dtype_name, "--dtype", &dtype));
-    JUDO_TRY(judo_text_embedder_open(folder, dtype, judo_ops_cpu(), &embedder));
+    JUDO_TRY(judo_text_embedder_open(folder, dtype, judo_device_cpu(), &embedder));
     judo_status status = judo_filter_run(input, answer_request, embedder);
     judo_text_embedder_close(&embedder);
     return status;

@@ -97,14 +97,15 @@ static judo_status open_parts(const eval_config *config, eval_parts *parts)
     JUDO_TRY(judo_image_processor_load(path, (int32_t)config->pre_resize, &parts->processor));
     JUDO_TRY(judo_dataset_open(config->data, parts->processor.fingerprint, &parts->dataset));
     JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &e->rules));
-    JUDO_TRY(judo_local_model_open(config->model, config->max_tokens, config->max_patches,
-                                   judo_dtype_of_choice(config->dtype), &parts->local));
+    JUDO_TRY(judo_local_model_open(config->model, judo_device_cpu(), config->max_tokens,
+                                   config->max_patches, judo_dtype_of_choice(config->dtype),
+                                   &parts->local));
     JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials,
                              judo_model_config(parts->local.model)->text.vocab_size,
                              &parts->banned));
     if (config->minilm[0]) {
-        JUDO_TRY(
-            judo_text_embedder_open(config->minilm, JUDO_F32, judo_ops_cpu(), &parts->encoder));
+        JUDO_TRY(judo_text_embedder_open(config->minilm, JUDO_F32, judo_device_cpu(),
+                                         &parts->encoder));
         parts->embedder = judo_text_embedder_base(parts->encoder);
         e->embedder = &parts->embedder;
     }

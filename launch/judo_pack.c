@@ -76,7 +76,7 @@ static judo_status pack_with(const judo_pack_options *asked, const pack_argument
     JUDO_TRY(judo_image_processor_load(path, (int32_t)arguments->pre_resize, &processor));
     if (arguments->minilm) {
         JUDO_TRY(
-            judo_text_embedder_open(arguments->minilm, JUDO_F32, judo_ops_cpu(), &embedder));
+            judo_text_embedder_open(arguments->minilm, JUDO_F32, judo_device_cpu(), &embedder));
         pack.embed = embed_rationale;
         pack.embed_context = embedder;
     }

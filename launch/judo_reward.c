@@ -76,7 +76,7 @@ static judo_status run(int argc, char **argv)
         judo_reward_config_of((judo_reward_recipe)recipe, (judo_reward_definition)how);
     JUDO_TRY(judo_reward_rules_resolve(&config, &self.rules));
     if (minilm) {
-        JUDO_TRY(judo_text_embedder_open(minilm, JUDO_F32, judo_ops_cpu(), &self.encoder));
+        JUDO_TRY(judo_text_embedder_open(minilm, JUDO_F32, judo_device_cpu(), &self.encoder));
         self.embedder = judo_text_embedder_base(self.encoder);
     }
     judo_status status = judo_filter_run(input, answer_request, &self);

@@ -3,8 +3,9 @@
 
 #include "models/checkpoint_directory.h"
 
-judo_status judo_local_model_open(const char *folder, int64_t max_tokens, int64_t max_patches,
-                                  judo_dtype dtype, judo_local_model *out)
+judo_status judo_local_model_open(const char *folder, const judo_device *device,
+                                  int64_t max_tokens, int64_t max_patches, judo_dtype dtype,
+                                  judo_local_model *out)
 {
     judo_qwen_config config;
     judo_weight_source source = {0};
@@ -14,9 +15,9 @@ judo_status judo_local_model_open(const char *folder, int64_t max_tokens, int64_
                                   .max_patches = max_patches};
     *out = (judo_local_model){0};
     JUDO_TRY(judo_qwen_config_load(folder, &config));
-    JUDO_TRY(judo_model_create(&config, judo_ops_cpu(), &options, &out->model));
-    JUDO_TRY(
-        judo_local_params_create(judo_model_layout(out->model), dtype, false, &out->params));
+    JUDO_TRY(judo_model_create(&config, device, &options, &out->model));
+    JUDO_TRY(judo_local_params_create(judo_model_layout(out->model), device, dtype, false,
+                                      &out->params));
     JUDO_TRY(judo_model_source_open(folder, judo_model_layout(out->model), &source));
     judo_status status = judo_local_params_load(out->params, &source);
     judo_model_source_close(&source);

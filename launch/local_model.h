@@ -11,10 +11,12 @@ typedef struct judo_local_model {
     judo_local_params *params;
 } judo_local_model;
 
-/* Plans a forward pass of at most `max_tokens` and `max_patches` in `dtype` (F32 or BF16) and
- * reads all weights of `folder`. After a failure `out` can still be closed. Not collective. */
-judo_status judo_local_model_open(const char *folder, int64_t max_tokens, int64_t max_patches,
-                                  judo_dtype dtype, judo_local_model *out) JUDO_MUST_CHECK;
+/* Plans a forward pass on `device` (borrowed) of at most `max_tokens` and `max_patches` in
+ * `dtype` (F32 or BF16) and reads all weights of `folder`. After a failure `out` can still be
+ * closed. Not collective. */
+judo_status judo_local_model_open(const char *folder, const judo_device *device,
+                                  int64_t max_tokens, int64_t max_patches, judo_dtype dtype,
+                                  judo_local_model *out) JUDO_MUST_CHECK;
 void judo_local_model_close(judo_local_model *model);
 
 #endif

@@ -9,10 +9,10 @@ struct judo_minilm {
     judo_bert *bert;
 };
 
-static judo_status open_encoder(const char *folder, judo_dtype dtype, const judo_ops *ops,
+static judo_status open_encoder(const char *folder, judo_dtype dtype, const judo_device *device,
                                 judo_minilm *self)
 {
-    JUDO_TRY(judo_bert_open(folder, dtype, ops, &self->bert));
+    JUDO_TRY(judo_bert_open(folder, dtype, device, &self->bert));
     const judo_bert_config *config = judo_bert_config_of(self->bert);
     if (config->hidden_size != JUDO_MINILM_WIDTH ||
         config->max_positions < JUDO_MINILM_MAX_TOKENS) {
@@ -26,14 +26,14 @@ static judo_status open_encoder(const char *folder, judo_dtype dtype, const judo
     return JUDO_OK;
 }
 
-judo_status judo_minilm_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
+judo_status judo_minilm_open(const char *folder, judo_dtype dtype, const judo_device *device,
                              judo_minilm **out)
 {
     judo_minilm *self = calloc(1, sizeof *self);
     if (!self) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for the sentence encoder", folder);
     }
-    judo_status status = open_encoder(folder, dtype, ops, self);
+    judo_status status = open_encoder(folder, dtype, device, self);
     if (status != JUDO_OK) {
         judo_minilm_close(&self);
         return status;
@@ -50,6 +50,11 @@ void judo_minilm_close(judo_minilm **minilm)
         free(self);
         *minilm = NULL;
     }
+}
+
+int64_t judo_minilm_bytes(const judo_minilm *minilm)
+{
+    return judo_bert_bytes(minilm->bert);
 }
 
 judo_status judo_minilm_embed(judo_minilm *minilm, const int32_t *ids, const int32_t *offsets,

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "runtime/ops/ops.h"
+#include "runtime/device.h"
 
 enum { JUDO_MINILM_WIDTH = 384, JUDO_MINILM_MAX_TOKENS = 256 };
 
@@ -13,9 +13,11 @@ typedef struct judo_minilm judo_minilm;
 
 /* Reads config.json and model.safetensors of `folder` strictly; weights and activations are of
  * `dtype`, F32 or BF16. */
-judo_status judo_minilm_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
+judo_status judo_minilm_open(const char *folder, judo_dtype dtype, const judo_device *device,
                              judo_minilm **out) JUDO_MUST_CHECK;
 void judo_minilm_close(judo_minilm **minilm);
+/* Bytes that it keeps. */
+int64_t judo_minilm_bytes(const judo_minilm *minilm);
 
 /* Embeds `count` texts given as WordPiece ids: text i is ids[offsets[i] .. offsets[i+1]), [CLS]
  * and [SEP] included, at most 256. embeddings[count, 384]: mean over tokens, L2-normalised.

@@ -3,6 +3,7 @@
 #define JUDO_MODELS_MODEL_STATE_H
 
 #include "models/activation_plan.h"
+#include "models/input_staging.h"
 #include "models/qwen25vl.h"
 #include "models/schedule.h"
 
@@ -12,11 +13,13 @@ struct judo_model {
     judo_qwen_units units;
     judo_reach reach;
     judo_block_shape vision_shape, decoder_shape;
-    const judo_ops *ops;
+    const judo_device *device;
+    const judo_ops *ops; /* the device's */
     const uint8_t *banned;
     judo_param_layout *layout;
     judo_schedule forward, training;
-    judo_activation_arena arena;
+    judo_activation_arena arena, lists; /* of the device, of the host */
+    judo_input_staging staging;
     judo_activations activations;
 };
 

@@ -29,14 +29,15 @@ typedef struct judo_reduction {
 
 /* One backend. `sequence` is the flight recorder's number of the collective. */
 typedef struct judo_comm_ops {
-    const char *name; /* "self" or "mpi" */
+    const char *name; /* "self", "mpi" or "staged" */
     judo_status (*all_gather_start)(judo_comm *comm, int64_t sequence, const void *slice,
                                     int64_t slice_bytes, void *out, int *request);
     judo_status (*test)(judo_comm *comm, int request, bool *done);
     judo_status (*wait)(judo_comm *comm, int request);
     judo_status (*reduce_start)(judo_comm *comm, int64_t sequence,
                                 const judo_reduction *reduction);
-    judo_status (*reduce_finish)(judo_comm *comm); /* JUDO_OK if none is under way */
+    judo_status (*reduce_test)(judo_comm *comm, bool *done); /* true if none is under way */
+    judo_status (*reduce_finish)(judo_comm *comm);           /* JUDO_OK if none is under way */
     judo_status (*broadcast)(judo_comm *comm, int64_t sequence, void *data, int64_t bytes,
                              int root);
     judo_status (*gather_bytes)(judo_comm *comm, int64_t sequence, const void *data,
@@ -55,17 +56,21 @@ struct judo_comm {
     judo_comm *parent; /* that this one was split off: its deadline and phase count; or NULL */
     int rank, size;
     double deadline_seconds;
-    int64_t scratch_bytes; /* held by the communicator for good */
+    int64_t scratch_bytes; /* held by the communicator for good, in host memory */
+    int64_t bucket_bytes;  /* see judo_comm_set_bucket */
     bool broken;           /* a wait expired or the library failed */
     char phase[JUDO_PHASE_BYTES];
+    char expired[JUDO_FLIGHT_TEXT_BYTES]; /* the collective that outlasted its deadline */
+    const char *unit;                     /* of the next collective; NULL: of no unit */
     double waited_seconds; /* the caller stood still for collectives; see judo_comm_times */
     judo_flight_recorder recorder;
     void *small; /* [size] blocks of JUDO_COMM_SMALL_BYTES */
 };
 
 enum {
-    JUDO_COMM_SMALL_BYTES = 512,     /* per rank: bucket of the small all-reduces */
-    JUDO_COMM_DEFAULT_DEADLINE = 600 /* seconds */
+    JUDO_COMM_SMALL_BYTES = 512,       /* per rank: bucket of the small all-reduces */
+    JUDO_COMM_BUCKET_BYTES = 16 << 20, /* unless set otherwise */
+    JUDO_COMM_DEFAULT_DEADLINE = 600   /* seconds */
 };
 
 /* The communicator of a program that runs alone. */
@@ -86,6 +91,9 @@ judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes) JUDO_MUST_CHECK
 void judo_comm_set_deadline(judo_comm *comm, double seconds);
 /* What the program is doing, for the messages of an expired wait: "backward", "checkpoint". */
 void judo_comm_set_phase(judo_comm *comm, const char *phase);
+/* The unit of the model that the next collective of this communicator carries, for the flight
+ * recorder: "model.layers.3". Forgotten with that collective; borrowed until then. */
+void judo_comm_set_unit(judo_comm *comm, const char *unit);
 
 /* Starts gathering every rank's `slice_bytes` bytes into out[size * slice_bytes] in rank order.
  * `slice` and `out` must stay untouched until test says done or wait returns; either ends the
@@ -102,6 +110,9 @@ judo_status judo_comm_all_gather(judo_comm *comm, const void *slice, int64_t sli
  * judo_comm_poll. Its memory must stay untouched until finish. Collective. */
 judo_status judo_comm_reduce_scatter_start(judo_comm *comm,
                                            const judo_reduction *reduction) JUDO_MUST_CHECK;
+/* Takes the reduction under way as far as it goes without waiting; *done if it is complete or
+ * there is none. Not collective. */
+judo_status judo_comm_reduce_scatter_test(judo_comm *comm, bool *done) JUDO_MUST_CHECK;
 /* Waits for the reduction under way; there need not be one. Collective. */
 judo_status judo_comm_reduce_scatter_finish(judo_comm *comm) JUDO_MUST_CHECK;
 /* Both. Collective. */

@@ -1,12 +1,10 @@
 /* parallel/comm_mpi.c: the communicator over MPI. */
 #include "parallel/comm_mpi.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "runtime/log.h"
+#include "parallel/patience.h"
 
 judo_status judo_mpi_check(judo_comm_mpi *self, int code, const char *what)
 {
@@ -21,37 +19,18 @@ judo_status judo_mpi_check(judo_comm_mpi *self, int code, const char *what)
                      self->base.rank, self->base.size, what, self->base.phase, text);
 }
 
-/* Spins first, then yields, and sleeps once a wait is long: other ranks may need this CPU. */
 judo_status judo_mpi_wait_parts(judo_comm_mpi *self, int64_t sequence, MPI_Request *parts,
                                 int num_parts)
 {
-    enum { FREE_SPINS = 100, CLOCK_EVERY = 64 };
-
-    static const double sleep_after = 0.005;
-    static const struct timespec nap = {.tv_nsec = 50000};
-    double began = judo_clock();
-    double waited = 0;
-    for (int64_t spins = 0;; spins++) {
+    judo_patience patience = judo_patience_begin();
+    for (;;) {
         int done = 0;
         JUDO_TRY(judo_mpi_check(self, MPI_Testall(num_parts, parts, &done, MPI_STATUSES_IGNORE),
                                 "MPI_Testall"));
         if (done) {
             return JUDO_OK;
         }
-        if (spins < FREE_SPINS) {
-            continue;
-        }
-        if (waited > sleep_after) {
-            (void)nanosleep(&nap, NULL);
-        } else {
-            (void)sched_yield();
-        }
-        if (spins % CLOCK_EVERY == 0) {
-            waited = judo_clock() - began;
-            if (waited > judo_comm_deadline(&self->base)) {
-                return judo_comm_expired(&self->base, sequence);
-            }
-        }
+        JUDO_TRY(judo_patience_pause(&patience, &self->base, sequence));
     }
 }
 
@@ -109,8 +88,8 @@ static judo_status post_all_gather(judo_comm_mpi *self, judo_mpi_request *reques
 {
     int size = self->base.size;
     int rank = self->base.rank;
-    for (int64_t at = 0; at < slice_bytes; at += self->bucket_bytes) {
-        int64_t bytes = smaller(self->bucket_bytes, slice_bytes - at);
+    for (int64_t at = 0; at < slice_bytes; at += self->base.bucket_bytes) {
+        int64_t bytes = smaller(self->base.bucket_bytes, slice_bytes - at);
         for (int i = 1; i < size; i++) {
             int from = (rank - i + size) % size;
             int to = (rank + i) % size;
@@ -135,7 +114,7 @@ static judo_status mpi_all_gather_start(judo_comm *comm, int64_t sequence, const
                          JUDO_MPI_MAX_REQUESTS);
     }
     judo_mpi_request *slot = &self->requests[free_slot];
-    int64_t buckets = (slice_bytes + self->bucket_bytes - 1) / self->bucket_bytes;
+    int64_t buckets = (slice_bytes + self->base.bucket_bytes - 1) / self->base.bucket_bytes;
     JUDO_TRY(reserve(slot, 2 * buckets * (comm->size - 1)));
     slot->used = true;
     slot->sequence = sequence;
@@ -184,9 +163,9 @@ static judo_status mpi_broadcast(judo_comm *comm, int64_t sequence, void *data, 
                                  int root)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
-    for (int64_t at = 0; at < bytes; at += self->bucket_bytes) {
+    for (int64_t at = 0; at < bytes; at += self->base.bucket_bytes) {
         MPI_Request request;
-        int count = (int)smaller(self->bucket_bytes, bytes - at);
+        int count = (int)smaller(self->base.bucket_bytes, bytes - at);
         JUDO_TRY(judo_mpi_check(
             self, MPI_Ibcast((char *)data + at, count, MPI_BYTE, root, self->mpi, &request),
             "MPI_Ibcast"));
@@ -264,7 +243,7 @@ static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
     int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
-    bytes = bytes > least ? bytes : least;
+    bytes = comm->size > 1 && bytes > least ? bytes : least; /* one rank sends nothing */
     if (bytes > INT32_MAX) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "messages of %lld bytes: at most %d fit",
                          (long long)bytes, INT32_MAX);
@@ -275,7 +254,7 @@ static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
                          (long long)bytes);
     }
     self->scratch = scratch;
-    self->bucket_bytes = bytes;
+    self->base.bucket_bytes = bytes;
     comm->scratch_bytes = bytes + (int64_t)comm->size * JUDO_COMM_SMALL_BYTES;
     return JUDO_OK;
 }
@@ -289,7 +268,7 @@ static judo_status mpi_split(judo_comm *comm, int color, judo_comm **out)
     int size = 0;
     (void)MPI_Comm_size(part, &size);
     judo_status status = size == 1 ? judo_comm_self_create(out)
-                                   : judo_comm_mpi_create(part, self->bucket_bytes, out);
+                                   : judo_comm_mpi_create(part, comm->bucket_bytes, out);
     (void)MPI_Comm_free(&part);
     return status;
 }
@@ -300,6 +279,7 @@ static const judo_comm_ops mpi_ops = {
     .test = mpi_test,
     .wait = mpi_wait,
     .reduce_start = judo_mpi_reduce_start,
+    .reduce_test = judo_mpi_reduce_test,
     .reduce_finish = judo_mpi_reduce_finish,
     .broadcast = mpi_broadcast,
     .gather_bytes = mpi_gather_bytes,
@@ -342,7 +322,7 @@ judo_status judo_comm_mpi_create(MPI_Comm parent, int64_t bucket_bytes, judo_com
     (void)MPI_Comm_rank(self->mpi, &comm->rank);
     (void)MPI_Comm_size(self->mpi, &comm->size);
     JUDO_TRY_GOTO(status, failed,
-                  allocate(self, bucket_bytes > 0 ? bucket_bytes : JUDO_MPI_BUCKET_BYTES));
+                  allocate(self, bucket_bytes > 0 ? bucket_bytes : JUDO_COMM_BUCKET_BYTES));
     *out = comm;
     return JUDO_OK;
 failed:

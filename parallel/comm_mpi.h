@@ -9,8 +9,7 @@
 #include "parallel/comm.h"
 
 enum {
-    JUDO_MPI_MAX_REQUESTS = 8,       /* collectives outstanding at once */
-    JUDO_MPI_BUCKET_BYTES = 16 << 20 /* of one message, and of the reduction's scratch */
+    JUDO_MPI_MAX_REQUESTS = 8 /* collectives outstanding at once */
 };
 
 typedef struct judo_mpi_request {
@@ -32,10 +31,9 @@ typedef struct judo_mpi_reduction {
 typedef struct judo_comm_mpi {
     judo_comm base;
     MPI_Comm mpi;
-    int64_t bucket_bytes;
     judo_mpi_request requests[JUDO_MPI_MAX_REQUESTS];
     judo_mpi_reduction reduction;
-    char *scratch;              /* bucket_bytes: one half for each of the two buckets */
+    char *scratch;              /* base.bucket_bytes: one half for each of the two buckets */
     judo_mpi_request halves[2]; /* their messages */
 } judo_comm_mpi;
 
@@ -46,6 +44,7 @@ judo_status judo_comm_mpi_create(MPI_Comm parent, int64_t bucket_bytes,
 /* parallel/comm_mpi_reduce.c */
 judo_status judo_mpi_reduce_start(judo_comm *comm, int64_t sequence,
                                   const judo_reduction *reduction) JUDO_MUST_CHECK;
+judo_status judo_mpi_reduce_test(judo_comm *comm, bool *done) JUDO_MUST_CHECK;
 judo_status judo_mpi_reduce_finish(judo_comm *comm) JUDO_MUST_CHECK;
 /* Takes the reduction as far as it goes without waiting. */
 judo_status judo_mpi_reduce_advance(judo_comm_mpi *self) JUDO_MUST_CHECK;

@@ -141,7 +141,7 @@ judo_status judo_mpi_reduce_start(judo_comm *comm, int64_t sequence,
                                   const judo_reduction *reduction)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
-    int64_t width = self->bucket_bytes / 2 / (int64_t)sizeof(float) / comm->size;
+    int64_t width = comm->bucket_bytes / 2 / (int64_t)sizeof(float) / comm->size;
     width = width > 0 ? width : 1;
     self->reduction =
         (judo_mpi_reduction){.active = true,
@@ -150,6 +150,14 @@ judo_status judo_mpi_reduce_start(judo_comm *comm, int64_t sequence,
                              .width = width,
                              .num_buckets = (reduction->slice + width - 1) / width};
     return advance(self, false);
+}
+
+judo_status judo_mpi_reduce_test(judo_comm *comm, bool *done)
+{
+    judo_comm_mpi *self = (judo_comm_mpi *)comm;
+    JUDO_TRY(advance(self, false));
+    *done = !self->reduction.active;
+    return JUDO_OK;
 }
 
 judo_status judo_mpi_reduce_finish(judo_comm *comm)

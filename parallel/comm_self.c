@@ -43,6 +43,13 @@ static judo_status self_reduce_start(judo_comm *comm, int64_t sequence, const ju
     return JUDO_OK;
 }
 
+static judo_status self_reduce_test(judo_comm *comm, bool *done)
+{
+    (void)comm;
+    *done = true;
+    return JUDO_OK;
+}
+
 static judo_status self_reduce_finish(judo_comm *comm)
 {
     (void)comm;
@@ -95,8 +102,7 @@ static judo_status self_split(judo_comm *comm, int color, judo_comm **out)
 
 static judo_status self_set_bucket(judo_comm *comm, int64_t bytes)
 {
-    (void)comm; /* nothing is sent */
-    (void)bytes;
+    comm->bucket_bytes = bytes; /* nothing is sent */
     return JUDO_OK;
 }
 
@@ -118,6 +124,7 @@ static const judo_comm_ops self_ops = {
     .test = self_test,
     .wait = self_wait,
     .reduce_start = self_reduce_start,
+    .reduce_test = self_reduce_test,
     .reduce_finish = self_reduce_finish,
     .broadcast = self_broadcast,
     .gather_bytes = self_gather_bytes,
@@ -142,6 +149,7 @@ judo_status judo_comm_self_create(judo_comm **out)
                         .size = 1,
                         .deadline_seconds = JUDO_COMM_DEFAULT_DEADLINE,
                         .scratch_bytes = JUDO_COMM_SMALL_BYTES,
+                        .bucket_bytes = JUDO_COMM_BUCKET_BYTES,
                         .small = small,
                         .phase = "start"};
     *out = comm;

@@ -75,7 +75,7 @@ static judo_status begin_mpi(judo_process *process)
         return JUDO_FAIL(JUDO_ERROR_COMM, "MPI_Init failed");
     }
     process->is_mpi = true;
-    JUDO_TRY(judo_comm_mpi_create(MPI_COMM_WORLD, JUDO_MPI_BUCKET_BYTES, &process->comm));
+    JUDO_TRY(judo_comm_mpi_create(MPI_COMM_WORLD, JUDO_COMM_BUCKET_BYTES, &process->comm));
     /* Carries one message of a few kilobytes: no need for the large scratch. */
     JUDO_TRY(judo_comm_mpi_create(MPI_COMM_WORLD, 4096, &process->control));
     if (process->comm->size == 1 && slurm_step_tasks() > 1) {

@@ -24,6 +24,13 @@ static judo_status visit_units(judo_zero3 *zero3, judo_params *copies)
     return JUDO_OK;
 }
 
+int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3)
+{
+    return zero3->places.room_count == 0
+               ? 0
+               : judo_local_params_bytes(zero3->map.layout, zero3->base.compute_dtype, false);
+}
+
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident)
 {
     if (zero3->places.room_count == 0) { /* every unit is whole */
@@ -33,8 +40,8 @@ judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident
     }
     judo_status status = JUDO_OK;
     if (zero3->resident == NULL) {
-        status = judo_local_params_create(zero3->map.layout, zero3->base.compute_dtype, false,
-                                          &zero3->resident);
+        status = judo_local_params_create(zero3->map.layout, judo_device_cpu(),
+                                          zero3->base.compute_dtype, false, &zero3->resident);
     }
     JUDO_TRY(judo_agree(zero3->comm, status));
     judo_params *copies = judo_local_params_base(zero3->resident);

@@ -14,8 +14,8 @@ struct judo_text_embedder {
     int32_t capacity;
 };
 
-judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
-                                    judo_text_embedder **out)
+judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype,
+                                    const judo_device *device, judo_text_embedder **out)
 {
     judo_text_embedder *self = calloc(1, sizeof *self);
     if (!self) {
@@ -23,7 +23,7 @@ judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype, const 
     }
     judo_status status = judo_wordpiece_open(folder, &self->wordpiece);
     if (status == JUDO_OK) {
-        status = judo_minilm_open(folder, dtype, ops, &self->minilm);
+        status = judo_minilm_open(folder, dtype, device, &self->minilm);
     }
     if (status != JUDO_OK) {
         judo_text_embedder_close(&self);
@@ -44,6 +44,11 @@ void judo_text_embedder_close(judo_text_embedder **embedder)
         free(self);
         *embedder = NULL;
     }
+}
+
+int64_t judo_text_embedder_bytes(const judo_text_embedder *embedder)
+{
+    return judo_minilm_bytes(embedder->minilm);
 }
 
 judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const *texts,

@@ -4,15 +4,18 @@
 
 #include "models/minilm.h"
 #include "rewards/score.h"
-#include "runtime/ops/ops.h"
+#include "runtime/device.h"
 
 typedef struct judo_text_embedder judo_text_embedder;
 
 /* Opens vocab.txt, config.json and model.safetensors of `folder`; the encoder computes
  * in `dtype`, F32 or BF16. */
-judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype, const judo_ops *ops,
+judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype,
+                                    const judo_device *device,
                                     judo_text_embedder **out) JUDO_MUST_CHECK;
 void judo_text_embedder_close(judo_text_embedder **embedder);
+/* Bytes that the encoder keeps. */
+int64_t judo_text_embedder_bytes(const judo_text_embedder *embedder);
 
 /* embeddings[count, 384], L2-normalised, of UTF-8 texts (cut to 256 word pieces). */
 judo_status judo_text_embedder_embed(judo_text_embedder *embedder, const char *const *texts,

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/memory.h"
-
 struct judo_local_params {
     judo_params base;
+    const judo_device *device;
     bool trainable;
-    void **weights;   /* [num_units], of base.compute_dtype */
-    float **gradient; /* [num_units], NULL unless trainable */
+    void **weights;  /* [num_units], of base.compute_dtype */
+    void **gradient; /* [num_units], fp32; NULL unless trainable */
 };
 
 judo_tensor judo_param_view(const judo_param *param, const judo_tensor *unit_buffer)
@@ -35,6 +34,23 @@ judo_status judo_weight_source_read(const judo_weight_source *source, const judo
         int64_t part = count - at < BLOCK ? count - at : BLOCK;
         JUDO_TRY(source->read(source->context, param, first + at, part, block));
         judo_convert_from_f32((char *)out + at * judo_dtype_bytes(dtype), dtype, block, part);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_weight_source_send(const judo_weight_source *source, const judo_param *param,
+                                    int64_t first, int64_t count, judo_dtype dtype,
+                                    judo_device_feed *feed, void *out)
+{
+    int64_t width = judo_dtype_bytes(dtype);
+    int64_t piece = JUDO_FEED_PIECE / width;
+    for (int64_t at = 0; at < count; at += piece) {
+        int64_t part = count - at < piece ? count - at : piece;
+        void *to = (char *)out + at * width;
+        void *place = NULL;
+        JUDO_TRY(judo_feed_place(feed, to, &place));
+        JUDO_TRY(judo_weight_source_read(source, param, first + at, part, dtype, place));
+        JUDO_TRY(judo_feed_send(feed, to, part * width));
     }
     return JUDO_OK;
 }
@@ -96,14 +112,12 @@ static int64_t unit_bytes(const judo_unit *unit, judo_dtype dtype)
     return bytes > 0 ? bytes : 64;
 }
 
-static void *allocate_unit(const judo_unit *unit, judo_dtype dtype)
+static judo_status allocate_unit(const judo_device *device, const judo_unit *unit,
+                                 judo_dtype dtype, void **out)
 {
-    size_t bytes = (size_t)unit_bytes(unit, dtype);
-    void *memory = judo_memory_take(bytes);
-    if (memory) {
-        memset(memory, 0, bytes);
-    }
-    return memory;
+    int64_t bytes = unit_bytes(unit, dtype);
+    JUDO_TRY(device->allocate(out, bytes));
+    return device->clear(*out, bytes, NULL);
 }
 
 int64_t judo_local_params_bytes(const judo_param_layout *layout, judo_dtype dtype,
@@ -117,8 +131,22 @@ int64_t judo_local_params_bytes(const judo_param_layout *layout, judo_dtype dtyp
     return bytes;
 }
 
-judo_status judo_local_params_create(const judo_param_layout *layout, judo_dtype dtype,
-                                     bool trainable, judo_local_params **out)
+static judo_status allocate_units(judo_local_params *self)
+{
+    const judo_param_layout *layout = self->base.layout;
+    for (int u = 0; u < layout->num_units; u++) {
+        const judo_unit *unit = &layout->units[u];
+        JUDO_TRY(
+            allocate_unit(self->device, unit, self->base.compute_dtype, &self->weights[u]));
+        if (self->trainable) {
+            JUDO_TRY(allocate_unit(self->device, unit, JUDO_F32, &self->gradient[u]));
+        }
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_local_params_create(const judo_param_layout *layout, const judo_device *device,
+                                     judo_dtype dtype, bool trainable, judo_local_params **out)
 {
     if (dtype != JUDO_F32 && dtype != JUDO_BF16) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "weights of type %s: F32 and BF16 are built",
@@ -134,14 +162,11 @@ judo_status judo_local_params_create(const judo_param_layout *layout, judo_dtype
     }
     self->base = (judo_params){.ops = &local_ops, .layout = layout, .compute_dtype = dtype};
     self->trainable = trainable;
-    for (int u = 0; u < layout->num_units; u++) {
-        self->weights[u] = allocate_unit(&layout->units[u], dtype);
-        self->gradient[u] = trainable ? allocate_unit(&layout->units[u], JUDO_F32) : NULL;
-        if (!self->weights[u] || (trainable && !self->gradient[u])) {
-            judo_local_params_destroy(&self);
-            return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for parameter unit %s",
-                             layout->units[u].name);
-        }
+    self->device = device;
+    judo_status status = allocate_units(self);
+    if (status != JUDO_OK) {
+        judo_local_params_destroy(&self);
+        return status;
     }
     *out = self;
     return JUDO_OK;
@@ -153,9 +178,9 @@ void judo_local_params_destroy(judo_local_params **params)
     if (!self) {
         return;
     }
-    for (int u = 0; self->base.layout && u < self->base.layout->num_units; u++) {
-        free(self->weights[u]);
-        free(self->gradient[u]);
+    for (int u = 0; self->device && u < self->base.layout->num_units; u++) {
+        self->device->release(self->weights[u]);
+        self->device->release(self->gradient[u]);
     }
     free(self->weights);
     free(self->gradient);
@@ -168,7 +193,8 @@ judo_params *judo_local_params_base(judo_local_params *params)
     return &params->base;
 }
 
-judo_status judo_local_params_load(judo_local_params *params, const judo_weight_source *source)
+static judo_status load_units(judo_local_params *params, const judo_weight_source *source,
+                              judo_device_feed *feed)
 {
     const judo_param_layout *layout = params->base.layout;
     for (int u = 0; u < layout->num_units; u++) {
@@ -177,10 +203,19 @@ judo_status judo_local_params_load(judo_local_params *params, const judo_weight_
             const judo_param *param = &layout->params[p];
             judo_dtype dtype = params->base.compute_dtype;
             char *out = (char *)params->weights[u] + param->offset * judo_dtype_bytes(dtype);
-            JUDO_TRY(judo_weight_source_read(source, param, 0, param->count, dtype, out));
+            JUDO_TRY(judo_weight_source_send(source, param, 0, param->count, dtype, feed, out));
         }
     }
     return JUDO_OK;
+}
+
+judo_status judo_local_params_load(judo_local_params *params, const judo_weight_source *source)
+{
+    judo_device_feed feed;
+    JUDO_TRY(judo_feed_open(params->device, &feed));
+    judo_status status = load_units(params, source, &feed);
+    judo_status closed = judo_feed_close(&feed);
+    return status != JUDO_OK ? status : closed;
 }
 
 float *judo_local_params_weights(judo_local_params *params, int unit)
@@ -193,10 +228,12 @@ float *judo_local_params_gradient(judo_local_params *params, int unit)
     return params->gradient[unit];
 }
 
-void judo_local_params_zero_gradients(judo_local_params *params)
+judo_status judo_local_params_zero_gradients(judo_local_params *params)
 {
     const judo_param_layout *layout = params->base.layout;
     for (int u = 0; params->trainable && u < layout->num_units; u++) {
-        memset(params->gradient[u], 0, (size_t)layout->units[u].count * sizeof(float));
+        int64_t bytes = layout->units[u].count * (int64_t)sizeof(float);
+        JUDO_TRY(params->device->clear(params->gradient[u], bytes, NULL));
     }
+    return JUDO_OK;
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/tensor.h"
+#include "runtime/device_feed.h"
 
 enum { JUDO_NAME_BYTES = 128 };
 
@@ -55,6 +55,10 @@ typedef struct judo_weight_source {
 judo_status judo_weight_source_read(const judo_weight_source *source, const judo_param *param,
                                     int64_t first, int64_t count, judo_dtype dtype,
                                     void *out) JUDO_MUST_CHECK;
+/* The same into the memory of the feed's device, there once the feed is closed. */
+judo_status judo_weight_source_send(const judo_weight_source *source, const judo_param *param,
+                                    int64_t first, int64_t count, judo_dtype dtype,
+                                    judo_device_feed *feed, void *out) JUDO_MUST_CHECK;
 
 typedef struct judo_params judo_params;
 
@@ -83,12 +87,13 @@ struct judo_params {
     judo_dtype compute_dtype; /* dtype of acquired weights */
 };
 
-/* Parameters that live whole in this process's memory (one rank, tests, resident copies for
+/* Parameters that live whole in the memory of one device (one rank, tests, resident copies for
  * generation), weights in `dtype` (JUDO_F32 or JUDO_BF16). With `trainable`, fp32 gradients of
  * all units are kept, summed over micro-batches. Ownership: destroy frees everything. */
 typedef struct judo_local_params judo_local_params;
-judo_status judo_local_params_create(const judo_param_layout *layout, judo_dtype dtype,
-                                     bool trainable, judo_local_params **out) JUDO_MUST_CHECK;
+judo_status judo_local_params_create(const judo_param_layout *layout, const judo_device *device,
+                                     judo_dtype dtype, bool trainable,
+                                     judo_local_params **out) JUDO_MUST_CHECK;
 /* What create would allocate for weights and gradients. */
 int64_t judo_local_params_bytes(const judo_param_layout *layout, judo_dtype dtype,
                                 bool trainable);
@@ -97,11 +102,11 @@ judo_params *judo_local_params_base(judo_local_params *params);
 /* Fills every unit from `source`. */
 judo_status judo_local_params_load(judo_local_params *params,
                                    const judo_weight_source *source) JUDO_MUST_CHECK;
-/* The flat fp32 weights / gradient of a unit, borrowed. NULL where weights are bf16 / unless
- * trainable. */
+/* The flat fp32 weights / gradient of a unit in the memory of the device, borrowed. NULL where
+ * weights are bf16 / unless trainable. */
 float *judo_local_params_weights(judo_local_params *params, int unit);
 float *judo_local_params_gradient(judo_local_params *params, int unit);
-void judo_local_params_zero_gradients(judo_local_params *params);
+judo_status judo_local_params_zero_gradients(judo_local_params *params) JUDO_MUST_CHECK;
 
 /* A view of one parameter inside its unit's flat buffer (weights or gradient). */
 judo_tensor judo_param_view(const judo_param *param, const judo_tensor *unit_buffer);

@@ -11,6 +11,7 @@
 #include "parallel/agree.h"
 #include "parallel/replica_check.h"
 #include "stages/advantage.h"
+#include "stages/memory_plan.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
@@ -81,8 +82,8 @@ static judo_status open_parts(judo_job *job, judo_grpo *self)
                              judo_model_config(job->model)->text.vocab_size, &self->banned));
     judo_model_set_banned(job->model, self->banned);
     if (config->minilm_path[0]) {
-        JUDO_TRY(
-            judo_text_embedder_open(config->minilm_path, JUDO_F32, job->ops, &self->encoder));
+        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, judo_device_cpu(),
+                                         &self->encoder));
         self->embedder = judo_text_embedder_base(self->encoder);
     }
     return JUDO_OK;
@@ -99,6 +100,8 @@ static judo_status grpo_open(judo_job *job, void **state)
     if (job->config->grpo.kl_beta > 0) {
         JUDO_TRY(open_reference(job, &self->reference));
     }
+    judo_memory_plan_rollout(job, self->reference, self->encoder, own_prompts(job));
+    judo_memory_plan_batches(job, 2 * (int64_t)own_prompts(job));
     return JUDO_OK;
 }
 

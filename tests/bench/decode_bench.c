@@ -98,8 +98,9 @@ static judo_status bench_open(bench *b, const judo_qwen_config *config, judo_dty
     judo_model_options options = {.forward_only = true, .dtype = dtype, .max_tokens = total};
     judo_random_init init = {.seed = 1, .deviation = 0.02};
     judo_weight_source source = judo_random_init_source(&init);
-    JUDO_TRY(judo_model_create(config, judo_ops_cpu(), &options, &b->model));
-    JUDO_TRY(judo_local_params_create(judo_model_layout(b->model), dtype, false, &b->params));
+    JUDO_TRY(judo_model_create(config, judo_device_cpu(), &options, &b->model));
+    JUDO_TRY(judo_local_params_create(judo_model_layout(b->model), judo_device_cpu(), dtype,
+                                      false, &b->params));
     JUDO_TRY(judo_local_params_load(b->params, &source));
     for (int32_t i = 0; i < total; i++) {
         b->tokens[i] = i * 7919 % 1000;

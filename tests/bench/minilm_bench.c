@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     judo_dtype dtype = JUDO_F32;
     judo_status status = judo_dtype_parse(argc > 3 ? argv[3] : "f32", "DTYPE", &dtype);
     if (status == JUDO_OK) {
-        status = judo_minilm_open(argv[1], dtype, judo_ops_cpu(), &minilm);
+        status = judo_minilm_open(argv[1], dtype, judo_device_cpu(), &minilm);
     }
     const int32_t lengths[] = {32, 128};
     for (int i = 0; i < 2 && status == JUDO_OK; i++) {

@@ -42,7 +42,8 @@ static void check_loaded(judo_dtype dtype)
     int calls = 0;
     judo_weight_source source = {.context = &calls, .read = read_values};
     judo_local_params *local = NULL;
-    assert_int_equal(judo_local_params_create(&layout, dtype, true, &local), JUDO_OK);
+    assert_int_equal(judo_local_params_create(&layout, judo_device_cpu(), dtype, true, &local),
+                     JUDO_OK);
     assert_int_equal(judo_local_params_load(local, &source), JUDO_OK);
     judo_params *base = judo_local_params_base(local);
     assert_int_equal(base->compute_dtype, dtype);
@@ -96,8 +97,9 @@ static void test_params__refuse_other_types(void **state)
 {
     judo_local_params *local = NULL;
     (void)state;
-    assert_int_equal(judo_local_params_create(&layout, JUDO_F16, false, &local),
-                     JUDO_ERROR_UNSUPPORTED);
+    assert_int_equal(
+        judo_local_params_create(&layout, judo_device_cpu(), JUDO_F16, false, &local),
+        JUDO_ERROR_UNSUPPORTED);
     assert_null(local);
 }
 

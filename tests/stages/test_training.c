@@ -38,7 +38,7 @@ static void open_run(run *r, const char *name)
     fixture_open(&r->fixture, name);
     (void)snprintf(path, sizeof path, "%s/trained.safetensors", r->fixture.directory);
     assert_ok(judo_safetensors_open(path, &r->trained));
-    assert_ok(judo_model_create(&r->fixture.config, judo_ops_cpu(), &plan, &r->model));
+    assert_ok(judo_model_create(&r->fixture.config, judo_device_cpu(), &plan, &r->model));
     const judo_param_layout *layout = judo_model_layout(r->model);
     assert_ok(judo_zero3_create(process.comm, layout, judo_ops_cpu(), &options, &r->zero));
     assert_ok(judo_model_source_open(r->fixture.directory, layout, &source));

@@ -113,8 +113,8 @@ static judo_status answer_request(void *context, const judo_json *json, const ch
     JUDO_TRY_GOTO(status, done, judo_parity_samples_open(request.input, &config, &samples));
     JUDO_TRY_GOTO(status, done, judo_batch_builder_create(&processor, &builder));
     JUDO_TRY_GOTO(status, done,
-                  judo_local_model_open(request.folder, samples.num_tokens, samples.num_patches,
-                                        JUDO_F32, &local));
+                  judo_local_model_open(request.folder, judo_device_cpu(), samples.num_tokens,
+                                        samples.num_patches, JUDO_F32, &local));
     banned = calloc((size_t)config.text.vocab_size, 1);
     JUDO_TRY_GOTO(status, done,
                   banned ? mark_banned(request.banned, source, config.text.vocab_size, banned)

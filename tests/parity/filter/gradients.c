@@ -20,7 +20,8 @@ static judo_status load(const char *folder, gradients *self)
 {
     const judo_param_layout *layout = judo_model_layout(self->pass.model);
     judo_weight_source source = {0};
-    JUDO_TRY(judo_local_params_create(layout, self->dtype, true, &self->params));
+    JUDO_TRY(
+        judo_local_params_create(layout, judo_device_cpu(), self->dtype, true, &self->params));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));
     judo_status status = judo_local_params_load(self->params, &source);
     judo_model_source_close(&source);
@@ -57,7 +58,8 @@ static judo_status compute_logits(gradients *self)
         }
         if (status == JUDO_OK) {
             judo_tensor head = judo_model_head_matrix(model, &view);
-            status = judo_model_ops(model)->linear_forward(&logits, &hidden, &head, NULL);
+            status =
+                judo_model_device(model)->ops->linear_forward(&logits, &hidden, &head, NULL);
         }
     }
     free(all);

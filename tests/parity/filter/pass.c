@@ -15,7 +15,7 @@ judo_status judo_parity_pass_open_in(const char *folder, const char *input, bool
         .max_tokens = out->samples.num_tokens,
         .max_patches = out->samples.num_patches,
     };
-    return judo_model_create(&out->config, judo_ops_cpu(), &options, &out->model);
+    return judo_model_create(&out->config, judo_device_cpu(), &options, &out->model);
 }
 
 judo_status judo_parity_pass_open(const char *folder, const char *input, bool checkpoint,

@@ -69,8 +69,8 @@ static judo_status open_training(const char *folder, const char *input, bool che
     }
     const judo_param_layout *layout = judo_model_layout(self->pass.model);
     JUDO_TRY(judo_comm_self_create(&self->comm));
-    JUDO_TRY(judo_zero3_create(self->comm, layout, judo_model_ops(self->pass.model), &options,
-                               &self->zero));
+    JUDO_TRY(judo_zero3_create(self->comm, layout, judo_model_device(self->pass.model)->ops,
+                               &options, &self->zero));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));
     judo_status status = judo_zero3_load(self->zero, &source);
     judo_model_source_close(&source);

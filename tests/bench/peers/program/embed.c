@@ -42,7 +42,7 @@ static judo_status open_embedding(embedding *self, const char *const places[2],
     if (!self->rows) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %d embeddings", self->texts.count);
     }
-    return judo_text_embedder_open(places[0], dtype, judo_ops_cpu(), &self->embedder);
+    return judo_text_embedder_open(places[0], dtype, judo_device_cpu(), &self->embedder);
 }
 
 static judo_status run(int argc, char **argv)

@@ -69,8 +69,8 @@ static judo_status open_generator(generator *self, const char *const places[2],
         JUDO_TRY(judo_batch_builder_add(self->builder, &self->sequences.items[i].view));
     }
     JUDO_TRY(judo_batch_builder_batch(self->builder, &batch));
-    return judo_local_model_open(places[0], batch.num_tokens, batch.num_patches, dtype,
-                                 &self->local);
+    return judo_local_model_open(places[0], judo_device_cpu(), batch.num_tokens,
+                                 batch.num_patches, dtype, &self->local);
 }
 
 static judo_status run(int argc, char **argv)

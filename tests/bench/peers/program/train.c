@@ -54,7 +54,7 @@ static judo_status open_model(training *t, const char *folder)
     judo_zero3_options sharding = {.compute_dtype = t->options.dtype};
     JUDO_TRY(judo_qwen_config_load(folder, &config));
     JUDO_TRY(judo_comm_self_create(&t->comm));
-    JUDO_TRY(judo_model_create(&config, judo_ops_cpu(), &t->options, &t->model));
+    JUDO_TRY(judo_model_create(&config, judo_device_cpu(), &t->options, &t->model));
     const judo_param_layout *layout = judo_model_layout(t->model);
     JUDO_TRY(judo_zero3_create(t->comm, layout, judo_ops_cpu(), &sharding, &t->zero3));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));

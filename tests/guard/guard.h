@@ -1,0 +1,34 @@
+/* tests/guard/guard.h: what the files of the guarded device share. */
+#ifndef JUDO_TESTS_GUARD_GUARD_H
+#define JUDO_TESTS_GUARD_GUARD_H
+
+#include "runtime/device_module.h"
+
+/* --- guard_memory.c: the one region that is closed unless somebody has opened it --- */
+
+/* Pairs nest, also across threads: a checkpoint's thread copies while an op runs. */
+void guard_open(void);
+void guard_close(void);
+/* Whether bytes [at, at + bytes) are memory of the device. */
+bool guard_holds(const void *at, int64_t bytes);
+judo_status guard_allocate(void **out, int64_t bytes);
+void guard_release(void *memory);
+judo_status guard_memory(int64_t *available, int64_t *total);
+/* Fills with bytes that are NaN in every floating type. */
+void guard_spoil(void *memory, int64_t bytes);
+
+/* --- guard_queue.c: streams and events --- */
+
+/* Does all that is queued on `stream` (NULL: the compute queue) and what it waits for. */
+void guard_run(judo_stream *stream);
+/* The same for every queue. */
+void guard_run_all(void);
+void guard_fill_queue_slots(judo_device *device);
+
+/* --- guard_ops.c --- */
+const judo_ops *guard_ops(void);
+
+/* Records a failure in the program, as JUDO_FAIL would there. */
+void guard_tell_program(void);
+
+#endif

@@ -1,0 +1,258 @@
+/* tests/guard/guard_ops.c: the CPU's ops with the memory opened around them, once their tensors
+ * turned out to be the device's. */
+#include "tests/guard/guard.h"
+
+static judo_status fail_about(const char *op, int argument)
+{
+    (void)JUDO_FAIL(
+        JUDO_ERROR_ARGUMENT,
+        "guard: %s: tensor %d is not in the device's memory; a GPU could not read it", op,
+        argument);
+    guard_tell_program();
+    return JUDO_ERROR_ARGUMENT;
+}
+
+static judo_status check_tensors(const char *op, const judo_tensor *const *tensors, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const judo_tensor *t = tensors[i];
+        int64_t bytes = t ? judo_tensor_count(t) * judo_dtype_bytes(t->dtype) : 0;
+        if (bytes > 0 && !guard_holds(t->data, bytes)) {
+            return fail_about(op, i + 1);
+        }
+    }
+    return JUDO_OK;
+}
+
+static judo_status check_runs(const char *op, const void *const *runs, int count, int64_t bytes)
+{
+    for (int i = 0; i < count; i++) {
+        if (runs[i] && bytes > 0 && !guard_holds(runs[i], bytes)) {
+            return fail_about(op, i + 1);
+        }
+    }
+    return JUDO_OK;
+}
+
+static judo_status ended(judo_status status)
+{
+    guard_close();
+    if (status != JUDO_OK) {
+        guard_tell_program();
+    }
+    return status;
+}
+
+/* Calls the CPU's slot `name` with `arguments` after a look at the tensors that follow. */
+#define GUARDED(name, arguments, ...)                                                          \
+    do {                                                                                       \
+        const judo_tensor *const tensors[] = {__VA_ARGS__};                                    \
+        JUDO_TRY(check_tensors(#name, tensors, (int)(sizeof tensors / sizeof *tensors)));      \
+        guard_run(NULL);                                                                       \
+        guard_open();                                                                          \
+        return ended(judo_ops_cpu()->name arguments);                                          \
+    } while (0)
+
+static judo_status linear_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
+                                  const judo_tensor *bias)
+{
+    GUARDED(linear_forward, (y, x, w, bias), y, x, w, bias);
+}
+
+/* A GPU wants none. */
+static int64_t linear_packed_bytes(const judo_tensor *w)
+{
+    (void)w;
+    return 0;
+}
+
+static judo_status linear_pack(void *packed, const judo_tensor *w)
+{
+    (void)packed;
+    GUARDED(linear_pack, (packed, w), w);
+}
+
+static judo_status linear_backward(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,
+                                   judo_tensor *dbias, const judo_tensor *dy,
+                                   const judo_tensor *x, const judo_tensor *w)
+{
+    GUARDED(linear_backward, (dx, accumulate_dx, dw, dbias, dy, x, w), dx, dw, dbias, dy, x, w);
+}
+
+static judo_status rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
+                                   const judo_tensor *w, float epsilon)
+{
+    GUARDED(rmsnorm_forward, (y, rstd, x, w, epsilon), y, rstd, x, w);
+}
+
+static judo_status rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const judo_tensor *dy,
+                                    const judo_tensor *x, const judo_tensor *w,
+                                    const judo_tensor *rstd)
+{
+    GUARDED(rmsnorm_backward, (dx, dw, dy, x, w, rstd), dx, dw, dy, x, w, rstd);
+}
+
+static judo_status layernorm_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
+                                     const judo_tensor *bias, float epsilon)
+{
+    GUARDED(layernorm_forward, (y, x, w, bias, epsilon), y, x, w, bias);
+}
+
+static judo_status rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
+                          bool inverse)
+{
+    GUARDED(rotary, (x, cos, sin, inverse), x, cos, sin);
+}
+
+static judo_status attention_forward(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
+                                     const judo_tensor *k, const judo_tensor *v,
+                                     const judo_attention_span *spans, int num_spans,
+                                     float scale)
+{
+    GUARDED(attention_forward, (out, lse, q, k, v, spans, num_spans, scale), out, lse, q, k, v);
+}
+
+static judo_status attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
+                                      const judo_tensor *dout, const judo_tensor *q,
+                                      const judo_tensor *k, const judo_tensor *v,
+                                      const judo_tensor *out, const judo_tensor *lse,
+                                      const judo_attention_span *spans, int num_spans,
+                                      float scale)
+{
+    GUARDED(attention_backward, (dq, dk, dv, dout, q, k, v, out, lse, spans, num_spans, scale),
+            dq, dk, dv, dout, q, k, v, out, lse);
+}
+
+static judo_status attention_decode(judo_tensor *out, const judo_tensor *q,
+                                    const judo_decode_row *rows, int num_kv_heads, float scale)
+{
+    for (int64_t i = 0; i < q->dims[0]; i++) {
+        const int64_t token = num_kv_heads * q->dims[2] * judo_dtype_bytes(q->dtype);
+        const judo_decode_row *row = &rows[i];
+        const void *const prefix[] = {row->prefix_keys, row->prefix_values};
+        const void *const own[] = {row->own_keys, row->own_values};
+        JUDO_TRY(check_runs("attention_decode", prefix, 2, row->prefix_length * token));
+        JUDO_TRY(check_runs("attention_decode", own, 2, row->own_length * token));
+    }
+    GUARDED(attention_decode, (out, q, rows, num_kv_heads, scale), out, q);
+}
+
+static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate,
+                                  const judo_tensor *up)
+{
+    GUARDED(swiglu_forward, (y, gate, up), y, gate, up);
+}
+
+static judo_status swiglu_backward(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
+                                   const judo_tensor *gate, const judo_tensor *up)
+{
+    GUARDED(swiglu_backward, (dgate, dup, dy, gate, up), dgate, dup, dy, gate, up);
+}
+
+static judo_status gelu_forward(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(gelu_forward, (y, x), y, x);
+}
+
+static judo_status gelu_backward(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x)
+{
+    GUARDED(gelu_backward, (dx, dy, x), dx, dy, x);
+}
+
+static judo_status add(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(add, (y, x), y, x);
+}
+
+static judo_status convert(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(convert, (y, x), y, x);
+}
+
+static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                               int64_t count)
+{
+    GUARDED(gather_rows, (y, x, index, count), y, x);
+}
+
+static judo_status scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                                int64_t count)
+{
+    GUARDED(scatter_rows, (y, x, index, count), y, x);
+}
+
+static judo_status scatter_add_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
+                                    int64_t count)
+{
+    GUARDED(scatter_add_rows, (y, x, index, count), y, x);
+}
+
+static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, judo_tensor *dw,
+                             const judo_tensor *hidden, const judo_tensor *w,
+                             const int32_t *targets, const judo_token_loss *spec,
+                             const uint8_t *banned, int64_t chunk_rows)
+{
+    GUARDED(head_loss, (result, dhidden, dw, hidden, w, targets, spec, banned, chunk_rows),
+            dhidden, dw, hidden, w);
+}
+
+static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
+                          const judo_sampling *sampling, const float *uniform,
+                          const uint8_t *const *seen, const uint8_t *banned,
+                          float logprob_temperature)
+{
+    GUARDED(sample,
+            (tokens, logprobs, logits, sampling, uniform, seen, banned, logprob_temperature),
+            logits);
+}
+
+static judo_status adamw(float *weights, float *first_moment, float *second_moment,
+                         uint16_t *bf16_copy, const float *gradient, int64_t n,
+                         const judo_adamw *options)
+{
+    const void *const runs[] = {weights, first_moment, second_moment, gradient};
+    const void *const copies[] = {bf16_copy};
+    JUDO_TRY(check_runs("adamw", runs, 4, n * (int64_t)sizeof(float)));
+    JUDO_TRY(check_runs("adamw", copies, 1, n * (int64_t)sizeof(uint16_t)));
+    GUARDED(adamw, (weights, first_moment, second_moment, bf16_copy, gradient, n, options),
+            NULL);
+}
+
+static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
+{
+    const void *const runs[] = {x};
+    JUDO_TRY(check_runs("sum_of_squares", runs, 1, n * (int64_t)sizeof(float)));
+    GUARDED(sum_of_squares, (sum, x, n), NULL);
+}
+
+const judo_ops *guard_ops(void)
+{
+    static const judo_ops table = {
+        .name = "cuda",
+        .linear_forward = linear_forward,
+        .linear_packed_bytes = linear_packed_bytes,
+        .linear_pack = linear_pack,
+        .linear_backward = linear_backward,
+        .rmsnorm_forward = rmsnorm_forward,
+        .rmsnorm_backward = rmsnorm_backward,
+        .layernorm_forward = layernorm_forward,
+        .rotary = rotary,
+        .attention_forward = attention_forward,
+        .attention_backward = attention_backward,
+        .attention_decode = attention_decode,
+        .swiglu_forward = swiglu_forward,
+        .swiglu_backward = swiglu_backward,
+        .gelu_forward = gelu_forward,
+        .gelu_backward = gelu_backward,
+        .add = add,
+        .convert = convert,
+        .gather_rows = gather_rows,
+        .scatter_rows = scatter_rows,
+        .scatter_add_rows = scatter_add_rows,
+        .head_loss = head_loss,
+        .sample = sample,
+        .adamw = adamw,
+        .sum_of_squares = sum_of_squares,
+    };
+    return &table;
+}

@@ -1,0 +1,48 @@
+/* tests/parallel/test_device.c: opens the device once; copies that end when they return. */
+#include "tests/parallel/test_device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void must(judo_status status)
+{
+    if (status != JUDO_OK) {
+        (void)fprintf(stderr, "test device: %s\n", judo_error_message());
+        abort();
+    }
+}
+
+const judo_device *test_device(void)
+{
+    static const judo_device *device;
+    const char *module = getenv("JUDO_DEVICE_MODULE");
+    const judo_device_request request = {.choice = module ? JUDO_DEVICE_CUDA : JUDO_DEVICE_CPU,
+                                         .module = module};
+    if (!device) {
+        must(judo_device_open(&request, &device, NULL));
+    }
+    return device;
+}
+
+void test_device_write(void *to, const void *content, int64_t bytes)
+{
+    must(test_device()->copy(to, content, bytes, NULL));
+    must(test_device()->stream_finish(NULL));
+}
+
+void *test_device_put(const void *content, int64_t bytes)
+{
+    void *memory = NULL;
+    must(test_device()->allocate(&memory, bytes));
+    test_device_write(memory, content, bytes);
+    return memory;
+}
+
+void *test_device_get(const void *memory, int64_t bytes)
+{
+    void *content = malloc((size_t)bytes + 1);
+    must(content ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory"));
+    must(test_device()->copy(content, memory, bytes, NULL));
+    must(test_device()->stream_finish(NULL));
+    return content;
+}

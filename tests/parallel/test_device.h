@@ -1,0 +1,18 @@
+/* tests/parallel/test_device.h: the device that a test runs on: the CPU, or the one of the
+ * module that JUDO_DEVICE_MODULE names; and host copies of its memory. */
+#ifndef JUDO_TESTS_PARALLEL_TEST_DEVICE_H
+#define JUDO_TESTS_PARALLEL_TEST_DEVICE_H
+
+#include "runtime/device.h"
+
+/* Ends the program if there is no such device. */
+const judo_device *test_device(void);
+
+/* Memory of the device with this content; release it with the device. */
+void *test_device_put(const void *content, int64_t bytes);
+/* The other way, into memory that is there already. */
+void test_device_write(void *to, const void *content, int64_t bytes);
+/* A copy of the device's memory; free() it. */
+void *test_device_get(const void *memory, int64_t bytes);
+
+#endif
