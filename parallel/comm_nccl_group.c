@@ -10,7 +10,7 @@
 static void end_by_force(judo_comm_nccl *self)
 {
     if (self->group != NULL) {
-        self->collectives->abort(self->group);
+        self->collectives->force_end(self->group);
         self->group = NULL;
     }
 }
