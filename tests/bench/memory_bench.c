@@ -58,7 +58,7 @@ static judo_status train(judo_zero3 *zero3, int64_t step)
                         .step = step,
                         .gradient_scale = 1};
     judo_zero3_update update;
-    judo_zero3_zero_gradients(zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(zero3));
     for (int u = 0; u < NUM_UNITS; u++) {
         JUDO_TRY(visit(weights, u, u + 1 < NUM_UNITS ? u + 1 : NUM_UNITS - 2, false));
     }
@@ -89,7 +89,7 @@ static judo_status run(judo_comm *comm, int stage, judo_dtype dtype)
     JUDO_TRY(judo_comm_barrier(comm));
     reset_peak();
     int64_t before = process_bytes("VmRSS:");
-    JUDO_TRY(judo_zero3_create(comm, &layout, judo_ops_cpu(), &options, &zero3));
+    JUDO_TRY(judo_zero3_create(comm, &layout, judo_device_cpu(), &options, &zero3));
     judo_status status = JUDO_OK;
     for (int64_t step = 1; status == JUDO_OK && step <= 3; step++) {
         status = train(zero3, step);
