@@ -52,7 +52,9 @@ static judo_status begin(judo_comm *comm, const char *collective, int64_t bytes,
                          int64_t *sequence)
 {
     JUDO_TRY(check_sound(comm, collective));
-    *sequence = judo_flight_begin(&comm->recorder, collective, bytes, root_of(comm)->phase);
+    *sequence =
+        judo_flight_begin(&comm->recorder, collective, bytes, root_of(comm)->phase, comm->unit);
+    comm->unit = NULL;
     return JUDO_OK;
 }
 
@@ -82,22 +84,25 @@ void judo_comm_set_phase(judo_comm *comm, const char *phase)
     (void)snprintf(comm->phase, sizeof comm->phase, "%s", phase);
 }
 
+void judo_comm_set_unit(judo_comm *comm, const char *unit)
+{
+    comm->unit = unit;
+}
+
 judo_status judo_comm_expired(judo_comm *comm, int64_t sequence)
 {
-    const judo_comm *root = root_of(comm);
+    judo_comm *root = comm;
     judo_comm_break(comm);
-    for (const judo_comm *c = comm; c != NULL; c = c->parent) {
+    for (judo_comm *c = comm; c != NULL; c = c->parent) {
         judo_flight_print(&c->recorder);
+        root = c;
     }
-    const judo_flight *flight = judo_flight_get(&comm->recorder, sequence);
-    return JUDO_FAIL(
-        JUDO_ERROR_TIMEOUT,
-        "rank %d of %d: collective #%lld %s (%lld bytes, %s) in phase '%s' did not "
-        "complete within %g s: another rank is stopped, lost or elsewhere; compare "
-        "the ranks' last collectives",
-        root->rank, root->size, (long long)sequence, flight ? flight->collective : "collective",
-        flight ? (long long)flight->bytes : 0, comm == root ? "all ranks" : "a group of ranks",
-        flight ? flight->phase : "", root->deadline_seconds);
+    judo_flight_describe(&comm->recorder, sequence, root->expired);
+    return JUDO_FAIL(JUDO_ERROR_TIMEOUT,
+                     "rank %d of %d: collective %s (%s) did not complete within %g s: another "
+                     "rank is stopped, lost or elsewhere; compare the ranks' last collectives",
+                     root->rank, root->size, root->expired,
+                     comm == root ? "all ranks" : "a group of ranks", root->deadline_seconds);
 }
 
 judo_status judo_comm_split(judo_comm *comm, int color, judo_comm **out)

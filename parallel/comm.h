@@ -60,6 +60,8 @@ struct judo_comm {
     int64_t bucket_bytes;  /* see judo_comm_set_bucket */
     bool broken;           /* a wait expired or the library failed */
     char phase[JUDO_PHASE_BYTES];
+    char expired[JUDO_FLIGHT_TEXT_BYTES]; /* the collective that outlasted its deadline */
+    const char *unit;                     /* of the next collective; NULL: of no unit */
     double waited_seconds; /* the caller stood still for collectives; see judo_comm_times */
     judo_flight_recorder recorder;
     void *small; /* [size] blocks of JUDO_COMM_SMALL_BYTES */
@@ -89,6 +91,9 @@ judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes) JUDO_MUST_CHECK
 void judo_comm_set_deadline(judo_comm *comm, double seconds);
 /* What the program is doing, for the messages of an expired wait: "backward", "checkpoint". */
 void judo_comm_set_phase(judo_comm *comm, const char *phase);
+/* The unit of the model that the next collective of this communicator carries, for the flight
+ * recorder: "model.layers.3". Forgotten with that collective; borrowed until then. */
+void judo_comm_set_unit(judo_comm *comm, const char *unit);
 
 /* Starts gathering every rank's `slice_bytes` bytes into out[size * slice_bytes] in rank order.
  * `slice` and `out` must stay untouched until test says done or wait returns; either ends the

@@ -12,13 +12,14 @@
 enum { PRINTED_ENTRIES = 20 };
 
 int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective, int64_t bytes,
-                          const char *phase)
+                          const char *phase, const char *unit)
 {
     int64_t sequence = ++recorder->last;
     judo_flight *flight = &recorder->entries[sequence % JUDO_FLIGHT_ENTRIES];
     *flight = (judo_flight){
         .collective = collective, .sequence = sequence, .bytes = bytes, .began = judo_clock()};
     (void)snprintf(flight->phase, sizeof flight->phase, "%s", phase);
+    (void)snprintf(flight->unit, sizeof flight->unit, "%s", unit != NULL ? unit : "");
     return sequence;
 }
 
@@ -32,8 +33,9 @@ void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence)
     for (; recorder != NULL; recorder = recorder->outer) {
         recorder->in_flight_seconds += flight->ended - flight->began;
     }
-    char name[48];
-    (void)snprintf(name, sizeof name, "%s %.3g MB", flight->collective,
+    char name[JUDO_FLIGHT_UNIT_BYTES + 32];
+    (void)snprintf(name, sizeof name, "%s %.3g MB",
+                   flight->unit[0] != '\0' ? flight->unit : flight->collective,
                    1e-6 * (double)flight->bytes);
     bool reduces = strcmp(flight->collective, "reduce_scatter") == 0;
     judo_timeline_span(reduces ? JUDO_LANE_REDUCE : JUDO_LANE_GATHER, name, flight->began,
@@ -46,23 +48,36 @@ const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t
     return sequence > 0 && flight->sequence == sequence ? flight : NULL;
 }
 
+void judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence, char *out)
+{
+    const judo_flight *flight = judo_flight_get(recorder, sequence);
+    if (flight == NULL) {
+        (void)snprintf(out, JUDO_FLIGHT_TEXT_BYTES, "#%lld", (long long)sequence);
+        return;
+    }
+    bool is_small = flight->bytes < 10000;
+    (void)snprintf(out, JUDO_FLIGHT_TEXT_BYTES, "#%lld %s%s%s, %.3g %s, in phase '%s'",
+                   (long long)sequence, flight->collective,
+                   flight->unit[0] != '\0' ? " of " : "", flight->unit,
+                   (is_small ? 1 : 1e-6) * (double)flight->bytes, is_small ? "bytes" : "MB",
+                   flight->phase);
+}
+
 void judo_flight_print(const judo_flight_recorder *recorder)
 {
     double now = judo_clock();
     int64_t oldest = recorder->last - JUDO_FLIGHT_ENTRIES + 1;
     for (int64_t s = oldest > 1 ? oldest : 1; s <= recorder->last; s++) {
         const judo_flight *flight = judo_flight_get(recorder, s);
+        char text[JUDO_FLIGHT_TEXT_BYTES];
         if (flight == NULL || (flight->ended > 0 && s <= recorder->last - PRINTED_ENTRIES)) {
             continue;
         }
+        judo_flight_describe(recorder, s, text);
         if (flight->ended > 0) {
-            JUDO_WARNING("collective #%lld %s, %lld bytes, phase '%s': done in %.3f s",
-                         (long long)s, flight->collective, (long long)flight->bytes,
-                         flight->phase, flight->ended - flight->began);
+            JUDO_WARNING("collective %s: done in %.3f s", text, flight->ended - flight->began);
         } else {
-            JUDO_WARNING("collective #%lld %s, %lld bytes, phase '%s': OUTSTANDING for %.3f s",
-                         (long long)s, flight->collective, (long long)flight->bytes,
-                         flight->phase, now - flight->began);
+            JUDO_WARNING("collective %s: OUTSTANDING for %.3f s", text, now - flight->began);
         }
     }
 }

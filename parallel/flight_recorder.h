@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum { JUDO_FLIGHT_ENTRIES = 256, JUDO_PHASE_BYTES = 64 };
+enum { JUDO_FLIGHT_ENTRIES = 256, JUDO_PHASE_BYTES = 64, JUDO_FLIGHT_UNIT_BYTES = 64 };
 
 typedef struct judo_flight {
     const char *collective; /* static text */
@@ -13,6 +13,7 @@ typedef struct judo_flight {
     int64_t bytes;          /* of this rank's contribution */
     double began, ended;    /* judo_clock(); ended is 0 while outstanding */
     char phase[JUDO_PHASE_BYTES];
+    char unit[JUDO_FLIGHT_UNIT_BYTES]; /* of the model, "model.layers.3"; cut; or empty */
 } judo_flight;
 
 typedef struct judo_flight_recorder {
@@ -22,13 +23,19 @@ typedef struct judo_flight_recorder {
     struct judo_flight_recorder *outer; /* whose in_flight_seconds grow too; or NULL */
 } judo_flight_recorder;
 
-/* Opens an entry and returns its sequence number. */
+/* Opens an entry and returns its sequence number. `unit` may be NULL. */
 int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective, int64_t bytes,
-                          const char *phase);
+                          const char *phase, const char *unit);
 /* Closes an entry; one that is no longer kept is ignored. */
 void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence);
 /* NULL if no longer kept. */
 const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t sequence);
+
+enum { JUDO_FLIGHT_TEXT_BYTES = 192 };
+
+/* "#812 all_gather of model.layers.3, 1.2 MB, in phase 'backward'" into
+ * out[JUDO_FLIGHT_TEXT_BYTES]; only the number if it is no longer kept. */
+void judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence, char *out);
 /* Logs the outstanding collectives and the newest others, oldest first, as warnings. */
 void judo_flight_print(const judo_flight_recorder *recorder);
 

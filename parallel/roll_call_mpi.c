@@ -12,8 +12,8 @@
 enum { TAG = 0x7fff };
 
 typedef struct answer {
-    int64_t sequence; /* of the last collective that the rank began; 0: no answer */
-    char phase[JUDO_PHASE_BYTES];
+    int64_t sequence;                   /* 1 + that of the last collective; 0: no answer */
+    char where[JUDO_FLIGHT_TEXT_BYTES]; /* the collective that expired */
 } answer;
 
 typedef struct call {
@@ -81,15 +81,25 @@ static void describe(const call *self, int size, char *out, size_t bytes)
     if (silent > 0) {
         (void)snprintf(out, bytes,
                        "rank%s%s did not answer: stopped, lost, or busy elsewhere; the others "
-                       "wait at collective #%lld in '%s'",
-                       silent > 1 ? "s" : "", ranks, (long long)furthest, self->own.phase);
+                       "wait for collective %s",
+                       silent > 1 ? "s" : "", ranks, self->own.where);
         return;
     }
     int behind = list_below(self, size, furthest, ranks, sizeof ranks);
+    if (behind == 0) {
+        (void)snprintf(out, bytes, "all ranks answered; all have begun collective #%lld",
+                       (long long)furthest - 1);
+        return;
+    }
+    int first = 0;
+    while (self->answers[first].sequence >= furthest) {
+        first++;
+    }
     (void)snprintf(out, bytes,
-                   "all ranks answered; behind the others, at collective #%lld, %s:%s",
-                   (long long)furthest, behind == 1 ? "is rank" : "are ranks",
-                   behind > 0 ? ranks : " none");
+                   "all ranks answered; behind the others, which have begun collective #%lld: "
+                   "rank%s%s, at %s",
+                   (long long)furthest - 1, behind > 1 ? "s" : "", ranks,
+                   self->answers[first].where);
 }
 
 bool judo_roll_call(judo_comm *control, const judo_comm *comm, double seconds, char *out,
@@ -112,7 +122,7 @@ bool judo_roll_call(judo_comm *control, const judo_comm *comm, double seconds, c
         return false;
     }
     self->own.sequence = comm->recorder.last + 1; /* an answer is never 0 */
-    memcpy(self->own.phase, comm->phase, sizeof self->own.phase);
+    memcpy(self->own.where, comm->expired, sizeof self->own.where);
     if (post((judo_comm_mpi *)control, self)) {
         listen(self, control->size, seconds);
     }

@@ -109,6 +109,7 @@ static judo_status start_gather(judo_zero3 *zero3, int unit, int64_t offset)
     self->offset = offset;
     self->state = JUDO_GATHER_AHEAD;
     if (zero3->map.size > 1) {
+        judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
         JUDO_TRY(judo_comm_all_gather_start(
             zero3->group_exchange, judo_zero3_compute_at(zero3, unit, 0),
             zero3->map.slice[unit] * judo_dtype_bytes(zero3->base.compute_dtype),

@@ -105,6 +105,7 @@ judo_status judo_zero3_gradient_end(judo_params *params, int unit)
                                 .slice = zero3->map.slice[unit],
                                 .wire = zero3->options.gradient_dtype,
                                 .add = true};
+    judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
     JUDO_TRY(judo_comm_reduce_scatter_start(zero3->group_exchange, &reduction));
     room->summed_first = room->lent_first;
     room->summed_count = judo_shard_padded_count(&zero3->map, unit);
@@ -133,9 +134,11 @@ judo_status judo_zero3_gradients_reduce(judo_zero3 *zero3)
         int64_t count;
         float *first = kept(zero3, u, &count);
         if (is_whole(zero3) && map->size > 1) {
+            judo_comm_set_unit(zero3->group_exchange, map->layout->units[u].name);
             JUDO_TRY(reduce_in_place(zero3, zero3->group_exchange, first, map->slice[u]));
         }
         if (zero3->replica_comm != NULL) {
+            judo_comm_set_unit(zero3->replica_exchange, map->layout->units[u].name);
             JUDO_TRY(reduce_in_place(zero3, zero3->replica_exchange,
                                      judo_zero3_gradient_at(zero3, u, 0),
                                      judo_shard_part(map, u)));

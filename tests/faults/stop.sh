@@ -8,6 +8,7 @@ for phase in "${phases[@]}"; do
     [ $code = 19 ] || complain "stopped in $phase: exit code $code, expected 19"
     [ "$ms" -lt 20000 ] || complain "stopped in $phase: found after $ms ms"
     says "OUTSTANDING" || complain "stopped in $phase: no record of collectives"
+    [ $phase != forward ] || says 'wait for collective #[0-9]+ all_gather of block.[0-9], ' || complain "stopped in $phase: no unit named"
     says "rank 2 did not answer" || complain "stopped in $phase: nobody names the rank"
     good_state "stopped in $phase" three
     row 8 "SIGSTOP of rank 2 of 3 in $phase, deadline 3 s" "found, named, all ended" "$ms" "since the last save"

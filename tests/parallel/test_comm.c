@@ -337,6 +337,28 @@ static void test_comm__splits_into_groups_that_sum_apart(void **state)
     judo_comm_destroy(&part);
 }
 
+static const judo_flight *last_flight(const judo_comm *comm)
+{
+    return judo_flight_get(&comm->recorder, comm->recorder.last);
+}
+
+static void test_comm__records_the_unit_that_a_collective_carries(void **state)
+{
+    judo_comm *comm = process.comm;
+    char text[JUDO_FLIGHT_TEXT_BYTES];
+    double value = 1;
+    (void)state;
+    judo_comm_set_phase(comm, "backward");
+    judo_comm_set_unit(comm, "model.layers.3");
+    assert_ok(judo_comm_sum_f64(comm, &value, 1));
+    assert_string_equal(last_flight(comm)->unit, "model.layers.3");
+    judo_flight_describe(&comm->recorder, comm->recorder.last, text);
+    assert_non_null(strstr(text, "sum_f64 of model.layers.3, 8 bytes, in phase 'backward'"));
+    assert_ok(judo_comm_sum_f64(comm, &value, 1));
+    assert_string_equal(last_flight(comm)->unit, ""); /* of the next one only */
+    judo_comm_set_phase(comm, "start");
+}
+
 static void test_comm__a_group_breaks_with_the_whole(void **state)
 {
     judo_comm *whole = comm_with_buckets(0);
@@ -357,6 +379,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_comm__keeps_several_gathers_under_way),
     cmocka_unit_test(test_comm__reduces_in_rank_order_to_the_bit),
     cmocka_unit_test(test_comm__splits_into_groups_that_sum_apart),
+    cmocka_unit_test(test_comm__records_the_unit_that_a_collective_carries),
     cmocka_unit_test(test_comm__a_group_breaks_with_the_whole),
     cmocka_unit_test(test_comm__a_reduction_waits_for_the_one_before),
     cmocka_unit_test(test_comm__reduces_small_vectors),
