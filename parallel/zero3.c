@@ -15,7 +15,7 @@ static void free_all(judo_zero3 *self)
 }
 
 static judo_status create_shell(judo_comm *comm, const judo_param_layout *layout,
-                                const judo_ops *ops, const judo_zero3_options *options,
+                                const judo_device *device, const judo_zero3_options *options,
                                 judo_zero3 **out)
 {
     JUDO_TRY(judo_zero3_options_check(options));
@@ -27,8 +27,9 @@ static judo_status create_shell(judo_comm *comm, const judo_param_layout *layout
                                .layout = layout,
                                .compute_dtype = options->compute_dtype};
     self->comm = comm;
-    self->ops = ops;
+    self->device = device;
     self->options = *options;
+    self->options.offload = options->offload && device->separate && !options->frozen;
     *out = self;
     return JUDO_OK;
 }
@@ -44,11 +45,11 @@ static judo_status fill(judo_zero3 *self)
 }
 
 judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
-                              const judo_ops *ops, const judo_zero3_options *options,
+                              const judo_device *device, const judo_zero3_options *options,
                               judo_zero3 **out)
 {
     judo_zero3 *self = NULL;
-    judo_status status = judo_agree(comm, create_shell(comm, layout, ops, options, &self));
+    judo_status status = judo_agree(comm, create_shell(comm, layout, device, options, &self));
     if (self == NULL) {
         return status;
     }
@@ -69,8 +70,11 @@ judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
 
 static judo_status finish_communication(judo_zero3 *self)
 {
-    JUDO_TRY(judo_comm_reduce_scatter_finish(self->group_comm));
-    return judo_zero3_arena_forget(self);
+    if (self->group_exchange != NULL) {
+        JUDO_TRY(judo_comm_reduce_scatter_finish(self->group_exchange));
+    }
+    JUDO_TRY(judo_zero3_arena_forget(self));
+    return self->device->stream_finish(NULL);
 }
 
 void judo_zero3_destroy(judo_zero3 **zero3)
@@ -96,6 +100,23 @@ judo_params *judo_zero3_params(judo_zero3 *zero3)
 judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3)
 {
     return zero3->allocated;
+}
+
+int64_t judo_zero3_staging(const judo_zero3 *zero3)
+{
+    int64_t bytes = 0;
+    if (zero3->group_exchange != zero3->group_comm && zero3->group_exchange != NULL) {
+        bytes += zero3->group_exchange->scratch_bytes;
+    }
+    if (zero3->replica_exchange != zero3->replica_comm) {
+        bytes += zero3->replica_exchange->scratch_bytes;
+    }
+    return bytes;
+}
+
+const judo_device *judo_zero3_device(const judo_zero3 *zero3)
+{
+    return zero3->device;
 }
 
 const judo_param_layout *judo_zero3_layout(const judo_zero3 *zero3)
