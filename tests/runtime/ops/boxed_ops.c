@@ -372,10 +372,14 @@ const judo_ops *boxed_cuda_ops(bool bf16)
 {
     static const judo_device *cuda;
     static bool absent;
-    const judo_device_request request = {.choice = JUDO_DEVICE_CUDA};
+    const judo_device_request request = {.choice = JUDO_DEVICE_CUDA,
+                                         .module = getenv("JUDO_DEVICE_MODULE")};
     if (!cuda && !absent && judo_device_open(&request, &cuda, NULL) != JUDO_OK) {
         absent = true;
         (void)fprintf(stderr, "no CUDA here: %s\n", judo_error_message());
+    }
+    if (absent && request.module) {
+        abort(); /* a module that was named must work */
     }
     return cuda ? boxed_ops(cuda, bf16) : NULL;
 }
