@@ -256,8 +256,8 @@ static judo_status open_choices(void)
     char identity[320];
     cudaDeviceProp properties;
     JUDO_CUDA_TRY(cudaGetDeviceProperties(&properties, judo_cuda.index));
-    (void)snprintf(identity, sizeof identity, "judo products 1, cublasLt %zu, %s, %d SMs",
-                   cublasLtGetVersion(), properties.name, properties.multiProcessorCount);
+    (void)snprintf(identity, sizeof identity, "judo products 1, cublasLt %zu, %s, %zu MiB",
+                   cublasLtGetVersion(), properties.name, properties.totalGlobalMem >> 20);
     return judo_product_choices_open(&choices, getenv("JUDO_CUDA_PRODUCTS"), identity);
 }
 
