@@ -33,16 +33,16 @@ each_call() {
     [ "$expected" != stops ] || [ "$stopped" -gt $((tried / 2)) ] || complain "$deed: only $stopped of $tried stopped the job"
     row 3 "$deed, $tried calls${*:+, $*}" "$expected; old state loads" "$ms" "nothing complete"
 }
-stride=6
+stride=3
 [ $quick = 0 ] || stride=37
 each_call enospc $stride stops tolerant=0
 each_call enospc $stride "goes on" tolerant=1
 each_call eio $stride stops background=1
 each_call short $stride "goes on"
 calls=,write,sync,truncate,
-each_call eintr 20 "goes on"
+each_call eintr 10 "goes on"
 calls=,open,write,sync,rename,truncate,unlink,mkdir,
-[ $quick = 1 ] || each_call erofs 20 stops
+[ $quick = 1 ] || each_call erofs 10 stops
 
 fresh
 fault=(-x "LD_PRELOAD=$bin/judo_interpose.so" -x JUDO_FAULT_FREE=10000)

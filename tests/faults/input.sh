@@ -1,5 +1,7 @@
 # tests/faults/input.sh: class 14: files that are wrong: the scripts of tests/launch on their own fixtures, and the decoders' and
 # parsers' own tests. And class 7: numbers that are not finite, in the model's file and in the training that follows.
+# shellcheck source=tests/shell/damage_files.sh
+source "$root/tests/shell/damage_files.sh"
 try_script() { # try_script NAME
     local start
     start=$(milliseconds)
@@ -30,9 +32,8 @@ need_world
 
 # A weight that is not a number is found in the first step, with its tensor's name.
 poisoned_model() {
-    local file=$work/model/model.safetensors
     cp -r base/model "$work/model"
-    printf '\x00\x00\xc0\x7f' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") - 4)) conv=notrunc status=none
+    put_nan "$work/model/model.safetensors"
     fresh
     stage 2 1 model.path="$work/model" train.max_steps=3
     [ $code = 17 ] && [ "$(errors)" = 1 ] && says 'error: (rank 1: )?[a-z0-9_.]+: element [0-9]+ is not finite' ||

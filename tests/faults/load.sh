@@ -1,4 +1,6 @@
 # tests/faults/load.sh: classes 4 and 5: damaged, missing and foreign files. What loads is a state that was saved, or nothing.
+# shellcheck source=tests/shell/damage_files.sh
+source "$root/tests/shell/damage_files.sh"
 whole load 2 steps=5 keep=2
 cp -r "$work/run/checkpoints" "$home/good"
 
@@ -9,13 +11,6 @@ damaged() {
     says "warning: .*$2" || complain "$1: does not name what is wrong"
 }
 again() { rm -rf "$work/bad" && cp -r "$home/good" "$work/bad"; }
-
-flip() { # flip FILE OFFSET: one bit
-    local byte
-    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
-    # shellcheck disable=SC2059
-    printf "\\x$(printf %x $((byte ^ 16)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
 
 # spoil FILE "name" COMMAND BYTE
 spoil() {

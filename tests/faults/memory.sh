@@ -39,6 +39,6 @@ starve_all "the small job" $most
 [ $quick = 1 ] && return
 need_world
 program() { command=("$bin/judo_stage1" stage1.yaml run.folder="$work/run" train.max_steps=2 run.save_every=1); }
-starve_all "judo_stage1" 60
+starve_all "judo_stage1" 150
 program() { command=("$bin/judo_stage3" stage3.yaml run.folder="$work/run" train.max_steps=1 grpo.max_new_tokens=8); }
-starve_all "judo_stage3" 60
+starve_all "judo_stage3" 150
