@@ -12,7 +12,7 @@ enum { WORKSPACE = 32 << 20, CACHE = 1024, CANONICAL_ROWS = 4096 };
  * any number of rows: `m` is then CANONICAL_ROWS, and a row's bits do not depend on the others.
  */
 typedef struct product_key {
-    int64_t m, n, k;
+    int64_t m, n, k, a_stride;
     int32_t dtype, c_dtype, flags, alignment;
 } product_key;
 
@@ -62,7 +62,8 @@ static product_key key_of(const judo_cuda_product *p, bool canonical)
     uint64_t width = (uint64_t)judo_dtype_bytes(p->dtype);
     uint64_t c_width = (uint64_t)judo_dtype_bytes(p->c_dtype);
     /* Row lengths of the operands as they are stored, and where they begin, all in one. */
-    uint64_t bytes = (uint64_t)(p->transpose_a ? p->m : p->k) * width;
+    int64_t a_stride = p->a_stride > 0 ? p->a_stride : p->transpose_a ? p->m : p->k;
+    uint64_t bytes = (uint64_t)a_stride * width;
     bytes |= (uint64_t)(p->transpose_b ? p->k : p->n) * width;
     bytes |= (uint64_t)p->n * c_width;
     bytes |= (uintptr_t)p->a | (uintptr_t)p->b | (uintptr_t)p->c;
@@ -71,6 +72,7 @@ static product_key key_of(const judo_cuda_product *p, bool canonical)
     key.m = canonical ? (int64_t)CANONICAL_ROWS : p->m;
     key.n = p->n;
     key.k = p->k;
+    key.a_stride = a_stride;
     key.dtype = p->dtype;
     key.c_dtype = p->c_dtype;
     key.flags = (p->transpose_a ? (int)TRANSPOSE_A : 0) |
@@ -130,7 +132,7 @@ static judo_status describe(layouts *l, const product_key *key, const void *bias
                                  (int64_t)(a_turned ? k : n)),
         key);
     TRY(cublasLtMatrixLayoutInit(&l->b, type, b_turned ? m : k, b_turned ? k : m,
-                                 (int64_t)(b_turned ? m : k)),
+                                 key->a_stride),
         key);
     TRY(cublasLtMatrixLayoutInit(&l->c, type_of((judo_dtype)key->c_dtype), n, m, (int64_t)n),
         key);
