@@ -330,6 +330,11 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
         return JUDO_OK;
     }
     const product_key exact = key_of(p, false);
+    if (p->k == 0 && !p->bias) { /* no algorithm for it, but a result: nothing but zeros */
+        int64_t bytes = p->m * p->n * judo_dtype_bytes(p->c_dtype);
+        JUDO_CUDA_TRY(cudaMemsetAsync(p->c, 0, (size_t)bytes, judo_cuda.stream));
+        return JUDO_OK;
+    }
     if (p->k == 0) {
         return check(CUBLAS_STATUS_NOT_SUPPORTED, "an empty sum", &exact);
     }
