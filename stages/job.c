@@ -9,8 +9,10 @@
 #include "models/checkpoint_directory.h"
 #include "models/dtype_table.h"
 #include "parallel/agree.h"
+#include "runtime/device_choice.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
+#include "stages/memory_plan.h"
 #include "stages/sharding.h"
 
 static judo_status open_processor(judo_job *job)
@@ -51,6 +53,24 @@ static judo_status open_data(judo_job *job)
                                &job->sampler);
 }
 
+/* One of its own for every rank, as far as there are any; all of one kind. Collective. */
+static judo_status open_device(judo_job *job)
+{
+    judo_topology topology;
+    JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
+    JUDO_TRY(judo_agree(job->comm, judo_device_choose((judo_device_choice)job->config->device,
+                                                      topology.local_rank, &job->device)));
+    int64_t kinds[2] = {job->device->separate, !job->device->separate};
+    JUDO_TRY(judo_comm_max_i64(job->comm, kinds, 2));
+    if (kinds[0] && kinds[1]) {
+        return JUDO_FAIL(
+            JUDO_ERROR_CONFIG,
+            "device: some ranks have a GPU and others have none; set it to cuda to "
+            "see what these miss, or to cpu");
+    }
+    return JUDO_OK;
+}
+
 static judo_status open_model(judo_job *job)
 {
     const judo_train_config *config = job->config;
@@ -80,17 +100,16 @@ static judo_status open_model(judo_job *job)
                    .text_decoder = config->model.freeze_text,
                    .head = config->model.freeze_text},
     };
-    return judo_model_create(&qwen, judo_device_cpu(), &options, &job->model);
+    return judo_model_create(&qwen, job->device, &options, &job->model);
 }
 
-static void print_plan(const judo_job *job)
+static void print_job(const judo_job *job)
 {
     int64_t count = 0;
     const judo_param_layout *layout = judo_model_layout(job->model);
     for (int i = 0; i < layout->num_params; i++) {
         count += layout->params[i].count;
     }
-    judo_zero3_bytes bytes = judo_zero3_allocated(job->zero);
     JUDO_INFO("model      %s: %.2f million parameters in %d units", job->config->model.path,
               1e-6 * (double)count, layout->num_units);
     JUDO_INFO("data       %s: %lld samples for %s", job->config->data.path,
@@ -98,24 +117,18 @@ static void print_plan(const judo_job *job)
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
               job->threads == 1 ? "" : "s");
     judo_dtype_table_log(judo_dtype_of_choice(job->config->model.dtype), true);
-    int64_t total =
-        bytes.total + judo_model_activation_bytes(job->model) + job->comm->scratch_bytes;
-    JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit "
-              "buffers %.1f, activations %.1f, exchange %.1f",
-              1e-6 * (double)total, 1e-6 * (double)(bytes.weights + bytes.compute),
-              1e-6 * (double)bytes.gradients, 1e-6 * (double)bytes.moments,
-              1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
-              1e-6 * (double)judo_model_activation_bytes(job->model),
-              1e-6 * (double)job->comm->scratch_bytes);
 }
 
 static judo_status open_shards(judo_job *job)
 {
     judo_zero3_options options;
     JUDO_TRY(judo_sharding_options(job, false, &options));
+    JUDO_TRY(judo_memory_plan_check(job, &options));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);
+    print_job(job);
+    judo_memory_plan_print(job);
     return JUDO_OK;
 }
 
@@ -140,6 +153,9 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
                       .threads = threads};
     judo_status status = judo_agree(comm, open_data(out));
     if (status == JUDO_OK) {
+        status = open_device(out);
+    }
+    if (status == JUDO_OK) {
         status = judo_agree(comm, open_model(out));
     }
     if (status == JUDO_OK) {
@@ -150,7 +166,6 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
         return status;
     }
     count_steps(out);
-    print_plan(out);
     return JUDO_OK;
 }
 
