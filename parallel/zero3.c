@@ -102,16 +102,18 @@ judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3)
     return zero3->allocated;
 }
 
-int64_t judo_zero3_staging(const judo_zero3 *zero3)
+/* Of a communicator and of its twin for the device's memory, less what `outer` is. */
+static int64_t scratch_of(const judo_comm *outer, const judo_comm *comm,
+                          const judo_comm *exchange)
 {
-    int64_t bytes = 0;
-    if (zero3->group_exchange != zero3->group_comm && zero3->group_exchange != NULL) {
-        bytes += zero3->group_exchange->scratch_bytes;
-    }
-    if (zero3->replica_exchange != zero3->replica_comm) {
-        bytes += zero3->replica_exchange->scratch_bytes;
-    }
-    return bytes;
+    int64_t bytes = comm != NULL && comm != outer ? comm->scratch_bytes : 0;
+    return bytes + (exchange != NULL && exchange != comm ? exchange->scratch_bytes : 0);
+}
+
+int64_t judo_zero3_exchange_bytes(const judo_zero3 *zero3)
+{
+    return scratch_of(zero3->comm, zero3->group_comm, zero3->group_exchange) +
+           scratch_of(zero3->comm, zero3->replica_comm, zero3->replica_exchange);
 }
 
 const judo_device *judo_zero3_device(const judo_zero3 *zero3)

@@ -78,8 +78,8 @@ typedef struct judo_zero3_bytes {
 } judo_zero3_bytes;
 
 /* What one rank of `num_ranks` would allocate, beside the scratch of communicators
- * (judo_zero3_staging). The group size must be a number. Not collective, allocates nothing
- * lasting. */
+ * (judo_zero3_exchange_bytes). The group size must be a number. Not collective, allocates
+ * nothing lasting. */
 judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
                             const judo_zero3_options *options,
                             judo_zero3_bytes *out) JUDO_MUST_CHECK;
@@ -98,9 +98,9 @@ void judo_zero3_destroy(judo_zero3 **zero3);
 judo_params *judo_zero3_params(judo_zero3 *zero3);
 /* What this object has allocated, for comparison with the plan. */
 judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3);
-/* Host memory that its communicators hold to exchange a device's memory; 0 where the device's
- * is the host's. */
-int64_t judo_zero3_staging(const judo_zero3 *zero3);
+/* Host memory that its own communicators hold: those of groups, and those that exchange a
+ * device's memory. */
+int64_t judo_zero3_exchange_bytes(const judo_zero3 *zero3);
 
 /* Each rank reads its own ranges from `source`; ranks agree on the outcome. Collective. */
 judo_status judo_zero3_load(judo_zero3 *zero3,
@@ -132,10 +132,8 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
  * every unit is whole (one rank, whole_weights) it is the stored memory itself. Collective. */
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3,
                                        judo_params **resident) JUDO_MUST_CHECK;
-/* Bytes that a resident copy takes beside judo_zero3_plan's. */
-judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
-                                      const judo_zero3_options *options,
-                                      int64_t *out) JUDO_MUST_CHECK;
+/* Bytes that a resident copy takes beside what is allocated. */
+int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3);
 void judo_zero3_release_resident(judo_zero3 *zero3);
 
 /* What this rank owns of a parameter; borrowed. Addresses are the host's to follow only where

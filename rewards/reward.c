@@ -23,7 +23,7 @@ int judo_rewards_needs(const judo_reward_rules *rules)
 judo_span judo_rewards_read(const judo_reward_rules *rules, const judo_completion_facts *facts,
                             judo_reward_values *out)
 {
-    judo_completion_parts parts;
+    judo_completion_parts parts = {.format = 0.0};
     judo_span text = judo_span_of(facts->text, facts->length);
     for (int part = 0; part < JUDO_COMPLETION_PARTS; part++) {
         judo_completion_parse(rules, text, part, &parts);

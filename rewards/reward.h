@@ -13,7 +13,7 @@ typedef struct judo_completion_facts {
     int64_t num_tokens;
     char answer;     /* the correct letter */
     judo_cells gold; /* true cells; empty for a normal image */
-    float cosine; /* of the embeddings of the think part and the rationale; NaN: unknown */
+    float cosine;    /* of the embeddings of the think part and the rationale; NaN: unknown */
     const char *rationale;            /* the domain rationale; NULL: none */
     const float *rationale_embedding; /* [384], unit length; NULL: not known */
 } judo_completion_facts;

@@ -6,7 +6,7 @@ extern "C" {
 #include "rewards/device_rewards.h"
 }
 
-enum { SCORE_THREADS = JUDO_COMPLETION_PARTS * JUDO_CUDA_WARP };
+enum { SCORE_THREADS = (int)JUDO_COMPLETION_PARTS * (int)JUDO_CUDA_WARP };
 
 typedef struct vocabulary {
     char *bytes;

@@ -22,8 +22,8 @@ enum {
 
 /* All pointers but `id`, `place` and `group` are to the device's memory, and nothing here waits
  * for another process. Calls of a group are made in the same order by all its members. After
- * each of them (pack and sum are none) only `settled` and `abort` may be called on the group,
- * and nothing be queued on the stream, until it has settled. */
+ * each of them (pack and sum are none) only `settled` and `force_end` may be called on the
+ * group, and nothing be queued on the stream, until it has settled. */
 typedef struct judo_device_collectives {
     const char *description; /* what it is and which version: "NCCL 2.28.9" */
 
@@ -42,7 +42,7 @@ typedef struct judo_device_collectives {
     void (*release)(judo_device_group *group);
     /* Ends the group at once, with all that is under way, and releases it; takes seconds at
      * most, even where the library does not come back. */
-    void (*abort)(judo_device_group *group);
+    void (*force_end)(judo_device_group *group);
 
     /* out[rank * slice_bytes ..] = every member's slice, which may lie in its place there. */
     judo_status (*all_gather)(judo_device_group *group, const void *slice, int64_t slice_bytes,

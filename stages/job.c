@@ -12,6 +12,7 @@
 #include "runtime/device_choice.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
+#include "stages/device_memory.h"
 #include "stages/memory_plan.h"
 #include "stages/sharding.h"
 
@@ -117,18 +118,18 @@ static void print_job(const judo_job *job)
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
               job->threads == 1 ? "" : "s");
     judo_dtype_table_log(judo_dtype_of_choice(job->config->model.dtype), true);
+    judo_memory_plan_job(job);
 }
 
 static judo_status open_shards(judo_job *job)
 {
     judo_zero3_options options;
     JUDO_TRY(judo_sharding_options(job, false, &options));
-    JUDO_TRY(judo_memory_plan_check(job, &options));
+    JUDO_TRY(judo_device_memory_check(job, &options));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);
     print_job(job);
-    judo_memory_plan_print(job);
     return JUDO_OK;
 }
 

@@ -1,22 +1,18 @@
-/* stages/memory_plan.h: what a job needs of its device's memory, known before the first step.
+/* stages/memory_plan.h: what each rank of a job takes, said by purpose before the first step.
  */
 #ifndef JUDO_STAGES_MEMORY_PLAN_H
 #define JUDO_STAGES_MEMORY_PLAN_H
 
-#include "parallel/zero3.h"
+#include "rewards/text_embedder.h"
 #include "stages/stage.h"
 
-/* Bytes of the device that this rank can still take: what is free, shared with the ranks that
- * have the same device. Collective. */
-judo_status judo_memory_plan_available(const judo_job *job, int64_t *out) JUDO_MUST_CHECK;
-
-/* For a device with memory of its own, whose activations are allocated already: that what the
- * job is about to take has room on every rank. Else JUDO_ERROR_MEMORY, with the table of what
- * is needed for what. `options` are the policy's. Collective. */
-judo_status judo_memory_plan_check(const judo_job *job,
-                                   const judo_zero3_options *options) JUDO_MUST_CHECK;
-
-/* Logs what was taken, in the device's memory and beside it on the host. */
-void judo_memory_plan_print(const judo_job *job);
+/* Weights, gradients, moments, buffers, activations and exchange: of every job. */
+void judo_memory_plan_job(const judo_job *job);
+/* At most `num_batches` batches of the configured size are held at once. */
+void judo_memory_plan_batches(const judo_job *job, int64_t num_batches);
+/* What stage 3 holds beside: the reference model and the reward's encoder (NULL: none), and,
+ * while completions are drawn for `num_prompts` prompts, whole weights, keys and values. */
+void judo_memory_plan_rollout(const judo_job *job, const judo_zero3 *reference,
+                              const judo_text_embedder *encoder, int32_t num_prompts);
 
 #endif

@@ -4,7 +4,7 @@
 #include "parallel/agree.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/memory.h"
-#include "stages/memory_plan.h"
+#include "stages/device_memory.h"
 
 #define AT(member) offsetof(judo_train_config, zero.member)
 
@@ -77,7 +77,7 @@ static judo_status whole_weights_fit(const judo_job *job, const judo_zero3_optio
     int64_t needed = bytes.total + judo_model_activation_bytes(job->model);
     if (job->device->separate) {
         needed = bytes.total; /* the activations are there already */
-        JUDO_TRY(judo_memory_plan_available(job, &available));
+        JUDO_TRY(judo_device_memory_available(job, &available));
     }
     int64_t refused = needed > available / 3 * 2;
     JUDO_TRY(judo_comm_max_i64(job->comm, &refused, 1));

@@ -136,7 +136,7 @@ static void release_group(judo_device_group *group)
     free_group(group);
 }
 
-static void abort_group(judo_device_group *group)
+static void force_end(judo_device_group *group)
 {
     fake_seen.aborted++;
     if (group->stream) {
@@ -328,7 +328,7 @@ const judo_device_collectives fake_collectives = {
     .settled = settled,
     .close = close_group,
     .release = release_group,
-    .abort = abort_group,
+    .force_end = force_end,
     .all_gather = all_gather,
     .reduce_scatter = reduce_scatter,
     .exchange = exchange,

@@ -119,7 +119,7 @@ static void *abort_and_free(void *memory)
 }
 
 /* NCCL promises no time. A thread that does not come back goes with the process. */
-static void abort_group(judo_device_group *group)
+static void force_end(judo_device_group *group)
 {
     enum { PATIENCE_SECONDS = 5 };
 
@@ -270,7 +270,7 @@ const judo_device_collectives *judo_cuda_collectives(void)
         .settled = settled,
         .close = close_group,
         .release = release_group,
-        .abort = abort_group,
+        .force_end = force_end,
         .all_gather = all_gather,
         .reduce_scatter = reduce_scatter,
         .exchange = exchange,
