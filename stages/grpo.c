@@ -82,7 +82,7 @@ static judo_status open_parts(judo_job *job, judo_grpo *self)
                              judo_model_config(job->model)->text.vocab_size, &self->banned));
     judo_model_set_banned(job->model, self->banned);
     if (config->minilm_path[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, judo_device_cpu(),
+        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, job->device,
                                          &self->encoder));
         self->embedder = judo_text_embedder_base(self->encoder);
     }
