@@ -4,6 +4,7 @@
 
 #include "models/kv_cache.h"
 #include "models/block.h"
+#include "models/input_staging.h"
 #include "models/packed_weights.h"
 #include "models/qwen25vl.h"
 
@@ -13,8 +14,11 @@ typedef struct judo_decoder {
     judo_params *params;
     judo_kv_cache *cache;
     judo_activation_arena arena;
+    judo_input_staging staging;
     int32_t max_rows;
-    judo_decode_row *views; /* [max_rows] */
+    int32_t *tokens, *positions; /* [max_rows], [3, max_rows] */
+    int32_t *places;             /* [max_rows]: where keys and values go in the cache */
+    judo_decode_row *views;      /* [max_rows] */
     judo_packed_weights packed;
 } judo_decoder;
 
@@ -31,6 +35,8 @@ typedef struct judo_decode_input {
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
                                 int32_t max_rows, int32_t num_steps,
                                 judo_decoder *out) JUDO_MUST_CHECK;
+/* Bytes that it takes for good; with copies of weights only if all steps are worth them. */
+int64_t judo_decoder_bytes(const judo_model *model, int32_t max_rows, int32_t num_steps);
 void judo_decoder_destroy(judo_decoder *decoder);
 
 /* Runs the rows through all layers and stores their keys and values; logits[num_rows,

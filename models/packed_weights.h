@@ -6,7 +6,8 @@
 #include "models/qwen25vl.h"
 
 typedef struct judo_packed_weights {
-    char *memory;     /* NULL: nothing is packed */
+    const judo_device *device;
+    char *memory;     /* of the device; NULL: nothing is packed */
     int64_t *offsets; /* [params of the layout]: bytes into memory; -1: not packed */
     int64_t bytes;
 } judo_packed_weights;
@@ -17,6 +18,8 @@ typedef struct judo_packed_weights {
  * parameters that are wholly local. */
 judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
                                        judo_packed_weights *out) JUDO_MUST_CHECK;
+/* Bytes of the copies where there is room for them. */
+int64_t judo_packed_weights_bytes(const judo_model *model, judo_dtype dtype);
 void judo_packed_weights_destroy(judo_packed_weights *packed);
 
 #endif

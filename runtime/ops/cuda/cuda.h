@@ -74,6 +74,10 @@ judo_status judo_cuda_fetch(void *host, const void *device, int64_t bytes) JUDO_
 /* The tables. */
 const judo_ops *judo_ops_cuda(void);
 const judo_device *judo_device_cuda(const char *description);
+/* NCCL (nccl.cu, where the module was built with it). */
+const judo_device_collectives *judo_cuda_collectives(void);
+/* Scoring of completions (rewards/rewards_cuda.cu). */
+extern "C" const struct judo_device_rewards *judo_cuda_rewards(void);
 
 /* --- matrix products (matmul.cu) --- */
 
@@ -132,6 +136,7 @@ judo_status judo_cuda_gelu_forward(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gelu_backward(judo_tensor *dx, const judo_tensor *dy,
                                     const judo_tensor *x);
 judo_status judo_cuda_add(judo_tensor *y, const judo_tensor *x);
+judo_status judo_cuda_convert(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                   int64_t count);
 judo_status judo_cuda_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
