@@ -267,12 +267,6 @@ static judo_status add(judo_tensor *y, const judo_tensor *x)
     return finish(&c, device->ops->add(out(&c, y), in(&c, x)));
 }
 
-static judo_status convert(judo_tensor *y, const judo_tensor *x)
-{
-    call c = {0};
-    return finish(&c, device->ops->convert(exact_out(&c, y), exact_in(&c, x)));
-}
-
 static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                int64_t count)
 {
@@ -370,7 +364,6 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.gelu_forward = gelu_forward;
     table.gelu_backward = gelu_backward;
     table.add = add;
-    table.convert = convert;
     table.gather_rows = gather_rows;
     table.scatter_rows = scatter_rows;
     table.scatter_add_rows = scatter_add_rows;
