@@ -98,6 +98,12 @@ judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3)
     return zero3->allocated;
 }
 
+int64_t judo_zero3_exchange_bytes(const judo_zero3 *zero3)
+{
+    int64_t bytes = zero3->group_comm != zero3->comm ? zero3->group_comm->scratch_bytes : 0;
+    return bytes + (zero3->replica_comm ? zero3->replica_comm->scratch_bytes : 0);
+}
+
 const judo_param_layout *judo_zero3_layout(const judo_zero3 *zero3)
 {
     return zero3->map.layout;

@@ -89,6 +89,8 @@ void judo_zero3_destroy(judo_zero3 **zero3);
 judo_params *judo_zero3_params(judo_zero3 *zero3);
 /* What this object has allocated, for comparison with the plan. */
 judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3);
+/* Scratch of its own communicators, where there are groups. */
+int64_t judo_zero3_exchange_bytes(const judo_zero3 *zero3);
 
 /* Each rank reads its own ranges from `source`; ranks agree on the outcome. Collective. */
 judo_status judo_zero3_load(judo_zero3 *zero3,
@@ -120,10 +122,8 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
  * every unit is whole (one rank, whole_weights) it is the stored memory itself. Collective. */
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3,
                                        judo_params **resident) JUDO_MUST_CHECK;
-/* Bytes that a resident copy takes beside judo_zero3_plan's. */
-judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
-                                      const judo_zero3_options *options,
-                                      int64_t *out) JUDO_MUST_CHECK;
+/* Bytes that a resident copy takes beside what is allocated. */
+int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3);
 void judo_zero3_release_resident(judo_zero3 *zero3);
 
 /* What this rank owns of a parameter; borrowed. */

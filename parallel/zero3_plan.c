@@ -167,17 +167,3 @@ judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
     judo_shard_map_destroy(&map);
     return JUDO_OK;
 }
-
-judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
-                                      const judo_zero3_options *options, int64_t *out)
-{
-    judo_shard_map map;
-    judo_zero3_places places;
-    JUDO_TRY(plan_places(layout, num_ranks, options, &map, &places));
-    *out = places.room_count == 0
-               ? 0
-               : judo_local_params_bytes(layout, options->compute_dtype, false);
-    judo_zero3_places_destroy(&places);
-    judo_shard_map_destroy(&map);
-    return JUDO_OK;
-}

@@ -11,6 +11,7 @@
 #include "parallel/agree.h"
 #include "parallel/replica_check.h"
 #include "stages/advantage.h"
+#include "stages/memory_plan.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
@@ -99,6 +100,8 @@ static judo_status grpo_open(judo_job *job, void **state)
     if (job->config->grpo.kl_beta > 0) {
         JUDO_TRY(open_reference(job, &self->reference));
     }
+    judo_memory_plan_rollout(job, self->reference, self->encoder, own_prompts(job));
+    judo_memory_plan_batches(job, 2 * (int64_t)own_prompts(job));
     return JUDO_OK;
 }
 

@@ -28,6 +28,7 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(gelu_forward),
         SLOT(gelu_backward),
         SLOT(add),
+        SLOT(convert),
         SLOT(gather_rows),
         SLOT(scatter_rows),
         SLOT(scatter_add_rows),
@@ -35,7 +36,6 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(sample),
         SLOT(adamw),
         SLOT(sum_of_squares),
-        SLOT(convert),
     };
 
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {

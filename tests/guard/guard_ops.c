@@ -164,6 +164,11 @@ static judo_status add(judo_tensor *y, const judo_tensor *x)
     GUARDED(add, (y, x), y, x);
 }
 
+static judo_status convert(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(convert, (y, x), y, x);
+}
+
 static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                int64_t count)
 {
@@ -220,11 +225,6 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
     GUARDED(sum_of_squares, (sum, x, n), NULL);
 }
 
-static judo_status convert(judo_tensor *y, const judo_tensor *x)
-{
-    GUARDED(convert, (y, x), y, x);
-}
-
 const judo_ops *guard_ops(void)
 {
     static const judo_ops table = {
@@ -245,6 +245,7 @@ const judo_ops *guard_ops(void)
         .gelu_forward = gelu_forward,
         .gelu_backward = gelu_backward,
         .add = add,
+        .convert = convert,
         .gather_rows = gather_rows,
         .scatter_rows = scatter_rows,
         .scatter_add_rows = scatter_add_rows,
@@ -252,7 +253,6 @@ const judo_ops *guard_ops(void)
         .sample = sample,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
-        .convert = convert,
     };
     return &table;
 }

@@ -20,15 +20,16 @@ static judo_model_options options_for(const judo_batch *largest, bool checkpoint
                                 .max_targets = largest->num_targets};
 }
 
-static judo_status bytes_of(const judo_qwen_config *config, const judo_model_options *options,
-                            bool with_reference, int64_t *out)
+static judo_status bytes_of(const judo_qwen_config *config, const judo_device *device,
+                            const judo_model_options *options, bool with_reference,
+                            int64_t *out)
 {
     judo_param_layout *layout = NULL;
     judo_zero3_bytes own;
     judo_zero3_bytes other = {.total = 0};
     judo_zero3_options trained = sharding(false);
     judo_zero3_options frozen = sharding(true);
-    JUDO_TRY(judo_model_plan(config, options, out));
+    JUDO_TRY(judo_model_plan(config, device, options, out));
     JUDO_TRY(judo_qwen_layout_create(config, &options->freeze, &layout));
     judo_status status = judo_zero3_plan(layout, 1, &trained, &own);
     if (status == JUDO_OK && with_reference) {
@@ -54,7 +55,7 @@ static judo_status fit(const bench *b, const judo_batch *largest, bool with_refe
     for (t->config = whole; t->config.text.num_layers > 0; t->config.text.num_layers--) {
         for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
             *options = options_for(largest, checkpoint == 1);
-            JUDO_TRY(bytes_of(&t->config, options, with_reference, &bytes));
+            JUDO_TRY(bytes_of(&t->config, b->device, options, with_reference, &bytes));
             if (bytes + reserve <= available) {
                 t->scale = bench_flops(&whole, largest) / bench_flops(&t->config, largest);
                 (void)snprintf(

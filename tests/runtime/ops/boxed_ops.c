@@ -267,6 +267,12 @@ static judo_status add(judo_tensor *y, const judo_tensor *x)
     return finish(&c, device->ops->add(out(&c, y), in(&c, x)));
 }
 
+static judo_status convert(judo_tensor *y, const judo_tensor *x)
+{
+    call c = {0};
+    return finish(&c, device->ops->convert(exact_out(&c, y), exact_in(&c, x)));
+}
+
 static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                int64_t count)
 {
@@ -336,12 +342,6 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
     return finish(&c, device->ops->sum_of_squares(sum, exact_in(&c, &t)->data, n));
 }
 
-static judo_status convert(judo_tensor *y, const judo_tensor *x)
-{
-    call c = {0};
-    return finish(&c, device->ops->convert(exact_out(&c, y), exact_in(&c, x)));
-}
-
 const judo_ops *boxed_ops(const judo_device *on, bool bf16)
 {
     static judo_ops table;
@@ -364,6 +364,7 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.gelu_forward = gelu_forward;
     table.gelu_backward = gelu_backward;
     table.add = add;
+    table.convert = convert;
     table.gather_rows = gather_rows;
     table.scatter_rows = scatter_rows;
     table.scatter_add_rows = scatter_add_rows;
@@ -371,7 +372,6 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.sample = sample;
     table.adamw = adamw;
     table.sum_of_squares = sum_of_squares;
-    table.convert = convert;
     return &table;
 }
 
