@@ -84,11 +84,10 @@ judo_status bench_trainer_open(const bench *b, const judo_batch *largest, bool w
     JUDO_TRY(judo_comm_self_create(&out->comm));
     JUDO_TRY(judo_model_create(&out->config, b->device, &options, &out->model));
     const judo_param_layout *layout = judo_model_layout(out->model);
-    JUDO_TRY(judo_zero3_create(out->comm, layout, b->device->ops, &trained, &out->zero3));
+    JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &trained, &out->zero3));
     JUDO_TRY(judo_zero3_load(out->zero3, &weights));
     if (with_reference) {
-        JUDO_TRY(
-            judo_zero3_create(out->comm, layout, b->device->ops, &frozen, &out->reference));
+        JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &frozen, &out->reference));
         JUDO_TRY(judo_zero3_load(out->reference, &weights));
     }
     return JUDO_OK;
@@ -113,7 +112,7 @@ judo_status bench_step(const bench *b, bench_trainer *trainer, const judo_batch 
                         .gradient_scale = 1.0f};
     judo_zero3_update update;
     judo_token_result result = {.logprobs = NULL};
-    judo_zero3_zero_gradients(trainer->zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(trainer->zero3));
     for (int i = 0; i < count; i++) {
         JUDO_TRY(judo_model_run(trainer->model, judo_zero3_params(trainer->zero3), batch, loss,
                                 true, &result));
