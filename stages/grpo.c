@@ -84,7 +84,7 @@ static judo_status open_parts(judo_job *job, judo_grpo *self)
     judo_model_set_banned(job->model, self->banned);
     JUDO_TRY(judo_device_scorer_open(job->device, job->tokenizer, &self->scorer));
     if (config->minilm_path[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, judo_device_cpu(),
+        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, job->device,
                                          &self->encoder));
         self->embedder = judo_text_embedder_base(self->encoder);
     }

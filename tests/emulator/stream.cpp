@@ -38,7 +38,6 @@ std::set<emulator_stream *> streams;
 cudaError_t last_error = cudaSuccess;
 std::map<std::thread::id, int> current_devices;
 std::map<const void *, int> launch_memory_limits; /* by kernel */
-bool memory_is_open;
 
 bool option(const char *word)
 {
@@ -56,41 +55,16 @@ bool do_one(emulator_stream *stream)
     return done;
 }
 
-/* Device memory is open from the outermost call on. */
-class opened
-{
-  public:
-    opened() : outermost(!memory_is_open)
-    {
-        if (outermost) {
-            emulator_memory_open();
-            memory_is_open = true;
-        }
-    }
-
-    ~opened()
-    {
-        if (outermost) {
-            memory_is_open = false;
-            emulator_memory_close();
-        }
-    }
-
-  private:
-    bool outermost;
-};
-
+/* Kernels open device memory; it is closed again before the host goes on. */
 void drain(emulator_stream *stream)
 {
-    if (!stream->queue.empty()) {
-        opened memory;
-        time_t began = time(nullptr);
-        while (!stream->queue.empty()) {
-            if (!do_one(stream) && sched_yield() == 0 && time(nullptr) - began > 60) {
-                emulator_fail("a minute of waiting for another process");
-            }
+    time_t began = time(nullptr);
+    while (!stream->queue.empty()) {
+        if (!do_one(stream) && sched_yield() == 0 && time(nullptr) - began > 60) {
+            emulator_fail("a minute of waiting for another process");
         }
     }
+    emulator_memory_close();
 }
 
 bool known(cudaStream_t stream)
@@ -189,6 +163,7 @@ void emulator_launch(const emulator_shape &shape, cudaStream_t stream,
     } else if (emulator_note(check_shape(&shape)) == cudaSuccess) {
         bool backward = option("backward");
         emulator_enqueue(stream, [shape, backward, thread = std::move(thread)]() {
+            emulator_memory_open();
             emulator_run_grid(&shape, thread, backward);
         });
     }
@@ -293,7 +268,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     if (!event->last || event->last->passed) {
         return cudaSuccess;
     }
-    opened memory;
     (void)do_one(event->last->stream);
+    emulator_memory_close();
     return event->last->passed ? cudaSuccess : cudaErrorNotReady;
 }
