@@ -225,6 +225,24 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
     GUARDED(sum_of_squares, (sum, x, n), NULL);
 }
 
+static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                       const judo_tensor *x, const judo_tensor *w,
+                                       float epsilon)
+{
+    GUARDED(add_rmsnorm_forward, (y, rstd, sum, x, w, epsilon), y, rstd, sum, x, w);
+}
+
+static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
+                               float *second_moment, const float *gradient, int64_t n,
+                               const judo_adamw *options)
+{
+    const void *const runs[] = {first_moment, second_moment, gradient};
+    const void *const halves[] = {high, low};
+    JUDO_TRY(check_runs("adamw_split", runs, 3, n * (int64_t)sizeof(float)));
+    JUDO_TRY(check_runs("adamw_split", halves, 2, n * (int64_t)sizeof(uint16_t)));
+    GUARDED(adamw_split, (high, low, first_moment, second_moment, gradient, n, options), NULL);
+}
+
 const judo_ops *guard_ops(void)
 {
     static const judo_ops table = {
@@ -253,6 +271,8 @@ const judo_ops *guard_ops(void)
         .sample = sample,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
+        .add_rmsnorm_forward = add_rmsnorm_forward,
+        .adamw_split = adamw_split,
     };
     return &table;
 }
