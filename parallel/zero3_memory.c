@@ -89,12 +89,14 @@ judo_status judo_zero3_memory_create(judo_zero3 *self)
         .count = bytes.gradient_buffer / (int64_t)sizeof(float),
         .lent_unit = -1};
     self->allocated = bytes;
-    return status;
+    JUDO_TRY(status);
+    return judo_zero3_tree_create(self);
 }
 
 void judo_zero3_memory_destroy(judo_zero3 *self)
 {
     judo_zero3_places_destroy(&self->places);
+    judo_zero3_tree_destroy(&self->tree);
     free(self->order.follower);
     free(self->gathered);
     free(self->gradient_states);

@@ -18,7 +18,8 @@ void judo_memory_plan_job(const judo_job *job)
               "buffers %.1f, activations %.1f, exchange %.1f",
               megabytes(bytes.total + activations + exchange),
               megabytes(bytes.weights + bytes.compute), megabytes(bytes.gradients),
-              megabytes(bytes.moments), megabytes(bytes.gathered + bytes.gradient_buffer),
+              megabytes(bytes.moments),
+              megabytes(bytes.gathered + bytes.gradient_buffer + bytes.tree),
               megabytes(activations), megabytes(exchange));
 }
 
