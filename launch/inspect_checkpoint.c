@@ -12,7 +12,7 @@ static judo_status read_whole(const judo_inspection *what, judo_comm *comm,
     judo_zero3 *zero = NULL;
     judo_checkpoint_info info = {0};
     judo_zero3_options options = {0};
-    JUDO_TRY(judo_zero3_create(comm, layout, judo_ops_cpu(), &options, &zero));
+    JUDO_TRY(judo_zero3_create(comm, layout, judo_device_cpu(), &options, &zero));
     judo_status status = judo_checkpoint_load_from(comm, zero, what->path, &info);
     if (status == JUDO_OK) {
         printf("checkpoint    %s\n", what->path);

@@ -2,29 +2,30 @@
 #include "models/activation_arena.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "runtime/memory.h"
 
 enum { ALIGNMENT = 64 };
 
-judo_status judo_arena_create(int64_t bytes, judo_activation_arena *arena)
+judo_status judo_arena_create(const judo_device *device, int64_t bytes,
+                              judo_activation_arena *arena)
 {
-    char *memory = judo_memory_take((size_t)bytes);
-    if (!memory) {
+    void *memory = NULL;
+    judo_status status = device->allocate(&memory, bytes);
+    if (status == JUDO_ERROR_MEMORY) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY,
-                         "no memory for %" PRId64
+                         "device %s: no memory for %" PRId64
                          " bytes of activations; lower the tokens or patches per batch",
-                         bytes);
+                         device->name, bytes);
     }
-    *arena = (judo_activation_arena){.memory = memory, .capacity = bytes};
+    JUDO_TRY(status);
+    *arena = (judo_activation_arena){.device = device, .memory = memory, .capacity = bytes};
     return JUDO_OK;
 }
 
 void judo_arena_destroy(judo_activation_arena *arena)
 {
-    free(arena->memory);
+    if (arena->memory) {
+        arena->device->release(arena->memory);
+    }
     *arena = (judo_activation_arena){0};
 }
 
@@ -75,6 +76,12 @@ void judo_arena_release(judo_activation_arena *arena, int64_t mark)
     arena->used = mark;
 }
 
+void judo_arena_reset(judo_activation_arena *arena)
+{
+    arena->used = arena->peak = 0;
+    arena->exhausted = false;
+}
+
 judo_status judo_arena_check(const judo_activation_arena *arena, const char *what)
 {
     if (arena->exhausted) {
@@ -86,10 +93,8 @@ judo_status judo_arena_check(const judo_activation_arena *arena, const char *wha
     return JUDO_OK;
 }
 
-void judo_tensor_zero(judo_tensor *tensor)
+judo_status judo_tensor_zero(const judo_device *device, judo_tensor *tensor)
 {
     int64_t bytes = judo_tensor_count(tensor) * judo_dtype_bytes(tensor->dtype);
-    if (bytes > 0) {
-        memset(tensor->data, 0, (size_t)bytes);
-    }
+    return bytes > 0 ? device->clear(tensor->data, bytes, NULL) : JUDO_OK;
 }

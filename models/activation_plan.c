@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "models/decoder_block.h"
+#include "models/input_staging.h"
 #include "models/vision_block.h"
 
 judo_status judo_activations_create(const judo_qwen_config *config, judo_activations *out)
@@ -52,30 +53,47 @@ static void take_saved(judo_activation_arena *arena, judo_dtype dtype, int64_t b
     }
 }
 
-static void take_tables(judo_activation_arena *arena, const judo_qwen_config *config,
-                        const judo_activation_counts *n, judo_activations *out)
+/* What the host writes and the device reads. */
+static void take_written(judo_activation_arena *arena, const judo_qwen_config *config,
+                         const judo_activation_options *options,
+                         const judo_activation_counts *n, judo_activations *out)
 {
     int64_t text = config->text.head_dim / 2;
     int64_t vision = config->vision.head_dim / 2;
-    int64_t id = (int64_t)sizeof(int32_t);
-    int64_t span = (int64_t)sizeof(judo_attention_span);
     out->text_cos = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
     /* The arrays in `out` are freed with its plan.
      * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     out->text_sin = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
     out->vision_cos = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
     out->vision_sin = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
-    out->order = (judo_vision_order){
-        .window_index = judo_arena_take(arena, n->visual * id),
-        .rows = judo_arena_take(arena, n->patches * id),
-        .columns = judo_arena_take(arena, n->patches * id),
-        .windows = judo_arena_take(arena, n->visual * span),
-        .frames = judo_arena_take(arena, n->visual * span),
-    };
-    out->splice = judo_arena_take(arena, n->visual * id);
+    out->patches = judo_arena_take_2d(arena, options->dtype, options->separate ? n->patches : 0,
+                                      judo_qwen_patch_values(config));
 }
 
-void judo_activations_take(judo_activation_arena *arena, const judo_qwen_config *config,
+static int64_t staging_bytes(const judo_activations *a)
+{
+    return judo_staging_bytes(&a->text_cos) + judo_staging_bytes(&a->text_sin) +
+           judo_staging_bytes(&a->vision_cos) + judo_staging_bytes(&a->vision_sin) +
+           judo_staging_bytes(&a->patches);
+}
+
+static void take_lists(judo_activation_arena *lists, const judo_activation_counts *n,
+                       judo_activations *out)
+{
+    int64_t id = (int64_t)sizeof(int32_t);
+    int64_t span = (int64_t)sizeof(judo_attention_span);
+    out->order = (judo_vision_order){
+        .window_index = judo_arena_take(lists, n->visual * id),
+        .rows = judo_arena_take(lists, n->patches * id),
+        .columns = judo_arena_take(lists, n->patches * id),
+        .windows = judo_arena_take(lists, n->visual * span),
+        .frames = judo_arena_take(lists, n->visual * span),
+    };
+    out->splice = judo_arena_take(lists, n->visual * id);
+}
+
+void judo_activations_take(judo_activation_arena *arena, judo_activation_arena *lists,
+                           const judo_qwen_config *config,
                            const judo_activation_options *options,
                            const judo_activation_counts *n, judo_activations *out)
 {
@@ -85,7 +103,8 @@ void judo_activations_take(judo_activation_arena *arena, const judo_qwen_config 
     bool tower_back = options->backward && options->reach.tower;
     bool merger_back = options->backward && options->reach.merger;
     bool decoder_back = options->backward && options->reach.decoder;
-    take_tables(arena, config, n, out);
+    take_written(arena, config, options, n, out);
+    take_lists(lists, n, out);
     out->visual = judo_arena_take_2d(arena, dtype, n->visual, decoder.hidden);
     take_inputs(arena, dtype, config->vision.depth, tower_back, n->patches, vision.hidden,
                 out->vision_inputs);
@@ -108,15 +127,22 @@ void judo_activations_take(judo_activation_arena *arena, const judo_qwen_config 
 }
 
 judo_patch_phase judo_patch_phase_take(judo_activation_arena *arena,
-                                       const judo_qwen_config *config, judo_dtype dtype,
-                                       int64_t patches)
+                                       const judo_qwen_config *config,
+                                       const judo_activation_options *options, int64_t patches)
 {
+    judo_dtype dtype = options->dtype;
     /* The processor's own fp32 rows serve as they are. */
-    int64_t copies = dtype == JUDO_F32 ? 0 : patches;
+    int64_t copies = dtype == JUDO_F32 || options->separate ? 0 : patches;
     return (judo_patch_phase){
         .patches = judo_arena_take_2d(arena, dtype, copies, judo_qwen_patch_values(config)),
         .rows = judo_arena_take_2d(arena, dtype, patches, config->vision.hidden_size),
     };
+}
+
+judo_tensor judo_splice_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
+                                   judo_dtype dtype, int64_t visual)
+{
+    return judo_arena_take_2d(arena, dtype, visual, config->text.hidden_size);
 }
 
 judo_merger_phase judo_merger_phase_take(judo_activation_arena *arena,
@@ -158,16 +184,18 @@ judo_head_phase judo_head_phase_take(judo_activation_arena *arena,
 
 judo_status judo_activation_plan(const judo_qwen_config *config,
                                  const judo_activation_options *options,
-                                 const judo_activation_counts *counts, int64_t *bytes)
+                                 const judo_activation_counts *counts,
+                                 judo_activation_bytes *bytes)
 {
     judo_activation_arena arena = {0};
+    judo_activation_arena lists = {0};
     judo_activations activations;
     judo_block_shape vision = judo_vision_block_shape(&config->vision);
     judo_block_shape decoder = judo_decoder_block_shape(&config->text);
     JUDO_TRY(judo_activations_create(config, &activations));
-    judo_activations_take(&arena, config, options, counts, &activations);
+    judo_activations_take(&arena, &lists, config, options, counts, &activations);
     int64_t mark = judo_arena_mark(&arena);
-    (void)judo_patch_phase_take(&arena, config, options->dtype, counts->patches);
+    (void)judo_patch_phase_take(&arena, config, options, counts->patches);
     judo_arena_release(&arena, mark);
     (void)judo_block_phase_take(&arena, &vision, options->dtype, counts->patches);
     judo_arena_release(&arena, mark);
@@ -175,8 +203,16 @@ judo_status judo_activation_plan(const judo_qwen_config *config,
     judo_arena_release(&arena, mark);
     (void)judo_block_phase_take(&arena, &decoder, options->dtype, counts->tokens);
     judo_arena_release(&arena, mark);
+    if (options->backward && options->reach.embeddings) {
+        (void)judo_splice_phase_take(&arena, config, options->dtype, counts->visual);
+        judo_arena_release(&arena, mark);
+    }
     (void)judo_head_phase_take(&arena, config, options->dtype, counts->targets, counts->tokens);
+    *bytes = (judo_activation_bytes){
+        .tensors = arena.peak,
+        .lists = lists.peak,
+        .staging = options->separate ? staging_bytes(&activations) : 0,
+    };
     judo_activations_destroy(&activations);
-    *bytes = arena.peak;
     return JUDO_OK;
 }

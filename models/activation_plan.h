@@ -19,11 +19,13 @@ typedef struct judo_activation_options {
     judo_dtype dtype;
     bool checkpoint; /* keep the units' inputs only and recompute the rest in backward */
     bool backward;
+    bool separate; /* the host cannot write where activations are: inputs are copied */
     judo_reach reach;
 } judo_activation_options;
 
 typedef struct judo_activations {
     judo_tensor text_cos, text_sin, vision_cos, vision_sin;
+    judo_tensor patches; /* a copy in the activations' dtype; no rows unless `separate` */
     judo_vision_order order;
     int32_t *splice;             /* [visual]: token row of each visual row in window order */
     judo_tensor visual;          /* merged rows, later their gradient */
@@ -40,13 +42,16 @@ judo_status judo_activations_create(const judo_qwen_config *config,
                                     judo_activations *out) JUDO_MUST_CHECK;
 void judo_activations_destroy(judo_activations *activations);
 
-/* Takes the buffers of a whole pass. */
-void judo_activations_take(judo_activation_arena *arena, const judo_qwen_config *config,
+/* Takes the buffers of a whole pass, the lists (`order`, `splice`) from `lists`, which is host
+ * memory. */
+void judo_activations_take(judo_activation_arena *arena, judo_activation_arena *lists,
+                           const judo_qwen_config *config,
                            const judo_activation_options *options,
                            const judo_activation_counts *counts, judo_activations *out);
 
 typedef struct judo_patch_phase {
-    judo_tensor patches; /* in the activations' dtype */
+    judo_tensor patches; /* in the activations' dtype, where neither the host's nor the pass's
+                            serve as they are */
     judo_tensor rows;    /* [patches, hidden], natural order */
 } judo_patch_phase;
 
@@ -66,8 +71,11 @@ typedef struct judo_head_phase {
 } judo_head_phase;
 
 judo_patch_phase judo_patch_phase_take(judo_activation_arena *arena,
-                                       const judo_qwen_config *config, judo_dtype dtype,
-                                       int64_t patches);
+                                       const judo_qwen_config *config,
+                                       const judo_activation_options *options, int64_t patches);
+/* Zeros that take the place of the visual rows among the embeddings' gradients. */
+judo_tensor judo_splice_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
+                                   judo_dtype dtype, int64_t visual);
 judo_merger_phase judo_merger_phase_take(judo_activation_arena *arena,
                                          const judo_qwen_config *config, judo_dtype dtype,
                                          int64_t visual);
@@ -78,10 +86,17 @@ judo_head_phase judo_head_phase_take(judo_activation_arena *arena,
                                      const judo_qwen_config *config, judo_dtype dtype,
                                      int64_t targets, int64_t tokens);
 
-/* Bytes that a pass with these counts needs at its peak. */
+/* Memory of a pass. */
+typedef struct judo_activation_bytes {
+    int64_t tensors; /* of the device */
+    int64_t lists;   /* of the host */
+    int64_t staging; /* of the host, for inputs on their way; 0 unless `separate` */
+} judo_activation_bytes;
+
+/* What a pass with these counts needs at its peak. */
 judo_status judo_activation_plan(const judo_qwen_config *config,
                                  const judo_activation_options *options,
                                  const judo_activation_counts *counts,
-                                 int64_t *bytes) JUDO_MUST_CHECK;
+                                 judo_activation_bytes *bytes) JUDO_MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@ struct judo_bert {
     judo_dtype dtype;    /* of weights and activations */
     judo_bert_config config;
     judo_bert_weights weights;
-    judo_activation_arena arena;
+    judo_activation_arena arena, lists; /* of the device, of the host */
 };
 
 /* Buffers of a run of T tokens in `num_texts` texts. */
@@ -24,25 +24,28 @@ typedef struct run {
     int64_t num_tokens;
     int32_t num_texts;
     int32_t *positions, *types;    /* [T] */
+    int32_t *text_of;              /* [T] */
     judo_attention_span *spans;    /* [num_texts] */
     judo_tensor x, y;              /* [T, hidden] */
     judo_tensor q, k, v, attended; /* [T, heads, head_dim] */
     judo_tensor lse;               /* [T, heads] */
     judo_tensor inner;             /* [T, intermediate] */
-    float *row;                    /* [hidden] */
+    judo_tensor sums;              /* fp32 [num_texts, hidden] */
 } run;
 
-static run take_run(judo_activation_arena *arena, const judo_bert_config *config,
-                    judo_dtype dtype, int64_t tokens, int32_t texts)
+static run take_run(judo_activation_arena *arena, judo_activation_arena *lists,
+                    const judo_bert_config *config, judo_dtype dtype, int64_t tokens,
+                    int32_t texts)
 {
     int64_t heads = config->num_heads;
     int64_t dim = config->hidden_size / heads;
     return (run){
         .num_tokens = tokens,
         .num_texts = texts,
-        .positions = judo_arena_take(arena, tokens * (int64_t)sizeof(int32_t)),
-        .types = judo_arena_take(arena, tokens * (int64_t)sizeof(int32_t)),
-        .spans = judo_arena_take(arena, texts * (int64_t)sizeof(judo_attention_span)),
+        .positions = judo_arena_take(lists, tokens * (int64_t)sizeof(int32_t)),
+        .types = judo_arena_take(lists, tokens * (int64_t)sizeof(int32_t)),
+        .text_of = judo_arena_take(lists, tokens * (int64_t)sizeof(int32_t)),
+        .spans = judo_arena_take(lists, texts * (int64_t)sizeof(judo_attention_span)),
         .x = judo_arena_take_2d(arena, dtype, tokens, config->hidden_size),
         .y = judo_arena_take_2d(arena, dtype, tokens, config->hidden_size),
         .q = judo_arena_take_3d(arena, dtype, tokens, heads, dim),
@@ -51,7 +54,7 @@ static run take_run(judo_activation_arena *arena, const judo_bert_config *config
         .attended = judo_arena_take_3d(arena, dtype, tokens, heads, dim),
         .lse = judo_arena_take_2d(arena, JUDO_F32, tokens, heads),
         .inner = judo_arena_take_2d(arena, dtype, tokens, config->intermediate_size),
-        .row = judo_arena_take(arena, config->hidden_size * (int64_t)sizeof(float)),
+        .sums = judo_arena_take_2d(arena, JUDO_F32, texts, config->hidden_size),
     };
 }
 
@@ -72,7 +75,7 @@ judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_devi
     self->dtype = dtype;
     judo_status status = judo_bert_config_load(folder, &self->config);
     if (status == JUDO_OK) {
-        status = judo_bert_weights_load(folder, &self->config, dtype, &self->weights);
+        status = judo_bert_weights_load(folder, &self->config, device, dtype, &self->weights);
     }
     if (status != JUDO_OK) {
         judo_bert_close(&self);
@@ -88,6 +91,7 @@ void judo_bert_close(judo_bert **bert)
     if (self) {
         judo_bert_weights_destroy(&self->weights);
         judo_arena_destroy(&self->arena);
+        judo_arena_destroy(&self->lists);
         free(self);
         *bert = NULL;
     }
@@ -101,21 +105,31 @@ const judo_bert_config *judo_bert_config_of(const judo_bert *bert)
 int64_t judo_bert_bytes(const judo_bert *bert)
 {
     judo_activation_arena count = {0};
-    (void)take_run(&count, &bert->config, bert->dtype, RUN_TOKENS, 1);
+    judo_activation_arena lists = {0};
+    (void)take_run(&count, &lists, &bert->config, bert->dtype, RUN_TOKENS, 1);
     return bert->weights.bytes + count.peak;
 }
 
-/* The arena is kept between calls and grows when a run is the largest so far. */
+static judo_status grow(judo_activation_arena *arena, const judo_device *device, int64_t bytes)
+{
+    if (bytes > arena->capacity) {
+        judo_arena_destroy(arena);
+        JUDO_TRY(judo_arena_create(device, bytes, arena));
+    }
+    judo_arena_reset(arena);
+    return JUDO_OK;
+}
+
+/* The arenas are kept between calls and grow when a run is the largest so far. */
 static judo_status begin_run(judo_bert *self, int64_t tokens, int32_t texts, run *out)
 {
     judo_activation_arena count = {0};
-    (void)take_run(&count, &self->config, self->dtype, tokens, texts);
-    if (count.peak > self->arena.capacity) {
-        judo_arena_destroy(&self->arena);
-        JUDO_TRY(judo_arena_create(count.peak, &self->arena));
-    }
-    judo_arena_release(&self->arena, 0);
-    *out = take_run(&self->arena, &self->config, self->dtype, tokens, texts);
+    judo_activation_arena lists = {0};
+    (void)take_run(&count, &lists, &self->config, self->dtype, tokens, texts);
+    JUDO_TRY(grow(&self->arena, self->device, count.peak));
+    JUDO_TRY(grow(&self->lists, judo_device_cpu(), lists.peak));
+    *out = take_run(&self->arena, &self->lists, &self->config, self->dtype, tokens, texts);
+    JUDO_TRY(judo_arena_check(&self->lists, "the lists of a run of texts"));
     return judo_arena_check(&self->arena, "a run of texts");
 }
 
@@ -131,6 +145,7 @@ static judo_status embed_tokens(judo_bert *self, run *r, const int32_t *ids,
         for (int32_t t = begin; t < end; t++) {
             r->positions[t] = t - begin;
             r->types[t] = 0;
+            r->text_of[t] = text;
         }
     }
     JUDO_TRY(self->ops->gather_rows(&r->x, &tables[JUDO_BERT_WORDS], ids, r->num_tokens));
@@ -185,29 +200,33 @@ static judo_status run_layer(judo_bert *self, run *r, const judo_tensor *w)
     return close_half(self, r, &w[JUDO_BERT_NORM2_WEIGHT], &w[JUDO_BERT_NORM2_BIAS]);
 }
 
-/* out = mean of rows [begin, end) of x, divided by its norm (at least 1e-12, as torch does). */
-static void pool(const run *r, const judo_attention_span *span, float *out)
+/* From the sum of `count` states to their mean, divided by its norm (at least 1e-12, as torch
+ * does). */
+static void normalise(float *out, int64_t width, int32_t count)
 {
-    int64_t width = r->x.dims[1];
-    int64_t row_bytes = width * judo_dtype_bytes(r->x.dtype);
     double squares = 0.0;
     for (int64_t j = 0; j < width; j++) {
-        out[j] = 0.0f;
-    }
-    for (int64_t t = span->begin; t < span->end; t++) {
-        judo_convert_to_f32(r->row, (const char *)r->x.data + t * row_bytes, r->x.dtype, width);
-        for (int64_t j = 0; j < width; j++) {
-            out[j] += r->row[j];
-        }
-    }
-    for (int64_t j = 0; j < width; j++) {
-        out[j] /= (float)(span->end - span->begin);
+        out[j] /= (float)count;
         squares += (double)out[j] * (double)out[j];
     }
     double norm = sqrt(squares) > 1e-12 ? sqrt(squares) : 1e-12;
     for (int64_t j = 0; j < width; j++) {
         out[j] = (float)((double)out[j] / norm);
     }
+}
+
+/* The states' sums are made on the device; one row per text comes to the host. */
+static judo_status pool(judo_bert *self, run *r, float *embeddings)
+{
+    int64_t width = r->x.dims[1];
+    JUDO_TRY(judo_tensor_zero(self->device, &r->sums));
+    JUDO_TRY(self->ops->scatter_add_rows(&r->sums, &r->x, r->text_of, r->num_tokens));
+    JUDO_TRY(self->device->copy(embeddings, r->sums.data,
+                                judo_tensor_count(&r->sums) * (int64_t)sizeof(float), NULL));
+    for (int32_t text = 0; text < r->num_texts; text++) {
+        normalise(embeddings + text * width, width, r->spans[text].end - r->spans[text].begin);
+    }
+    return JUDO_OK;
 }
 
 static judo_status embed_run(judo_bert *self, const int32_t *ids, const int32_t *offsets,
@@ -219,10 +238,7 @@ static judo_status embed_run(judo_bert *self, const int32_t *ids, const int32_t 
     for (int64_t layer = 0; layer < self->config.num_layers; layer++) {
         JUDO_TRY(run_layer(self, &r, self->weights.layers[layer]));
     }
-    for (int32_t text = 0; text < count; text++) {
-        pool(&r, &r.spans[text], embeddings + text * self->config.hidden_size);
-    }
-    return JUDO_OK;
+    return pool(self, &r, embeddings);
 }
 
 static judo_status check_texts(const judo_bert *self, const int32_t *ids,

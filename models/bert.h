@@ -44,6 +44,7 @@ enum {
 };
 
 typedef struct judo_bert_weights {
+    const judo_device *device; /* whose memory it is */
     void *memory;
     int64_t bytes;
     judo_tensor embeddings[JUDO_BERT_EMBEDDINGS];
@@ -53,11 +54,12 @@ typedef struct judo_bert_weights {
 /* Reads FOLDER/config.json: a BERT with exact GELU and absolute positions. */
 judo_status judo_bert_config_load(const char *folder, judo_bert_config *out) JUDO_MUST_CHECK;
 
-/* Reads FOLDER/model.safetensors as `dtype`. Names may begin with "bert."; the pooler and
- * position_ids are passed over; anything else that is missing, unexpected or of another shape
- * is JUDO_ERROR_MISMATCH. */
+/* Reads FOLDER/model.safetensors as `dtype` into the device's memory. Names may begin with
+ * "bert."; the pooler and position_ids are passed over; anything else that is missing,
+ * unexpected or of another shape is JUDO_ERROR_MISMATCH. */
 judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *config,
-                                   judo_dtype dtype, judo_bert_weights *out) JUDO_MUST_CHECK;
+                                   const judo_device *device, judo_dtype dtype,
+                                   judo_bert_weights *out) JUDO_MUST_CHECK;
 void judo_bert_weights_destroy(judo_bert_weights *weights);
 
 typedef struct judo_bert judo_bert;
@@ -72,9 +74,9 @@ void judo_bert_close(judo_bert **bert);
 int64_t judo_bert_bytes(const judo_bert *bert);
 const judo_bert_config *judo_bert_config_of(const judo_bert *bert);
 
-/* embeddings[count, hidden_size]: the mean of a text's last hidden states, divided by its L2
- * norm; both in fp32 whatever the states are. Text i is ids[offsets[i] .. offsets[i+1]), 1 to
- * `max_tokens` of them. A text's bits do not depend on the other texts. */
+/* embeddings[count, hidden_size], on the host: the mean of a text's last hidden states, divided
+ * by its L2 norm; both in fp32 whatever the states are. Text i is ids[offsets[i] ..
+ * offsets[i+1]), 1 to `max_tokens` of them. A text's bits do not depend on the other texts. */
 judo_status judo_bert_embed(judo_bert *bert, const int32_t *ids, const int32_t *offsets,
                             int32_t count, int32_t max_tokens,
                             float *embeddings) JUDO_MUST_CHECK;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/params.h"
 #include "runtime/safetensors.h"
-#include "runtime/memory.h"
 
 /* A dimension by its meaning. */
 typedef enum extent {
@@ -52,7 +52,7 @@ static const tensor_plan layer_plans[JUDO_BERT_LAYER] = {
     [JUDO_BERT_NORM2_BIAS] = {"output.LayerNorm.bias", HIDDEN, NONE},
 };
 
-enum { ALIGNMENT = 64, MAX_NAME = 96, READ_COUNT = 4096 };
+enum { ALIGNMENT = 64, MAX_NAME = 96 };
 
 static int64_t extent_size(const judo_bert_config *config, extent kind)
 {
@@ -108,23 +108,28 @@ typedef struct loader {
     const char *path;
     const judo_bert_config *config;
     judo_dtype dtype;
-    char *next; /* memory not yet given to a tensor */
+    judo_device_feed feed;
+    const judo_safetensors_entry *entry; /* being read */
+    char *next;                          /* memory not yet given to a tensor */
     int num_found;
 } loader;
 
-/* Reads a whole entry, piece by piece, as the tensor's dtype. */
-static judo_status read_values(const loader *l, const judo_safetensors_entry *entry,
+static judo_status read_entry(void *context, const judo_param *param, int64_t first,
+                              int64_t count, float *out)
+{
+    const loader *l = context;
+    (void)param;
+    return judo_safetensors_read(l->file, l->entry, first, count, out);
+}
+
+/* Reads a whole entry as the tensor's dtype. */
+static judo_status read_values(loader *l, const judo_safetensors_entry *entry,
                                const judo_tensor *tensor)
 {
-    float values[READ_COUNT];
-    int64_t total = judo_tensor_count(tensor);
-    for (int64_t first = 0; first < total; first += READ_COUNT) {
-        int64_t count = total - first < READ_COUNT ? total - first : READ_COUNT;
-        JUDO_TRY(judo_safetensors_read(l->file, entry, first, count, values));
-        judo_convert_from_f32((char *)tensor->data + first * judo_dtype_bytes(l->dtype),
-                              l->dtype, values, count);
-    }
-    return JUDO_OK;
+    const judo_weight_source source = {.context = l, .read = read_entry};
+    l->entry = entry;
+    return judo_weight_source_send(&source, NULL, 0, judo_tensor_count(tensor), l->dtype,
+                                   &l->feed, tensor->data);
 }
 
 static judo_status load_tensor(loader *l, const char *name, const tensor_plan *plan,
@@ -193,8 +198,24 @@ static judo_status load_all(loader *l, judo_bert_weights *weights)
     return check_count(l);
 }
 
+static judo_status allocate_and_load(loader *l, judo_bert_weights *weights)
+{
+    weights->layers = calloc((size_t)l->config->num_layers, sizeof *weights->layers);
+    if (!weights->layers) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for a list of weights", l->path);
+    }
+    weights->bytes = total_bytes(l->config, l->dtype);
+    JUDO_TRY(weights->device->allocate(&weights->memory, weights->bytes));
+    l->next = weights->memory;
+    JUDO_TRY(judo_feed_open(weights->device, &l->feed));
+    judo_status status = load_all(l, weights);
+    judo_status closed = judo_feed_close(&l->feed);
+    return status != JUDO_OK ? status : closed;
+}
+
 judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *config,
-                                   judo_dtype dtype, judo_bert_weights *out)
+                                   const judo_device *device, judo_dtype dtype,
+                                   judo_bert_weights *out)
 {
     char path[PATH_MAX];
     int length = snprintf(path, sizeof path, "%s/model.safetensors", folder);
@@ -203,15 +224,9 @@ judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *c
     }
     judo_safetensors *file = NULL;
     JUDO_TRY(judo_safetensors_open(path, &file));
-    size_t bytes = (size_t)total_bytes(config, dtype);
-    judo_bert_weights weights = {.memory = judo_memory_take(bytes), .bytes = (int64_t)bytes};
-    weights.layers = calloc((size_t)config->num_layers, sizeof *weights.layers);
-    loader l = {
-        .file = file, .path = path, .config = config, .dtype = dtype, .next = weights.memory};
-    judo_status status =
-        weights.memory && weights.layers
-            ? load_all(&l, &weights)
-            : JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for %zu bytes", path, bytes);
+    judo_bert_weights weights = {.device = device};
+    loader l = {.file = file, .path = path, .config = config, .dtype = dtype};
+    judo_status status = allocate_and_load(&l, &weights);
     judo_safetensors_close(&file);
     if (status != JUDO_OK) {
         judo_bert_weights_destroy(&weights);
@@ -223,7 +238,9 @@ judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *c
 
 void judo_bert_weights_destroy(judo_bert_weights *weights)
 {
-    free(weights->memory);
+    if (weights->device) {
+        weights->device->release(weights->memory);
+    }
     free(weights->layers);
     *weights = (judo_bert_weights){0};
 }

@@ -8,8 +8,9 @@
 #include "models/rotary_tables.h"
 
 typedef struct step_buffers {
-    int32_t *tokens, *positions; /* [rows], [3, rows] */
-    judo_tensor cos, sin, x, y, normed;
+    judo_tensor angles;   /* [2 rows, head_dim/2]: cosines, then sines */
+    judo_tensor cos, sin; /* its halves */
+    judo_tensor x, y, normed;
     judo_block_saved saved;
 } step_buffers;
 
@@ -19,16 +20,35 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
     judo_dtype dtype = model->options.dtype;
     int64_t half = model->config.text.head_dim / 2;
     int64_t hidden = model->config.text.hidden_size;
+    judo_tensor angles = judo_arena_take_2d(arena, JUDO_F32, 2 * (int64_t)rows, half);
+    float *sines = angles.data ? (float *)angles.data + rows * half : NULL;
     return (step_buffers){
-        .tokens = judo_arena_take(arena, rows * (int64_t)sizeof(int32_t)),
-        .positions = judo_arena_take(arena, 3 * rows * (int64_t)sizeof(int32_t)),
-        .cos = judo_arena_take_2d(arena, JUDO_F32, rows, half),
-        .sin = judo_arena_take_2d(arena, JUDO_F32, rows, half),
+        .angles = angles,
+        .cos = judo_tensor_2d(angles.data, JUDO_F32, rows, half),
+        .sin = judo_tensor_2d(sines, JUDO_F32, rows, half),
         .x = judo_arena_take_2d(arena, dtype, rows, hidden),
         .y = judo_arena_take_2d(arena, dtype, rows, hidden),
         .normed = judo_arena_take_2d(arena, dtype, rows, hidden),
         .saved = judo_block_saved_take(arena, &model->decoder_shape, rows, dtype),
     };
+}
+
+/* Lists of the host, buffers of the device. */
+static judo_status allocate(judo_decoder *decoder)
+{
+    judo_activation_arena count = {0};
+    step_buffers largest = take_buffers(&count, decoder->model, decoder->max_rows);
+    size_t rows = (size_t)decoder->max_rows + 1;
+    decoder->tokens = calloc(rows, sizeof *decoder->tokens);
+    decoder->positions = calloc(3 * rows, sizeof *decoder->positions);
+    decoder->places = calloc(rows, sizeof *decoder->places);
+    decoder->views = calloc(rows, sizeof *decoder->views);
+    if (!decoder->tokens || !decoder->positions || !decoder->places || !decoder->views) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", decoder->max_rows);
+    }
+    JUDO_TRY(judo_staging_create(decoder->model->device, judo_staging_bytes(&largest.angles),
+                                 &decoder->staging));
+    return judo_arena_create(decoder->model->device, count.peak, &decoder->arena);
 }
 
 enum { STEPS_WORTH_PACKING = 8 };
@@ -46,15 +66,9 @@ int64_t judo_decoder_bytes(const judo_model *model, int32_t max_rows, int32_t nu
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
                                 int32_t max_rows, int32_t num_steps, judo_decoder *out)
 {
-    judo_activation_arena count = {0};
-    (void)take_buffers(&count, model, max_rows);
     judo_decoder decoder = {
         .model = model, .params = params, .cache = cache, .max_rows = max_rows};
-    decoder.views = calloc((size_t)max_rows + 1, sizeof *decoder.views);
-    if (!decoder.views) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", max_rows);
-    }
-    judo_status status = judo_arena_create(count.peak, &decoder.arena);
+    judo_status status = allocate(&decoder);
     if (status == JUDO_OK && num_steps >= STEPS_WORTH_PACKING) {
         status = judo_packed_weights_create(model, params, &decoder.packed);
     }
@@ -68,8 +82,12 @@ judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_
 
 void judo_decoder_destroy(judo_decoder *decoder)
 {
+    judo_staging_destroy(&decoder->staging);
     judo_arena_destroy(&decoder->arena);
     judo_packed_weights_destroy(&decoder->packed);
+    free(decoder->tokens);
+    free(decoder->positions);
+    free(decoder->places);
     free(decoder->views);
     *decoder = (judo_decoder){0};
 }
@@ -86,36 +104,45 @@ static judo_status release(judo_decoder *decoder, int unit)
     return decoder->params->ops->release(decoder->params, unit);
 }
 
-static judo_status embed(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows,
-                         step_buffers *b)
+/* Everything that a step takes from the host besides the views of its layers. */
+static judo_status prepare(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows,
+                           const step_buffers *b)
+{
+    for (int32_t i = 0; i < rows; i++) {
+        const judo_decode_input *in = &inputs[i];
+        decoder->tokens[i] = in->token;
+        decoder->places[i] = judo_kv_cache_place(decoder->cache, in->row, in->index);
+        for (int axis = 0; axis < 3; axis++) {
+            decoder->positions[axis * rows + i] = in->position;
+        }
+    }
+    void *angles = NULL;
+    JUDO_TRY(judo_staging_begin(&decoder->staging));
+    JUDO_TRY(judo_staging_place(&decoder->staging, &b->angles, &angles));
+    judo_rotary_text(&decoder->model->config.text, decoder->positions, rows, angles,
+                     (float *)angles + judo_tensor_count(&b->cos));
+    return judo_staging_send(&decoder->staging, &b->angles, angles);
+}
+
+static judo_status embed(judo_decoder *decoder, int32_t rows, step_buffers *b)
 {
     const judo_model *model = decoder->model;
     judo_unit_view view;
-    for (int32_t i = 0; i < rows; i++) {
-        b->tokens[i] = inputs[i].token;
-        for (int axis = 0; axis < 3; axis++) {
-            b->positions[axis * rows + i] = inputs[i].position;
-        }
-    }
-    judo_rotary_text(&model->config.text, b->positions, rows, b->cos.data, b->sin.data);
     JUDO_TRY(acquire(decoder, model->units.embed, &view));
     judo_tensor table = judo_unit_weight(&view, JUDO_EMBED_TOKENS);
-    JUDO_TRY(model->ops->gather_rows(&b->x, &table, b->tokens, rows));
+    JUDO_TRY(model->ops->gather_rows(&b->x, &table, decoder->tokens, rows));
     return release(decoder, model->units.embed);
 }
 
-static void store(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
-                  int32_t rows, const step_buffers *b)
+static judo_status store(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
+                         int32_t rows, const step_buffers *b)
 {
-    int64_t bytes = decoder->cache->width * judo_dtype_bytes(decoder->cache->dtype);
     for (int32_t i = 0; i < rows; i++) {
         const judo_decode_input *in = &inputs[i];
-        judo_kv_cache_put(decoder->cache, layer, in->row, in->index,
-                          (const char *)b->saved.k.data + i * bytes,
-                          (const char *)b->saved.v.data + i * bytes);
         decoder->views[i] = judo_kv_cache_row(decoder->cache, layer, in->prompt_begin,
                                               in->prompt_end, in->row, in->index + 1);
     }
+    return judo_kv_cache_put(decoder->cache, layer, decoder->places, &b->saved.k, &b->saved.v);
 }
 
 static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
@@ -129,7 +156,7 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     JUDO_TRY(acquire(decoder, unit, &view));
     judo_block_tensors weights = judo_decoder_block_weights(&view);
     JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved, &b->x));
-    store(decoder, layer, inputs, rows, b);
+    JUDO_TRY(store(decoder, layer, inputs, rows, b));
     JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views,
                                           (int)shape->num_kv_heads,
                                           judo_block_attention_scale(shape)));
@@ -169,7 +196,8 @@ judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *in
     int64_t mark = judo_arena_mark(&decoder->arena);
     step_buffers b = take_buffers(&decoder->arena, decoder->model, num_rows);
     JUDO_TRY(judo_arena_check(&decoder->arena, "a decode step"));
-    JUDO_TRY(embed(decoder, inputs, num_rows, &b));
+    JUDO_TRY(prepare(decoder, inputs, num_rows, &b));
+    JUDO_TRY(embed(decoder, num_rows, &b));
     for (int layer = 0; layer < (int)decoder->model->config.text.num_layers; layer++) {
         JUDO_TRY(run_block(decoder, layer, inputs, num_rows, &b));
     }

@@ -4,6 +4,7 @@
 
 #include "models/kv_cache.h"
 #include "models/block.h"
+#include "models/input_staging.h"
 #include "models/packed_weights.h"
 #include "models/qwen25vl.h"
 
@@ -13,8 +14,11 @@ typedef struct judo_decoder {
     judo_params *params;
     judo_kv_cache *cache;
     judo_activation_arena arena;
+    judo_input_staging staging;
     int32_t max_rows;
-    judo_decode_row *views; /* [max_rows] */
+    int32_t *tokens, *positions; /* [max_rows], [3, max_rows] */
+    int32_t *places;             /* [max_rows]: where keys and values go in the cache */
+    judo_decode_row *views;      /* [max_rows] */
     judo_packed_weights packed;
 } judo_decoder;
 

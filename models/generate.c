@@ -2,14 +2,12 @@
 #include "models/generate.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "models/batch_check.h"
 #include "models/decode.h"
 #include "models/model_state.h"
 #include "models/prompt_slice.h"
 #include "runtime/random.h"
-#include "runtime/memory.h"
 
 typedef struct generator {
     judo_model *model;
@@ -23,8 +21,8 @@ typedef struct generator {
     judo_decoder decoder;
     int32_t num_live;           /* rows still growing */
     judo_decode_input *inputs;  /* [num_rows] of the live rows, ascending */
-    float *logits;              /* [num_rows, vocab] */
-    void *hidden;               /* [num_prompts, hidden] in the model's dtype */
+    void *logits;               /* [num_rows, vocab] fp32, on the device */
+    void *hidden;               /* [num_prompts, hidden] in the model's dtype, likewise */
     int32_t *last_rows;         /* [num_prompts] */
     float *uniforms, *logprobs; /* [num_rows] of the live rows */
     int32_t *tokens;            /* [num_rows] of the live rows */
@@ -72,8 +70,8 @@ static void generator_free(generator *g)
     judo_decoder_destroy(&g->decoder);
     judo_kv_cache_destroy(&g->cache);
     free(g->inputs);
-    free(g->logits);
-    free(g->hidden);
+    g->model->device->release(g->logits);
+    g->model->device->release(g->hidden);
     free(g->last_rows);
     free(g->uniforms);
     free(g->logprobs);
@@ -82,20 +80,25 @@ static void generator_free(generator *g)
     free(g->seen_rows);
 }
 
-static judo_status allocate(generator *g, judo_params *params)
+static judo_status allocate_tensors(generator *g, judo_params *params)
 {
     const judo_qwen_config *config = &g->model->config;
-    size_t rows = (size_t)g->num_rows;
-    size_t vocab = (size_t)g->vocab;
-    JUDO_TRY(judo_kv_cache_create(config, g->prompts->num_tokens, g->num_rows,
-                                  g->options->max_new_tokens, g->model->options.dtype,
-                                  &g->cache));
+    const judo_device *device = g->model->device;
+    judo_dtype dtype = g->model->options.dtype;
+    JUDO_TRY(judo_kv_cache_create(config, device, g->prompts->num_tokens, g->num_rows,
+                                  g->options->max_new_tokens, dtype, &g->cache));
     JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, g->num_rows,
                                  g->options->max_new_tokens, &g->decoder));
+    JUDO_TRY(device->allocate(&g->logits, g->num_rows * g->vocab * (int64_t)sizeof(float)));
+    return device->allocate(&g->hidden, g->prompts->num_spans * config->text.hidden_size *
+                                            judo_dtype_bytes(dtype));
+}
+
+static judo_status allocate_lists(generator *g)
+{
+    size_t rows = (size_t)g->num_rows;
+    size_t vocab = (size_t)g->vocab;
     g->inputs = calloc(rows, sizeof *g->inputs);
-    g->logits = judo_memory_take(rows * vocab * sizeof(float));
-    g->hidden = calloc((size_t)g->prompts->num_spans * (size_t)config->text.hidden_size,
-                       (size_t)judo_dtype_bytes(g->model->options.dtype));
     g->last_rows = calloc((size_t)g->prompts->num_spans, sizeof *g->last_rows);
     g->uniforms = calloc(rows, sizeof *g->uniforms);
     g->logprobs = calloc(rows, sizeof *g->logprobs);
@@ -103,8 +106,8 @@ static judo_status allocate(generator *g, judo_params *params)
     g->seen_rows = calloc(rows, sizeof *g->seen_rows);
     bool penalty = g->options->sampling.repetition_penalty != 1.0f;
     g->seen = penalty ? calloc(rows, vocab) : NULL;
-    if (!g->inputs || !g->logits || !g->hidden || !g->last_rows || !g->uniforms ||
-        !g->logprobs || !g->tokens || !g->seen_rows || (penalty && !g->seen)) {
+    if (!g->inputs || !g->last_rows || !g->uniforms || !g->logprobs || !g->tokens ||
+        !g->seen_rows || (penalty && !g->seen)) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to generate %d completions at once",
                          g->num_rows);
     }
@@ -190,12 +193,17 @@ static judo_status first_logits(generator *g)
     int32_t count = g->prompts->num_spans;
     judo_tensor hidden = hidden_rows(g, 0, count);
     /* The prompts' logits stand in the last rows; copies fill the groups from the front. */
-    float *last = g->logits + (int64_t)(g->num_rows - count) * g->vocab;
+    int64_t row_bytes = g->vocab * (int64_t)sizeof(float);
+    char *rows = g->logits;
+    char *last = rows + (g->num_rows - count) * row_bytes;
     judo_tensor logits = judo_tensor_2d(last, JUDO_F32, count, g->vocab);
     JUDO_TRY(judo_decoder_logits(&g->decoder, &logits, &hidden));
     for (int32_t row = 0; row < g->num_rows; row++) {
-        const float *from = last + (int64_t)(row / g->per_prompt) * g->vocab;
-        memmove(g->logits + row * g->vocab, from, (size_t)g->vocab * sizeof(float));
+        char *to = rows + row * row_bytes;
+        const char *from = last + row / g->per_prompt * row_bytes;
+        if (to != from) {
+            JUDO_TRY(g->model->device->copy(to, from, row_bytes, NULL));
+        }
     }
     return JUDO_OK;
 }
@@ -250,7 +258,8 @@ static judo_status draw(generator *g, int32_t step)
 
 static judo_status generate(generator *g, judo_params *params)
 {
-    JUDO_TRY(allocate(g, params));
+    JUDO_TRY(allocate_tensors(g, params));
+    JUDO_TRY(allocate_lists(g));
     start_rows(g);
     JUDO_TRY(prefill_all(g, params));
     JUDO_TRY(first_logits(g));

@@ -97,7 +97,7 @@ static judo_status norm_backward(judo_pass *pass, judo_unit_view *view, judo_hea
     judo_activations *a = &model->activations;
     judo_tensor norm = judo_unit_weight(view, JUDO_HEAD_NORM);
     judo_tensor d_norm = judo_unit_gradient(view, JUDO_HEAD_NORM);
-    judo_tensor_zero(&phase->d_gathered);
+    JUDO_TRY(judo_tensor_zero(model->device, &phase->d_gathered));
     JUDO_COMPUTE(&pass->compute,
                  rmsnorm_backward(&phase->d_gathered, judo_tensor_or_null(&d_norm),
                                   &phase->d_normed, &phase->gathered, &norm, &phase->rstd));
@@ -105,13 +105,12 @@ static judo_status norm_backward(judo_pass *pass, judo_unit_view *view, judo_hea
         return JUDO_OK;
     }
     judo_tensor *sum = a->d_text.dtype == JUDO_F32 ? &a->d_text : &phase->d_sum;
-    judo_tensor_zero(sum);
+    JUDO_TRY(judo_tensor_zero(model->device, sum));
     JUDO_COMPUTE(&pass->compute,
                  scatter_add_rows(sum, &phase->d_gathered, pass->batch->target_rows,
                                   pass->batch->num_targets));
     if (sum != &a->d_text) {
-        judo_convert_from_f32(a->d_text.data, a->d_text.dtype, sum->data,
-                              judo_tensor_count(sum));
+        JUDO_COMPUTE(&pass->compute, convert(&a->d_text, sum));
     }
     return JUDO_OK;
 }

@@ -1,11 +1,6 @@
 /* models/kv_cache.c: one block of memory per kind. */
 #include "models/kv_cache.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "runtime/memory.h"
-
 static int64_t token_width(const judo_qwen_config *config)
 {
     return config->text.num_kv_heads * config->text.head_dim;
@@ -18,16 +13,28 @@ int64_t judo_kv_cache_bytes(const judo_qwen_config *config, int64_t prompt_token
     return 2 * config->text.num_layers * tokens * token_width(config) * judo_dtype_bytes(dtype);
 }
 
-static char *allocate(int64_t bytes)
+static judo_status allocate(const judo_device *device, int64_t bytes, char **out)
 {
-    return judo_memory_take((size_t)bytes);
+    void *memory = NULL;
+    JUDO_TRY(device->allocate(&memory, bytes));
+    *out = memory;
+    return JUDO_OK;
 }
 
-judo_status judo_kv_cache_create(const judo_qwen_config *config, int64_t prompt_tokens,
-                                 int32_t num_rows, int32_t row_capacity, judo_dtype dtype,
-                                 judo_kv_cache *out)
+static judo_status allocate_all(judo_kv_cache *cache, int64_t prompt_bytes, int64_t own_bytes)
 {
-    judo_kv_cache cache = {.num_layers = (int32_t)config->text.num_layers,
+    JUDO_TRY(allocate(cache->device, prompt_bytes, &cache->prompt_keys));
+    JUDO_TRY(allocate(cache->device, prompt_bytes, &cache->prompt_values));
+    JUDO_TRY(allocate(cache->device, own_bytes, &cache->own_keys));
+    return allocate(cache->device, own_bytes, &cache->own_values);
+}
+
+judo_status judo_kv_cache_create(const judo_qwen_config *config, const judo_device *device,
+                                 int64_t prompt_tokens, int32_t num_rows, int32_t row_capacity,
+                                 judo_dtype dtype, judo_kv_cache *out)
+{
+    judo_kv_cache cache = {.device = device,
+                           .num_layers = (int32_t)config->text.num_layers,
                            .num_rows = num_rows,
                            .row_capacity = row_capacity,
                            .prompt_tokens = prompt_tokens,
@@ -35,27 +42,34 @@ judo_status judo_kv_cache_create(const judo_qwen_config *config, int64_t prompt_
                            .dtype = dtype};
     int64_t prompt_bytes = judo_kv_cache_bytes(config, prompt_tokens, 0, 0, dtype) / 2;
     int64_t own_bytes = judo_kv_cache_bytes(config, 0, num_rows, row_capacity, dtype) / 2;
-    cache.prompt_keys = allocate(prompt_bytes);
-    cache.prompt_values = allocate(prompt_bytes);
-    cache.own_keys = allocate(own_bytes);
-    cache.own_values = allocate(own_bytes);
-    if (!cache.prompt_keys || !cache.prompt_values || !cache.own_keys || !cache.own_values) {
-        judo_kv_cache_destroy(&cache);
-        return JUDO_FAIL(JUDO_ERROR_MEMORY,
-                         "no memory for a key-value cache of %lld MB; generate fewer or "
-                         "shorter completions at once",
-                         (long long)(2 * (prompt_bytes + own_bytes) / 1000000));
+    if ((int64_t)num_rows * row_capacity > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "a key-value cache for %d completions of %d tokens; generate fewer "
+                         "or shorter completions at once",
+                         num_rows, row_capacity);
     }
+    judo_status status = allocate_all(&cache, prompt_bytes, own_bytes);
+    if (status != JUDO_OK) {
+        judo_kv_cache_destroy(&cache);
+    }
+    if (status == JUDO_ERROR_MEMORY) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY,
+                         "device %s: no memory for a key-value cache of %lld MB; generate "
+                         "fewer or shorter completions at once",
+                         device->name, (long long)(2 * (prompt_bytes + own_bytes) / 1000000));
+    }
+    JUDO_TRY(status);
     *out = cache;
     return JUDO_OK;
 }
 
 void judo_kv_cache_destroy(judo_kv_cache *cache)
 {
-    free(cache->prompt_keys);
-    free(cache->prompt_values);
-    free(cache->own_keys);
-    free(cache->own_values);
+    char *const blocks[] = {cache->prompt_keys, cache->prompt_values, cache->own_keys,
+                            cache->own_values};
+    for (int i = 0; i < 4 && cache->device; i++) {
+        cache->device->release(blocks[i]);
+    }
     *cache = (judo_kv_cache){0};
 }
 
@@ -78,10 +92,10 @@ static judo_status put_prompt(void *context, int layer, const judo_tensor *keys,
                          (long long)cache->prefill_begin);
     }
     int64_t first = layer * cache->prompt_tokens + cache->prefill_begin;
-    size_t bytes = (size_t)(count * token_bytes(cache));
-    memcpy(cache->prompt_keys + first * token_bytes(cache), keys->data, bytes);
-    memcpy(cache->prompt_values + first * token_bytes(cache), values->data, bytes);
-    return JUDO_OK;
+    int64_t offset = first * token_bytes(cache);
+    int64_t bytes = count * token_bytes(cache);
+    JUDO_TRY(cache->device->copy(cache->prompt_keys + offset, keys->data, bytes, NULL));
+    return cache->device->copy(cache->prompt_values + offset, values->data, bytes, NULL);
 }
 
 judo_kv_sink judo_kv_cache_sink(judo_kv_cache *cache, int64_t first_token)
@@ -95,13 +109,23 @@ static int64_t row_offset(const judo_kv_cache *cache, int layer, int32_t row)
     return ((int64_t)layer * cache->num_rows + row) * cache->row_capacity * token_bytes(cache);
 }
 
-void judo_kv_cache_put(judo_kv_cache *cache, int layer, int32_t row, int32_t position,
-                       const void *key, const void *value)
+int32_t judo_kv_cache_place(const judo_kv_cache *cache, int32_t row, int32_t position)
 {
-    int64_t bytes = token_bytes(cache);
-    int64_t offset = row_offset(cache, layer, row) + position * bytes;
-    memcpy(cache->own_keys + offset, key, (size_t)bytes);
-    memcpy(cache->own_values + offset, value, (size_t)bytes);
+    return row * cache->row_capacity + position;
+}
+
+judo_status judo_kv_cache_put(judo_kv_cache *cache, int layer, const int32_t *places,
+                              const judo_tensor *keys, const judo_tensor *values)
+{
+    const judo_ops *ops = cache->device->ops;
+    int64_t offset = row_offset(cache, layer, 0);
+    int64_t tokens = (int64_t)cache->num_rows * cache->row_capacity;
+    judo_tensor own_keys =
+        judo_tensor_2d(cache->own_keys + offset, cache->dtype, tokens, cache->width);
+    judo_tensor own_values =
+        judo_tensor_2d(cache->own_values + offset, cache->dtype, tokens, cache->width);
+    JUDO_TRY(ops->scatter_rows(&own_keys, keys, places, keys->dims[0]));
+    return ops->scatter_rows(&own_values, values, places, values->dims[0]);
 }
 
 judo_decode_row judo_kv_cache_row(const judo_kv_cache *cache, int layer, int32_t begin,

@@ -9,6 +9,7 @@
 #include "runtime/ops/attention.h"
 
 typedef struct judo_kv_cache {
+    const judo_device *device;                  /* whose memory it is in */
     int32_t num_layers, num_rows, row_capacity; /* tokens that a row may grow to */
     int64_t prompt_tokens, width; /* elements of one token's keys: kv heads * head_dim */
     judo_dtype dtype;
@@ -21,18 +22,22 @@ typedef struct judo_kv_cache {
 int64_t judo_kv_cache_bytes(const judo_qwen_config *config, int64_t prompt_tokens,
                             int32_t num_rows, int32_t row_capacity, judo_dtype dtype);
 
-judo_status judo_kv_cache_create(const judo_qwen_config *config, int64_t prompt_tokens,
-                                 int32_t num_rows, int32_t row_capacity, judo_dtype dtype,
-                                 judo_kv_cache *out) JUDO_MUST_CHECK;
+judo_status judo_kv_cache_create(const judo_qwen_config *config, const judo_device *device,
+                                 int64_t prompt_tokens, int32_t num_rows, int32_t row_capacity,
+                                 judo_dtype dtype, judo_kv_cache *out) JUDO_MUST_CHECK;
 void judo_kv_cache_destroy(judo_kv_cache *cache);
 
 /* Receives the keys and values of a prefill of prompt tokens from `first_token` on; valid until
  * the next call. */
 judo_kv_sink judo_kv_cache_sink(judo_kv_cache *cache, int64_t first_token);
 
-/* Stores token `position` of a row, one layer. `key` and `value` have `width` elements. */
-void judo_kv_cache_put(judo_kv_cache *cache, int layer, int32_t row, int32_t position,
-                       const void *key, const void *value);
+/* The place of token `position` of a row, the same in every layer. */
+int32_t judo_kv_cache_place(const judo_kv_cache *cache, int32_t row, int32_t position);
+/* Stores a new token of some rows, one layer: keys, values [n, kv heads, head_dim] go to
+ * places[n]. */
+judo_status judo_kv_cache_put(judo_kv_cache *cache, int layer, const int32_t *places,
+                              const judo_tensor *keys,
+                              const judo_tensor *values) JUDO_MUST_CHECK;
 
 /* What a row's next query sees in one layer: prompt tokens [begin, end) and its own first
  * `own_length` tokens. */

@@ -3,6 +3,7 @@
 #define JUDO_MODELS_MODEL_STATE_H
 
 #include "models/activation_plan.h"
+#include "models/input_staging.h"
 #include "models/qwen25vl.h"
 #include "models/schedule.h"
 
@@ -17,7 +18,8 @@ struct judo_model {
     const uint8_t *banned;
     judo_param_layout *layout;
     judo_schedule forward, training;
-    judo_activation_arena arena;
+    judo_activation_arena arena, lists; /* of the device, of the host */
+    judo_input_staging staging;
     judo_activations activations;
 };
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "models/model_state.h"
-#include "runtime/memory.h"
 
 /* Decoding multiplies by the matrices of the decoder's blocks and of the head. */
 static bool is_multiplied(const judo_model *model, int unit)
@@ -62,6 +61,25 @@ static judo_status pack_all(judo_model *model, judo_params *params, judo_packed_
     return JUDO_OK;
 }
 
+/* Without room for copies everything stays as it is. */
+static judo_status allocate(judo_packed_weights *out)
+{
+    int64_t available = 0;
+    int64_t total = 0;
+    void *memory = NULL;
+    JUDO_TRY(out->device->memory(&available, &total));
+    if (2 * out->bytes > available) {
+        return JUDO_OK;
+    }
+    judo_status status = out->device->allocate(&memory, out->bytes);
+    if (status == JUDO_ERROR_MEMORY) {
+        judo_error_clear();
+        return JUDO_OK;
+    }
+    out->memory = memory;
+    return status;
+}
+
 judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
                                        judo_packed_weights *out)
 {
@@ -71,12 +89,11 @@ judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a list of weights");
     }
     place(model, params->compute_dtype, &packed);
-    int64_t available = judo_memory_available();
-    if (packed.bytes > 0 && (available < 0 || 2 * packed.bytes <= available)) {
-        packed.memory = judo_memory_take((size_t)packed.bytes);
+    packed.device = model->device;
+    judo_status status = packed.bytes > 0 ? allocate(&packed) : JUDO_OK;
+    if (status == JUDO_OK && packed.memory) {
+        status = pack_all(model, params, &packed);
     }
-    judo_status status =
-        packed.memory ? pack_all(model, params, &packed) : JUDO_OK; /* without: as before */
     if (status != JUDO_OK) {
         judo_packed_weights_destroy(&packed);
         return status;
@@ -94,7 +111,9 @@ int64_t judo_packed_weights_bytes(const judo_model *model, judo_dtype dtype)
 
 void judo_packed_weights_destroy(judo_packed_weights *packed)
 {
-    free(packed->memory);
+    if (packed->memory) {
+        packed->device->release(packed->memory);
+    }
     free(packed->offsets);
     *packed = (judo_packed_weights){0};
 }

@@ -6,7 +6,8 @@
 #include "models/qwen25vl.h"
 
 typedef struct judo_packed_weights {
-    char *memory;     /* NULL: nothing is packed */
+    const judo_device *device;
+    char *memory;     /* of the device; NULL: nothing is packed */
     int64_t *offsets; /* [params of the layout]: bytes into memory; -1: not packed */
     int64_t bytes;
 } judo_packed_weights;

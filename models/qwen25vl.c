@@ -12,11 +12,12 @@
 enum { DEFAULT_HEAD_CHUNK_ROWS = 256 };
 
 static judo_activation_options activation_options(const judo_model_options *options,
-                                                  bool backward)
+                                                  const judo_device *device, bool backward)
 {
     return (judo_activation_options){.dtype = options->dtype,
                                      .checkpoint = options->checkpoint_activations,
                                      .backward = backward,
+                                     .separate = device->separate,
                                      .reach = judo_reach_of(&options->freeze)};
 }
 
@@ -51,24 +52,41 @@ static judo_activation_counts largest(const judo_qwen_config *config,
                                                                     : options->max_tokens};
 }
 
-judo_status judo_model_plan(const judo_qwen_config *config, const judo_model_options *options,
-                            int64_t *bytes)
+static judo_status plan_bytes(const judo_qwen_config *config, const judo_device *device,
+                              const judo_model_options *options, judo_activation_bytes *bytes)
 {
     JUDO_TRY(check_options(config, options));
-    judo_activation_options plan = activation_options(options, !options->forward_only);
+    judo_activation_options plan = activation_options(options, device, !options->forward_only);
     judo_activation_counts counts = largest(config, options);
     return judo_activation_plan(config, &plan, &counts, bytes);
 }
 
+/* Lists are host memory, which the CPU's tensors share. */
+static int64_t device_bytes(const judo_device *device, int64_t tensors, int64_t lists)
+{
+    return tensors + (device->separate ? 0 : lists);
+}
+
+judo_status judo_model_plan(const judo_qwen_config *config, const judo_device *device,
+                            const judo_model_options *options, int64_t *bytes)
+{
+    judo_activation_bytes plan;
+    JUDO_TRY(plan_bytes(config, device, options, &plan));
+    *bytes = device_bytes(device, plan.tensors, plan.lists);
+    return JUDO_OK;
+}
+
 static judo_status fill(judo_model *model)
 {
-    int64_t bytes = 0;
-    JUDO_TRY(judo_model_plan(&model->config, &model->options, &bytes));
+    judo_activation_bytes bytes;
+    JUDO_TRY(plan_bytes(&model->config, model->device, &model->options, &bytes));
     JUDO_TRY(judo_qwen_layout_create(&model->config, &model->options.freeze, &model->layout));
     JUDO_TRY(judo_schedule_create(&model->config, &model->reach, false, &model->forward));
     JUDO_TRY(judo_schedule_create(&model->config, &model->reach, true, &model->training));
     JUDO_TRY(judo_activations_create(&model->config, &model->activations));
-    return judo_arena_create(bytes, &model->arena);
+    JUDO_TRY(judo_arena_create(judo_device_cpu(), bytes.lists, &model->lists));
+    JUDO_TRY(judo_staging_create(model->device, bytes.staging, &model->staging));
+    return judo_arena_create(model->device, bytes.tensors, &model->arena);
 }
 
 judo_status judo_model_create(const judo_qwen_config *config, const judo_device *device,
@@ -109,7 +127,9 @@ void judo_model_destroy(judo_model **model)
     judo_schedule_destroy(&self->forward);
     judo_schedule_destroy(&self->training);
     judo_activations_destroy(&self->activations);
+    judo_staging_destroy(&self->staging);
     judo_arena_destroy(&self->arena);
+    judo_arena_destroy(&self->lists);
     free(self);
     *model = NULL;
 }
@@ -131,7 +151,7 @@ const judo_qwen_config *judo_model_config(const judo_model *model)
 
 int64_t judo_model_activation_bytes(const judo_model *model)
 {
-    return model->arena.capacity;
+    return device_bytes(model->device, model->arena.capacity, model->lists.capacity);
 }
 
 void judo_model_set_banned(judo_model *model, const uint8_t *banned)
@@ -183,11 +203,14 @@ static judo_status begin(judo_pass *pass, int32_t num_targets)
     judo_activation_counts counts = counts_of(pass->batch, num_targets);
     JUDO_TRY(judo_batch_check(&model->config, pass->batch));
     JUDO_TRY(check_fit(model, &counts));
-    judo_activation_options options = activation_options(&model->options, pass->backward);
-    model->arena.used = model->arena.peak = 0;
-    model->arena.exhausted = false;
-    judo_activations_take(&model->arena, &model->config, &options, &counts,
+    judo_activation_options options =
+        activation_options(&model->options, model->device, pass->backward);
+    JUDO_TRY(judo_staging_begin(&model->staging));
+    judo_arena_reset(&model->arena);
+    judo_arena_reset(&model->lists);
+    judo_activations_take(&model->arena, &model->lists, &model->config, &options, &counts,
                           &model->activations);
+    JUDO_TRY(judo_arena_check(&model->lists, "the batch's lists"));
     return judo_arena_check(&model->arena, "the batch");
 }
 

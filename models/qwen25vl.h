@@ -37,11 +37,11 @@ const judo_param_layout *judo_model_layout(const judo_model *model);
 const judo_qwen_config *judo_model_config(const judo_model *model);
 /* Where it computes. */
 const judo_device *judo_model_device(const judo_model *model);
-/* Bytes of activations that were planned and allocated. */
+/* Bytes of activations that were planned and allocated on the device. */
 int64_t judo_model_activation_bytes(const judo_model *model);
-/* Bytes that a model with these options would allocate; allocates none of them. */
-judo_status judo_model_plan(const judo_qwen_config *config, const judo_model_options *options,
-                            int64_t *bytes) JUDO_MUST_CHECK;
+/* Bytes that a model with these options would allocate there; allocates none of them. */
+judo_status judo_model_plan(const judo_qwen_config *config, const judo_device *device,
+                            const judo_model_options *options, int64_t *bytes) JUDO_MUST_CHECK;
 
 /* Ids whose logits count as minus infinity in judo_model_run (vocab_size bytes, borrowed; NULL:
  * none). */
@@ -64,7 +64,7 @@ judo_status judo_model_run(judo_model *model, judo_params *params, const judo_ba
                            judo_token_result *result) JUDO_MUST_CHECK;
 
 /* Receives the keys and values of one decoder layer, [num_tokens, num_kv_heads, head_dim],
- * rotated; the views are valid during the call only. */
+ * rotated, on the device; the views are valid during the call only. */
 typedef struct judo_kv_sink {
     void *context;
     judo_status (*put)(void *context, int layer, const judo_tensor *keys,
@@ -73,7 +73,8 @@ typedef struct judo_kv_sink {
 
 /* Forward pass for generation: each layer's keys and values go to `sink` (may be NULL), and the
  * final normed hidden states of token rows `rows` to hidden[num_rows, hidden_size] (the model's
- * dtype, the caller's memory). The batch's targets are ignored. Collective like run. */
+ * dtype, the caller's memory on the device). The batch's targets are ignored. Collective like
+ * run. */
 judo_status judo_model_prefill(judo_model *model, judo_params *params, const judo_batch *batch,
                                const judo_kv_sink *sink, const int32_t *rows, int32_t num_rows,
                                judo_tensor *hidden) JUDO_MUST_CHECK;

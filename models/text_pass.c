@@ -3,13 +3,26 @@
 #include "models/model_state.h"
 #include "models/rotary_tables.h"
 
+static judo_status send_angles(judo_pass *pass)
+{
+    judo_activations *a = &pass->model->activations;
+    judo_input_staging *staging = &pass->model->staging;
+    void *cos = NULL;
+    void *sin = NULL;
+    JUDO_TRY(judo_staging_place(staging, &a->text_cos, &cos));
+    JUDO_TRY(judo_staging_place(staging, &a->text_sin, &sin));
+    judo_rotary_text(&pass->model->config.text, pass->batch->positions, pass->batch->num_tokens,
+                     cos, sin);
+    JUDO_TRY(judo_staging_send(staging, &a->text_cos, cos));
+    return judo_staging_send(staging, &a->text_sin, sin);
+}
+
 judo_status judo_embed_forward(judo_pass *pass)
 {
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
     const judo_batch *batch = pass->batch;
-    judo_rotary_text(&model->config.text, batch->positions, batch->num_tokens, a->text_cos.data,
-                     a->text_sin.data);
+    JUDO_TRY(send_angles(pass));
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.embed, &view));
     judo_tensor table = judo_unit_weight(&view, JUDO_EMBED_TOKENS);
@@ -112,18 +125,18 @@ judo_status judo_decoder_backward(judo_pass *pass)
 }
 
 /* The rows that vision wrote are no embeddings: their gradient goes to vision alone. */
-static judo_status split_visual_rows(judo_pass *pass)
+static judo_status clear_visual_rows(judo_pass *pass)
 {
-    judo_activations *a = &pass->model->activations;
+    judo_model *model = pass->model;
+    int64_t mark = judo_arena_mark(&model->arena);
+    judo_tensor zeros = judo_splice_phase_take(&model->arena, &model->config,
+                                               model->options.dtype, pass->batch->num_visual);
+    JUDO_TRY(judo_arena_check(&model->arena, "the visual rows"));
+    JUDO_TRY(judo_tensor_zero(model->device, &zeros));
     JUDO_COMPUTE(&pass->compute,
-                 gather_rows(&a->visual, &a->d_text, a->splice, pass->batch->num_visual));
-    int64_t row_bytes = a->d_text.dims[1] * judo_dtype_bytes(a->d_text.dtype);
-    for (int32_t i = 0; i < pass->batch->num_visual; i++) {
-        judo_tensor row =
-            judo_tensor_1d((char *)a->d_text.data + pass->batch->visual_rows[i] * row_bytes,
-                           a->d_text.dtype, a->d_text.dims[1]);
-        judo_tensor_zero(&row);
-    }
+                 scatter_rows(&model->activations.d_text, &zeros, model->activations.splice,
+                              pass->batch->num_visual));
+    judo_arena_release(&model->arena, mark);
     return JUDO_OK;
 }
 
@@ -133,15 +146,17 @@ judo_status judo_embed_backward(judo_pass *pass)
     if (!model->reach.embeddings && !model->reach.merger) {
         return JUDO_OK;
     }
-    JUDO_TRY(split_visual_rows(pass));
+    judo_activations *a = &model->activations;
+    JUDO_COMPUTE(&pass->compute,
+                 gather_rows(&a->visual, &a->d_text, a->splice, pass->batch->num_visual));
     if (!model->reach.embeddings) {
         return JUDO_OK;
     }
+    JUDO_TRY(clear_visual_rows(pass));
     judo_unit_view view = {.layout = model->layout, .unit = model->units.embed};
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_tensor table = judo_unit_gradient(&view, JUDO_EMBED_TOKENS);
-    JUDO_COMPUTE(&pass->compute,
-                 scatter_add_rows(&table, &model->activations.d_text, pass->batch->tokens,
-                                  pass->batch->num_tokens));
+    JUDO_COMPUTE(&pass->compute, scatter_add_rows(&table, &a->d_text, pass->batch->tokens,
+                                                  pass->batch->num_tokens));
     return judo_pass_gradient_end(pass, &view);
 }

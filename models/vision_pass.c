@@ -3,18 +3,52 @@
 #include "models/rotary_tables.h"
 #include "models/vision_block.h"
 
-/* Window order, attention spans, rotary angles and splice rows of the batch's images. */
-static void prepare(judo_pass *pass)
+/* Window order, attention spans and splice rows of the batch's images. */
+static void fill_lists(judo_pass *pass)
 {
     judo_activations *a = &pass->model->activations;
-    const judo_qwen_vision_config *config = &pass->model->config.vision;
     const judo_batch *batch = pass->batch;
-    judo_vision_order_fill(config, batch->images, batch->num_images, &a->order);
-    judo_rotary_vision(config, a->order.rows, a->order.columns, batch->num_patches,
-                       a->vision_cos.data, a->vision_sin.data);
+    judo_vision_order_fill(&pass->model->config.vision, batch->images, batch->num_images,
+                           &a->order);
     for (int32_t i = 0; i < batch->num_visual; i++) {
         a->splice[i] = batch->visual_rows[a->order.window_index[i]];
     }
+}
+
+static judo_status send_angles(judo_pass *pass)
+{
+    judo_activations *a = &pass->model->activations;
+    judo_input_staging *staging = &pass->model->staging;
+    void *cos = NULL;
+    void *sin = NULL;
+    JUDO_TRY(judo_staging_place(staging, &a->vision_cos, &cos));
+    JUDO_TRY(judo_staging_place(staging, &a->vision_sin, &sin));
+    judo_rotary_vision(&pass->model->config.vision, a->order.rows, a->order.columns,
+                       pass->batch->num_patches, cos, sin);
+    JUDO_TRY(judo_staging_send(staging, &a->vision_cos, cos));
+    return judo_staging_send(staging, &a->vision_sin, sin);
+}
+
+/* The processor's rows, where they lie. */
+static judo_tensor host_patches(const judo_pass *pass)
+{
+    return judo_tensor_2d((void *)(uintptr_t)pass->batch->patches, JUDO_F32,
+                          pass->batch->num_patches,
+                          judo_qwen_patch_values(&pass->model->config));
+}
+
+static judo_status send_patches(judo_pass *pass)
+{
+    judo_activations *a = &pass->model->activations;
+    judo_input_staging *staging = &pass->model->staging;
+    judo_tensor from = host_patches(pass);
+    judo_tensor staged = a->patches;
+    if (!pass->model->device->separate) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(judo_staging_place(staging, &a->patches, &staged.data));
+    JUDO_TRY(judo_ops_cpu()->convert(&staged, &from));
+    return judo_staging_send(staging, &a->patches, staged.data);
 }
 
 static judo_block_geometry geometry_of(const judo_pass *pass, int block)
@@ -29,18 +63,31 @@ static judo_block_geometry geometry_of(const judo_pass *pass, int block)
     };
 }
 
-/* The processor's rows in the activations' dtype. */
-static judo_tensor input_patches(const judo_pass *pass, judo_patch_phase *phase)
+static judo_status take_patch_phase(judo_pass *pass, judo_patch_phase *out)
 {
-    const judo_batch *batch = pass->batch;
-    int64_t values = judo_qwen_patch_values(&pass->model->config);
-    if (pass->model->options.dtype == JUDO_F32) {
-        return judo_tensor_2d((void *)(uintptr_t)batch->patches, JUDO_F32, batch->num_patches,
-                              values);
+    judo_model *model = pass->model;
+    judo_activation_options options = {.dtype = model->options.dtype,
+                                       .separate = model->device->separate};
+    *out = judo_patch_phase_take(&model->arena, &model->config, &options,
+                                 pass->batch->num_patches);
+    return judo_arena_check(&model->arena, "the patch embedding");
+}
+
+/* The processor's rows in the activations' dtype. */
+static judo_status input_patches(const judo_pass *pass, judo_patch_phase *phase,
+                                 judo_tensor *out)
+{
+    const judo_model *model = pass->model;
+    judo_tensor rows = host_patches(pass);
+    if (model->device->separate) {
+        *out = model->activations.patches;
+    } else if (model->options.dtype == JUDO_F32) {
+        *out = rows;
+    } else {
+        JUDO_COMPUTE(&pass->compute, convert(&phase->patches, &rows));
+        *out = phase->patches;
     }
-    judo_convert_from_f32(phase->patches.data, phase->patches.dtype, batch->patches,
-                          batch->num_patches * values);
-    return phase->patches;
+    return JUDO_OK;
 }
 
 /* [patches, hidden] as [visual, hidden * merge unit]: windows permute whole groups. */
@@ -62,12 +109,12 @@ static judo_status embed_patches(judo_pass *pass)
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_patch_phase phase = judo_patch_phase_take(
-        &model->arena, &model->config, model->options.dtype, pass->batch->num_patches);
-    JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
+    judo_patch_phase phase;
+    JUDO_TRY(take_patch_phase(pass, &phase));
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.patch, &view));
-    judo_tensor patches = input_patches(pass, &phase);
+    judo_tensor patches;
+    JUDO_TRY(input_patches(pass, &phase, &patches));
     judo_tensor kernel = judo_unit_weight(&view, JUDO_PATCH_PROJECTION);
     judo_tensor matrix = as_matrix(&kernel);
     judo_tensor natural = groups(pass, &phase.rows);
@@ -123,7 +170,9 @@ static judo_status merge_forward(judo_pass *pass)
 judo_status judo_vision_forward(judo_pass *pass)
 {
     judo_model *model = pass->model;
-    prepare(pass);
+    fill_lists(pass);
+    JUDO_TRY(send_patches(pass)); /* the largest first: it travels beside the angles' making */
+    JUDO_TRY(send_angles(pass));
     JUDO_TRY(embed_patches(pass));
     int64_t mark = judo_arena_mark(&model->arena);
     judo_block_phase phase = judo_block_phase_take(
@@ -153,7 +202,7 @@ static judo_status merge_backward(judo_pass *pass)
         saved = &phase.saved;
         JUDO_TRY(judo_merger_forward(&pass->compute, &model->config, &view, saved, NULL, x));
     }
-    judo_tensor_zero(&a->d_vision);
+    JUDO_TRY(judo_tensor_zero(model->device, &a->d_vision));
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     JUDO_TRY(judo_merger_backward(&pass->compute, &view, saved, &phase.scratch, &a->d_vision,
                                   &a->visual, x));
@@ -190,10 +239,10 @@ static judo_status patches_backward(judo_pass *pass)
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_patch_phase phase = judo_patch_phase_take(
-        &model->arena, &model->config, model->options.dtype, pass->batch->num_patches);
-    JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
-    judo_tensor patches = input_patches(pass, &phase);
+    judo_patch_phase phase;
+    JUDO_TRY(take_patch_phase(pass, &phase));
+    judo_tensor patches;
+    JUDO_TRY(input_patches(pass, &phase, &patches));
     judo_tensor windowed = groups(pass, &a->d_vision);
     judo_tensor natural = groups(pass, &phase.rows);
     JUDO_COMPUTE(&pass->compute, scatter_rows(&natural, &windowed, a->order.window_index,

@@ -16,6 +16,7 @@ enum { HEADER_MAX_BYTES = 256 << 20 };
 
 typedef struct reader {
     judo_zero3 *zero3;
+    const judo_device *device;
     const judo_param_layout *layout;
     const judo_manifest *manifest;
     int *by_name;           /* [num_params] indices sorted by name */
@@ -135,8 +136,8 @@ static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64
                              (long long)(p->first + at + count), (unsigned long long)expected,
                              actual);
         }
-        memcpy(out + (begin - from), self->block + (begin - p->first - at),
-               (size_t)(end - begin) * sizeof(float));
+        JUDO_TRY(self->device->copy(out + (begin - from), self->block + (begin - p->first - at),
+                                    (end - begin) * (int64_t)sizeof(float), NULL));
     }
     return JUDO_OK;
 }
@@ -310,13 +311,19 @@ static judo_status prepare(reader *self)
 judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
                                   const judo_manifest *manifest)
 {
-    reader self = {.zero3 = zero3, .layout = judo_zero3_layout(zero3), .manifest = manifest};
+    reader self = {.zero3 = zero3,
+                   .device = judo_zero3_device(zero3),
+                   .layout = judo_zero3_layout(zero3),
+                   .manifest = manifest};
     judo_status status = prepare(&self);
     for (int rank = 0; status == JUDO_OK && rank < manifest->world_size; rank++) {
         status = read_file(&self, folder, rank);
     }
     if (status == JUDO_OK) {
         status = check_complete(&self, folder);
+    }
+    if (status == JUDO_OK) {
+        status = self.device->stream_finish(NULL);
     }
     free(self.by_name);
     for (int i = 0; self.covered != NULL && i < self.layout->num_params * JUDO_SHARD_KINDS;

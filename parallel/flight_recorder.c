@@ -56,7 +56,7 @@ void judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence
         return;
     }
     bool is_small = flight->bytes < 10000;
-    (void)snprintf(out, JUDO_FLIGHT_TEXT_BYTES, "#%lld %s%s%s, %.3g %s, in phase '%s'",
+    (void)snprintf(out, JUDO_FLIGHT_TEXT_BYTES, "#%lld %s%s%s, %.4g %s, in phase '%s'",
                    (long long)sequence, flight->collective,
                    flight->unit[0] != '\0' ? " of " : "", flight->unit,
                    (is_small ? 1 : 1e-6) * (double)flight->bytes, is_small ? "bytes" : "MB",

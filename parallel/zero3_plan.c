@@ -123,8 +123,9 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
     const int64_t element = sizeof(float);
     const int64_t compute = judo_dtype_bytes(options->compute_dtype);
     const bool is_f32 = options->compute_dtype == JUDO_F32;
-    judo_zero3_bytes bytes = {.weights = is_f32 || !options->frozen ? map->total * element : 0,
-                              .compute = is_f32 ? 0 : map->total * compute,
+    const bool has_master = judo_zero3_has_master(options);
+    judo_zero3_bytes bytes = {.weights = is_f32 || has_master ? map->total * element : 0,
+                              .compute = is_f32 && !has_master ? 0 : map->total * compute,
                               .gathered = (places->count - map->total) * compute};
     if (!options->frozen) {
         bool whole = judo_zero3_gradients_are_whole(options, map->size);
@@ -135,6 +136,10 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
     }
     bytes.total = bytes.weights + bytes.compute + bytes.gradients + bytes.moments +
                   bytes.gathered + bytes.gradient_buffer + bytes.tree;
+    if (options->offload && !options->frozen) {
+        bytes.total -= bytes.weights + bytes.moments;
+        bytes.offloaded = bytes.weights + bytes.moments + judo_zero3_offload_bytes(options);
+    }
     return bytes;
 }
 

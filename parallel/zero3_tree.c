@@ -91,6 +91,12 @@ judo_status judo_zero3_tree_create(judo_zero3 *zero3)
     if (bytes == 0) {
         return JUDO_OK;
     }
+    if (zero3->device->separate) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "sums that no number of ranks changes are built for gradients in host "
+                         "memory, not on '%s'",
+                         zero3->device->name);
+    }
     tree->arrived = judo_memory_take((size_t)bytes);
     tree->position = calloc(units, sizeof *tree->position);
     tree->num_added = calloc(units, sizeof *tree->num_added);
@@ -162,7 +168,7 @@ judo_status judo_zero3_tree_take(judo_zero3 *zero3)
     return JUDO_OK;
 }
 
-judo_status judo_zero3_tree_sum(judo_zero3 *zero3, int unit, const float *values)
+judo_status judo_zero3_tree_sum(judo_zero3 *zero3, int unit, float *values)
 {
     judo_zero3_tree *tree = &zero3->tree;
     int64_t slice = zero3->map.slice[unit];
@@ -174,7 +180,8 @@ judo_status judo_zero3_tree_sum(judo_zero3 *zero3, int unit, const float *values
     judo_reduction reduction = {
         .shard = tree->arrived, .values = values, .slice = slice, .pairwise = true};
     tree->arriving = unit;
-    return judo_comm_reduce_scatter_start(zero3->group_comm, &reduction);
+    judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
+    return judo_comm_reduce_scatter_start(zero3->group_exchange, &reduction);
 }
 
 /* The sum of a part's levels, in `arrived`; those that stand are the digits of `passes`. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/device_collectives.h"
 #include "runtime/ops/ops.h"
 
 /* A queue of work, done in its order. NULL is the device's own compute queue, on which its ops
@@ -51,6 +52,10 @@ typedef struct judo_device {
     judo_status (*event_wait)(judo_event *event, judo_stream *stream);
     /* Whether the queue came past the event; true for one that was never recorded. */
     judo_status (*event_done)(judo_event *event, bool *done);
+
+    /* May be missing. Without collectives, other ranks' devices are reached by the host. */
+    const judo_device_collectives *collectives;
+    const struct judo_device_rewards *rewards; /* rewards/device_rewards.h */
 } judo_device;
 
 /* Choices of a configuration field. */

@@ -38,6 +38,23 @@ judo_status judo_weight_source_read(const judo_weight_source *source, const judo
     return JUDO_OK;
 }
 
+judo_status judo_weight_source_send(const judo_weight_source *source, const judo_param *param,
+                                    int64_t first, int64_t count, judo_dtype dtype,
+                                    judo_device_feed *feed, void *out)
+{
+    int64_t width = judo_dtype_bytes(dtype);
+    int64_t piece = JUDO_FEED_PIECE / width;
+    for (int64_t at = 0; at < count; at += piece) {
+        int64_t part = count - at < piece ? count - at : piece;
+        void *to = (char *)out + at * width;
+        void *place = NULL;
+        JUDO_TRY(judo_feed_place(feed, to, &place));
+        JUDO_TRY(judo_weight_source_read(source, param, first + at, part, dtype, place));
+        JUDO_TRY(judo_feed_send(feed, to, part * width));
+    }
+    return JUDO_OK;
+}
+
 static judo_status local_acquire(judo_params *params, int unit, int next_unit,
                                  judo_tensor *weights)
 {
@@ -176,7 +193,8 @@ judo_params *judo_local_params_base(judo_local_params *params)
     return &params->base;
 }
 
-judo_status judo_local_params_load(judo_local_params *params, const judo_weight_source *source)
+static judo_status load_units(judo_local_params *params, const judo_weight_source *source,
+                              judo_device_feed *feed)
 {
     const judo_param_layout *layout = params->base.layout;
     for (int u = 0; u < layout->num_units; u++) {
@@ -185,10 +203,19 @@ judo_status judo_local_params_load(judo_local_params *params, const judo_weight_
             const judo_param *param = &layout->params[p];
             judo_dtype dtype = params->base.compute_dtype;
             char *out = (char *)params->weights[u] + param->offset * judo_dtype_bytes(dtype);
-            JUDO_TRY(judo_weight_source_read(source, param, 0, param->count, dtype, out));
+            JUDO_TRY(judo_weight_source_send(source, param, 0, param->count, dtype, feed, out));
         }
     }
     return JUDO_OK;
+}
+
+judo_status judo_local_params_load(judo_local_params *params, const judo_weight_source *source)
+{
+    judo_device_feed feed;
+    JUDO_TRY(judo_feed_open(params->device, &feed));
+    judo_status status = load_units(params, source, &feed);
+    judo_status closed = judo_feed_close(&feed);
+    return status != JUDO_OK ? status : closed;
 }
 
 float *judo_local_params_weights(judo_local_params *params, int unit)

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/device.h"
+#include "runtime/device_feed.h"
 
 enum { JUDO_NAME_BYTES = 128 };
 
@@ -56,6 +56,10 @@ typedef struct judo_weight_source {
 judo_status judo_weight_source_read(const judo_weight_source *source, const judo_param *param,
                                     int64_t first, int64_t count, judo_dtype dtype,
                                     void *out) JUDO_MUST_CHECK;
+/* The same into the memory of the feed's device, there once the feed is closed. */
+judo_status judo_weight_source_send(const judo_weight_source *source, const judo_param *param,
+                                    int64_t first, int64_t count, judo_dtype dtype,
+                                    judo_device_feed *feed, void *out) JUDO_MUST_CHECK;
 
 typedef struct judo_params judo_params;
 

@@ -49,7 +49,7 @@ static judo_status open_reference(judo_job *job, judo_zero3 **out)
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
     JUDO_TRY(judo_sharding_options(job, true, &options));
-    JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
+    JUDO_TRY(judo_zero3_create(job->comm, layout, job->device, &options, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));
     judo_status status = judo_zero3_load(*out, &source);
@@ -176,7 +176,7 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
     int64_t every = job->config->run.check_replicas_every;
     if (every > 0 && (index + 1) % every == 0) {
-        JUDO_TRY(judo_replica_check(job->comm, weights));
+        JUDO_TRY(judo_replica_check(job->comm, job->device, weights));
     }
     judo_zero3_release_resident(job->zero);
     judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);

@@ -105,7 +105,7 @@ static judo_status open_shards(judo_job *job)
 {
     judo_zero3_options options;
     JUDO_TRY(judo_sharding_options(job, false, &options));
-    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
+    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);
     return JUDO_OK;
@@ -128,7 +128,7 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
     *out = (judo_job){.config = config,
                       .stage = stage,
                       .comm = comm,
-                      .ops = judo_ops_cpu(),
+                      .device = judo_device_cpu(),
                       .threads = threads};
     judo_status status = judo_agree(comm, open_data(out));
     if (status == JUDO_OK) {

@@ -21,6 +21,11 @@ void judo_memory_plan_job(const judo_job *job)
               megabytes(bytes.moments),
               megabytes(bytes.gathered + bytes.gradient_buffer + bytes.tree),
               megabytes(activations), megabytes(exchange));
+    if (bytes.offloaded > 0) {
+        JUDO_INFO(
+            "memory     %.1f MB of the host's more per rank: optimizer state and its buffers",
+            megabytes(bytes.offloaded));
+    }
 }
 
 void judo_memory_plan_batches(const judo_job *job, int64_t num_batches)

@@ -68,6 +68,7 @@ judo_status judo_gelu_check_forward(const judo_tensor *y, const judo_tensor *x) 
 judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *dy,
                                      const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 
 /* --- attention (attention_arguments.c) --- */
 

@@ -122,6 +122,7 @@ judo_status judo_cpu_gelu_forward(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cpu_gelu_backward(judo_tensor *dx, const judo_tensor *dy,
                                    const judo_tensor *x);
 judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x);
+judo_status judo_cpu_convert(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                  int64_t count);
 judo_status judo_cpu_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,

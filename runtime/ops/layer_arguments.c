@@ -127,3 +127,12 @@ judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x)
     JUDO_TRY(judo_expect_dims("add", "y", y, 0));
     return judo_expect_like("add", "x", x, y);
 }
+
+judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x)
+{
+    judo_tensor like = *y;
+    JUDO_TRY(judo_expect_dims("convert", "y", y, 0));
+    JUDO_TRY(judo_expect_dims("convert", "x", x, 0));
+    like.dtype = x->dtype;
+    return judo_expect_like("convert", "x", x, &like);
+}

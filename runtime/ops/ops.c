@@ -28,6 +28,7 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(gelu_forward),
         SLOT(gelu_backward),
         SLOT(add),
+        SLOT(convert),
         SLOT(gather_rows),
         SLOT(scatter_rows),
         SLOT(scatter_add_rows),

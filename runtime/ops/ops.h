@@ -101,6 +101,8 @@ typedef struct judo_ops {
 
     /* y += x, any equal shapes. */
     judo_status (*add)(judo_tensor *y, const judo_tensor *x);
+    /* y = x in the dtype of y, F32 or BF16 each; equal shapes, no overlap. */
+    judo_status (*convert)(judo_tensor *y, const judo_tensor *x);
     /* y[i] = x[index[i]]; y[index[i]] = x[i]; y[index[i]] += x[i] (index may repeat; fixed
      * order). Rows of N elements; `count` indices, each checked against the rows of the indexed
      * tensor. gather_rows is the embedding lookup and scatter_add_rows its gradient (y fp32).

@@ -21,6 +21,7 @@ const judo_ops *judo_ops_cpu(void)
         .gelu_forward = judo_cpu_gelu_forward,
         .gelu_backward = judo_cpu_gelu_backward,
         .add = judo_cpu_add,
+        .convert = judo_cpu_convert,
         .gather_rows = judo_cpu_gather_rows,
         .scatter_rows = judo_cpu_scatter_rows,
         .scatter_add_rows = judo_cpu_scatter_add_rows,

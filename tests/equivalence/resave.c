@@ -13,7 +13,7 @@ static judo_status copy(judo_comm *comm, const judo_param_layout *layout, char *
     judo_zero3 *zero = NULL;
     judo_checkpoint_info info = {0};
     judo_zero3_options options = judo_zero3_stage(3);
-    JUDO_TRY(judo_zero3_create(comm, layout, judo_ops_cpu(), &options, &zero));
+    JUDO_TRY(judo_zero3_create(comm, layout, judo_device_cpu(), &options, &zero));
     judo_status status = judo_checkpoint_load_from(comm, zero, argv[2], &info);
     if (status == JUDO_OK) {
         status = judo_checkpoint_save(comm, zero, argv[3], info.step, info.state);

@@ -164,6 +164,11 @@ static judo_status add(judo_tensor *y, const judo_tensor *x)
     GUARDED(add, (y, x), y, x);
 }
 
+static judo_status convert(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(convert, (y, x), y, x);
+}
+
 static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                int64_t count)
 {
@@ -240,6 +245,7 @@ const judo_ops *guard_ops(void)
         .gelu_forward = gelu_forward,
         .gelu_backward = gelu_backward,
         .add = add,
+        .convert = convert,
         .gather_rows = gather_rows,
         .scatter_rows = scatter_rows,
         .scatter_add_rows = scatter_add_rows,

@@ -30,7 +30,7 @@ fence() { # fence HEADER-REGEX ALLOWED-FILES-REGEX
 }
 fenced=$(
     fence 'mpi\.h' 'parallel/[a-z_]*mpi\.[ch]|parallel/process\.c'
-    fence 'nccl\.h' 'parallel/comm_nccl\.c'
+    fence 'nccl\.h' 'runtime/ops/cuda/nccl\.cu'
     fence 'hdf5\.h' 'runtime/hdf5_file\.c'
     fence 'yaml\.h' 'runtime/config_yaml\.c'
     fence 'cjson/cJSON\.h|cJSON\.h' 'runtime/json\.c'

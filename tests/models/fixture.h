@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "models/qwen25vl.h"
+#include "runtime/device.h"
 #include "runtime/safetensors.h"
 #include "tests/models/batch_builder.h"
 
@@ -45,15 +46,38 @@ void fixture_close(fixture *f);
 /* Reads a golden tensor whole; its element count goes to `count`. free() it. NULL if absent. */
 float *fixture_golden(const fixture *f, const char *name, int64_t *count);
 
+/* Where the tests compute: what JUDO_TEST_DEVICE says (cpu, cuda), the CPU without it. A module
+ * that JUDO_DEVICE_MODULE names takes the place of CUDA. */
+const judo_device *fixture_device(void);
+
 /* A model with its weights loaded; checkpointing as asked. */
 typedef struct loaded {
     judo_model *model;
     judo_local_params *params;
+    float **weights, **gradients; /* [units]: what was asked for on the host */
 } loaded;
 
 judo_model_options fixture_options(bool checkpoint);
 loaded fixture_load(const fixture *f, const judo_model_options *options);
+loaded fixture_load_on(const fixture *f, const judo_model_options *options,
+                       const judo_device *device);
+/* The same with other weights. */
+loaded fixture_fill(const judo_qwen_config *config, const judo_model_options *options,
+                    const judo_weight_source *source, const judo_device *device);
 void fixture_unload(loaded *l);
+
+/* A unit's fp32 weights or gradient as they are now, on the host; the model's. */
+const float *fixture_weights(const loaded *l, int unit);
+const float *fixture_gradient(const loaded *l, int unit);
+void fixture_set_weights(loaded *l, int unit, const float *weights);
+
+/* A tensor of the device; to be given back with fixture_release. */
+judo_tensor fixture_tensor(const judo_device *device, judo_dtype dtype, int64_t rows,
+                           int64_t columns);
+void fixture_release(const judo_device *device, judo_tensor *tensor);
+/* Its elements (or any run of the device's memory) on the host, once all that was queued is
+ * done. */
+void fixture_fetch(const judo_device *device, void *to, const void *from, int64_t bytes);
 
 /* |a - b| / |b| in L2; |a| where b is zero. */
 double relative_error(const float *a, const float *b, int64_t count);

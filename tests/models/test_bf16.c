@@ -34,10 +34,10 @@ static double logits_distance(const fixture *f, loaded *l, const built_batch *b)
     int32_t num_tokens = b->batch.num_tokens;
     int32_t rows[FIXTURE_MAX_TOKENS];
     float *golden = fixture_golden(f, "logits", &count);
-    uint16_t *memory = calloc((size_t)(num_tokens * width), sizeof *memory);
     float *found = calloc((size_t)count, sizeof *found);
-    judo_tensor hidden = judo_tensor_2d(memory, JUDO_BF16, num_tokens, width);
-    judo_tensor logits = judo_tensor_2d(found, JUDO_F32, num_tokens, vocab);
+    const judo_device *device = fixture_device();
+    judo_tensor hidden = fixture_tensor(device, JUDO_BF16, num_tokens, width);
+    judo_tensor logits = fixture_tensor(device, JUDO_F32, num_tokens, vocab);
     judo_params *params = judo_local_params_base(l->params);
     int unit = judo_model_head_unit(l->model);
     judo_unit_view view = {.layout = judo_model_layout(l->model), .unit = unit};
@@ -47,10 +47,12 @@ static double logits_distance(const fixture *f, loaded *l, const built_batch *b)
     assert_ok(judo_model_prefill(l->model, params, &b->batch, NULL, rows, num_tokens, &hidden));
     assert_ok(params->ops->acquire(params, unit, -1, &view.weights));
     judo_tensor head = judo_model_head_matrix(l->model, &view);
-    assert_ok(judo_device_cpu()->ops->linear_forward(&logits, &hidden, &head, NULL));
+    assert_ok(device->ops->linear_forward(&logits, &hidden, &head, NULL));
+    fixture_fetch(device, found, logits.data, count * (int64_t)sizeof *found);
     double distance = relative_error(found, golden, count);
     free(golden);
-    free(memory);
+    fixture_release(device, &hidden);
+    fixture_release(device, &logits);
     free(found);
     return distance;
 }
@@ -67,8 +69,7 @@ static double gradient_distance(const fixture *f, const loaded *l)
             int64_t count;
             (void)snprintf(name, sizeof name, "grad.%s", layout->params[p].name);
             float *golden = fixture_golden(f, name, &count);
-            const float *found =
-                judo_local_params_gradient(l->params, u) + layout->params[p].offset;
+            const float *found = fixture_gradient(l, u) + layout->params[p].offset;
             for (int64_t i = 0; i < count; i++) {
                 difference += pow((double)found[i] - (double)golden[i], 2.0);
                 size += pow((double)golden[i], 2.0);
@@ -149,8 +150,7 @@ static void test_recomputed_activations__give_the_same_bits(void **state)
         run_backward(&b, &batch);
         const judo_param_layout *layout = judo_model_layout(a.model);
         for (int u = 0; u < layout->num_units; u++) {
-            assert_memory_equal(judo_local_params_gradient(a.params, u),
-                                judo_local_params_gradient(b.params, u),
+            assert_memory_equal(fixture_gradient(&a, u), fixture_gradient(&b, u),
                                 (size_t)layout->units[u].count * sizeof(float));
         }
         batch_free(&batch);
@@ -169,9 +169,9 @@ static void test_bf16__needs_little_more_than_half_the_activations(void **state)
         int64_t single = 0;
         int64_t half = 0;
         judo_model_options options = fixture_options(checkpoint == 1);
-        assert_ok(judo_model_plan(&f.config, &options, &single));
+        assert_ok(judo_model_plan(&f.config, fixture_device(), &options, &single));
         options = bf16_options(checkpoint == 1);
-        assert_ok(judo_model_plan(&f.config, &options, &half));
+        assert_ok(judo_model_plan(&f.config, fixture_device(), &options, &half));
         assert_true(half < single && 2 * half > single);
         loaded l = fixture_load(&f, &options);
         assert_int_equal(judo_model_activation_bytes(l.model), half);

@@ -42,7 +42,7 @@ static void write_model(const loaded *l, judo_dtype dtype, int64_t shard_bytes)
         const judo_unit *unit = &layout->units[u];
         for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
             const judo_param *param = &layout->params[p];
-            const float *values = judo_local_params_weights(l->params, u) + param->offset;
+            const float *values = fixture_weights(l, u) + param->offset;
             int64_t cut = param->count / 3;
             assert_ok(
                 judo_model_writer_write(writer, p, cut, param->count - cut, values + cut));
@@ -58,8 +58,7 @@ static void check_equal(const loaded *a, const loaded *b)
 {
     const judo_param_layout *layout = judo_model_layout(a->model);
     for (int u = 0; u < layout->num_units; u++) {
-        assert_memory_equal(judo_local_params_weights(a->params, u),
-                            judo_local_params_weights(b->params, u),
+        assert_memory_equal(fixture_weights(a, u), fixture_weights(b, u),
                             (size_t)layout->units[u].count * sizeof(float));
     }
 }
@@ -74,10 +73,15 @@ static void round_trip(judo_dtype dtype, int64_t shard_bytes, bool index_expecte
     if (dtype != JUDO_F32) { /* values that survive the narrow format */
         const judo_param_layout *layout = judo_model_layout(original.model);
         for (int u = 0; u < layout->num_units; u++) {
-            float *w = judo_local_params_weights(original.params, u);
-            for (int64_t i = 0; i < layout->units[u].count; i++) {
+            int64_t count = layout->units[u].count;
+            float *w = malloc((size_t)count * sizeof *w);
+            assert_non_null(w);
+            memcpy(w, fixture_weights(&original, u), (size_t)count * sizeof *w);
+            for (int64_t i = 0; i < count; i++) {
                 w[i] = judo_bf16_to_f32(judo_f32_to_bf16(w[i]));
             }
+            fixture_set_weights(&original, u, w);
+            free(w);
         }
     }
     assert_ok(judo_model_copy_files(f.directory, folder));
@@ -248,9 +252,9 @@ static void test_source__reads_in_memory_names(void **state)
     for (int u = 0; u < layout->num_units; u++) {
         for (int i = 0; i < layout->units[u].num_params; i++) {
             int p = layout->units[u].first_param + i;
-            assert_ok(judo_safetensors_write(plan, p, 0, layout->params[p].count,
-                                             judo_local_params_weights(l.params, u) +
-                                                 layout->params[p].offset));
+            assert_ok(
+                judo_safetensors_write(plan, p, 0, layout->params[p].count,
+                                       fixture_weights(&l, u) + layout->params[p].offset));
         }
     }
     judo_safetensors_plan_destroy(&plan);

@@ -28,9 +28,8 @@ static void check_gradients_close(const loaded *a, const loaded *b, double bound
 {
     const judo_param_layout *layout = judo_model_layout(a->model);
     for (int u = 0; u < layout->num_units; u++) {
-        double error =
-            relative_error(judo_local_params_gradient(a->params, u),
-                           judo_local_params_gradient(b->params, u), layout->units[u].count);
+        double error = relative_error(fixture_gradient(a, u), fixture_gradient(b, u),
+                                      layout->units[u].count);
         if (!(error <= bound)) {
             fail_msg("%s: gradients differ by %g", layout->units[u].name, error);
         }
@@ -41,8 +40,7 @@ static void check_same_bits(const loaded *a, const loaded *b)
 {
     const judo_param_layout *layout = judo_model_layout(a->model);
     for (int u = 0; u < layout->num_units; u++) {
-        assert_memory_equal(judo_local_params_gradient(a->params, u),
-                            judo_local_params_gradient(b->params, u),
+        assert_memory_equal(fixture_gradient(a, u), fixture_gradient(b, u),
                             (size_t)layout->units[u].count * sizeof(float));
     }
 }
@@ -170,8 +168,8 @@ static void test_freezing__leaves_the_other_gradients_as_they_are(void **state)
         (void)run(&part, &batch, true);
         const judo_param_layout *layout = judo_model_layout(part.model);
         for (int u = 0; u < layout->num_units; u++) {
-            const float *ours = judo_local_params_gradient(part.params, u);
-            const float *all = judo_local_params_gradient(whole.params, u);
+            const float *ours = fixture_gradient(&part, u);
+            const float *all = fixture_gradient(&whole, u);
             size_t bytes = (size_t)layout->units[u].count * sizeof(float);
             for (int64_t e = 0; layout->units[u].frozen && e < layout->units[u].count; e++) {
                 assert_true(ours[e] == 0.0f);
@@ -201,9 +199,14 @@ static judo_status collect(void *context, int layer, const judo_tensor *keys,
     assert_int_equal(layer, c->layers++);
     assert_int_equal(keys->dims[0], c->tokens);
     assert_int_equal(values->dims[2], keys->dims[2]);
-    for (int64_t i = 0; i < judo_tensor_count(keys); i++) {
-        c->sum += fabs((double)((const float *)keys->data)[i]);
+    int64_t count = judo_tensor_count(keys);
+    float *copy = malloc((size_t)count * sizeof *copy);
+    assert_non_null(copy);
+    fixture_fetch(fixture_device(), copy, keys->data, count * (int64_t)sizeof *copy);
+    for (int64_t i = 0; i < count; i++) {
+        c->sum += fabs((double)copy[i]);
     }
+    free(copy);
     return JUDO_OK;
 }
 
@@ -221,8 +224,10 @@ static void test_prefill__does_not_depend_on_what_follows(void **state)
     built_batch part = batch_pack(&f.config, &shorter, 1);
     float a[64];
     float b[64];
-    judo_tensor hidden_a = judo_tensor_2d(a, JUDO_F32, 2, f.config.text.hidden_size);
-    judo_tensor hidden_b = judo_tensor_2d(b, JUDO_F32, 2, f.config.text.hidden_size);
+    const judo_device *device = fixture_device();
+    judo_tensor hidden_a = fixture_tensor(device, JUDO_F32, 2, f.config.text.hidden_size);
+    judo_tensor hidden_b = fixture_tensor(device, JUDO_F32, 2, f.config.text.hidden_size);
+    int64_t bytes = judo_tensor_count(&hidden_a) * (int64_t)sizeof *a;
     int32_t rows[] = {shorter.num_tokens - 1, 5};
     judo_params *params = judo_local_params_base(l.params);
     collected c = {.tokens = whole.batch.num_tokens};
@@ -231,7 +236,11 @@ static void test_prefill__does_not_depend_on_what_follows(void **state)
     assert_ok(judo_model_prefill(l.model, params, &part.batch, NULL, rows, 2, &hidden_b));
     assert_int_equal(c.layers, f.config.text.num_layers);
     assert_true(c.sum > 0.0);
-    assert_memory_equal(a, b, (size_t)(2 * f.config.text.hidden_size) * sizeof(float));
+    fixture_fetch(device, a, hidden_a.data, bytes);
+    fixture_fetch(device, b, hidden_b.data, bytes);
+    assert_memory_equal(a, b, (size_t)bytes);
+    fixture_release(device, &hidden_a);
+    fixture_release(device, &hidden_b);
     batch_free(&whole);
     batch_free(&part);
     fixture_unload(&l);

@@ -226,12 +226,7 @@ static loaded usual_model(fixture *f, int64_t num_heads, int64_t head_dim, judo_
     plan.dtype = dtype;
     judo_random_init init = {.seed = 3, .deviation = 0.05};
     judo_weight_source source = judo_random_init_source(&init);
-    loaded l = {0};
-    assert_ok(judo_model_create(&f->config, judo_device_cpu(), &plan, &l.model));
-    assert_ok(judo_local_params_create(judo_model_layout(l.model), judo_device_cpu(), dtype,
-                                       false, &l.params));
-    assert_ok(judo_local_params_load(l.params, &source));
-    return l;
+    return fixture_fill(&f->config, &plan, &source, fixture_device());
 }
 
 /* Products of this size are cut and threaded in ways that those of the golden models are not.

@@ -119,11 +119,11 @@ test_plan__counts_bytes_without_allocating_and_checkpointing_needs_fewer(void **
     int64_t few = 0;
     int64_t many = 0;
     int64_t forward = 0;
-    assert_int_equal(judo_model_plan(&c, &options, &few), JUDO_OK);
+    assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &few), JUDO_OK);
     options.checkpoint_activations = false;
-    assert_int_equal(judo_model_plan(&c, &options, &many), JUDO_OK);
+    assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &many), JUDO_OK);
     options.forward_only = true;
-    assert_int_equal(judo_model_plan(&c, &options, &forward), JUDO_OK);
+    assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &forward), JUDO_OK);
     assert_true(forward < few && few < many / 4);
     /* Inputs of 28 blocks alone. */
     assert_true(few > INT64_C(28) * 5000 * 3584 * 4);

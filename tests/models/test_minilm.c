@@ -85,7 +85,7 @@ static judo_bert *open_small(judo_dtype dtype, sentences *s)
 {
     judo_bert *bert = NULL;
     read_sentences("tests/golden/bert/golden.safetensors", s);
-    assert_ok(judo_bert_open("tests/golden/bert", dtype, judo_device_cpu(), &bert));
+    assert_ok(judo_bert_open("tests/golden/bert", dtype, fixture_device(), &bert));
     return bert;
 }
 
@@ -122,7 +122,7 @@ static void test_bert__refuses_other_dtypes(void **state)
     for (int i = 0; i < 3; i++) {
         judo_bert *bert = NULL;
         assert_int_equal(
-            judo_bert_open("tests/golden/bert", refused[i], judo_device_cpu(), &bert),
+            judo_bert_open("tests/golden/bert", refused[i], fixture_device(), &bert),
             JUDO_ERROR_UNSUPPORTED);
         assert_non_null(strstr(judo_error_message(), messages[i]));
         assert_null(bert);
@@ -208,7 +208,7 @@ static judo_status open_with_config(const char *config)
     assert_true(fputs(config, file) >= 0);
     assert_int_equal(fclose(file), 0);
     judo_bert *bert = NULL;
-    judo_status status = judo_bert_open(folder, JUDO_F32, judo_device_cpu(), &bert);
+    judo_status status = judo_bert_open(folder, JUDO_F32, fixture_device(), &bert);
     judo_bert_close(&bert);
     (void)unlink(path);
     (void)unlink(json);
@@ -247,9 +247,8 @@ static void test_minilm__refuses_another_width(void **state)
 {
     (void)state;
     judo_minilm *minilm = NULL;
-    assert_int_equal(
-        judo_minilm_open("tests/golden/bert", JUDO_F32, judo_device_cpu(), &minilm),
-        JUDO_ERROR_MISMATCH);
+    assert_int_equal(judo_minilm_open("tests/golden/bert", JUDO_F32, fixture_device(), &minilm),
+                     JUDO_ERROR_MISMATCH);
     assert_non_null(strstr(judo_error_message(), "width 24"));
     assert_null(minilm);
 }
@@ -264,7 +263,7 @@ static void embed_real(judo_dtype dtype, sentences *s, float *got)
     judo_minilm *minilm = NULL;
     read_sentences("tests/golden/minilm.safetensors", s);
     assert_int_equal(s->width, JUDO_MINILM_WIDTH);
-    assert_ok(judo_minilm_open(folder, dtype, judo_device_cpu(), &minilm));
+    assert_ok(judo_minilm_open(folder, dtype, fixture_device(), &minilm));
     assert_ok(judo_minilm_embed(minilm, s->ids, s->offsets, s->count, got));
     judo_minilm_close(&minilm);
 }

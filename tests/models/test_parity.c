@@ -40,18 +40,22 @@ static double logit_error(const fixture *f, loaded *l, const built_batch *b)
     int32_t rows[FIXTURE_MAX_TOKENS];
     float *golden = fixture_golden(f, "logits", &count);
     float *memory = calloc((size_t)(b->batch.num_tokens * width), sizeof *memory);
-    judo_tensor hidden = judo_tensor_2d(memory, JUDO_F32, b->batch.num_tokens, width);
+    judo_tensor hidden = fixture_tensor(fixture_device(), JUDO_F32, b->batch.num_tokens, width);
     for (int32_t i = 0; i < b->batch.num_tokens; i++) {
         rows[i] = i;
     }
     assert_ok(judo_model_prefill(l->model, judo_local_params_base(l->params), &b->batch, NULL,
                                  rows, b->batch.num_tokens, &hidden));
+    fixture_fetch(fixture_device(), memory, hidden.data,
+                  judo_tensor_count(&hidden) * (int64_t)sizeof *memory);
+    fixture_release(fixture_device(), &hidden);
     int unit = judo_model_head_unit(l->model);
     const judo_param_layout *layout = judo_model_layout(l->model);
     judo_unit_view view = {.layout = layout,
                            .unit = unit,
-                           .weights = judo_tensor_1d(judo_local_params_weights(l->params, unit),
-                                                     JUDO_F32, layout->units[unit].count)};
+                           .weights =
+                               judo_tensor_1d((void *)(uintptr_t)fixture_weights(l, unit),
+                                              JUDO_F32, layout->units[unit].count)};
     const float *head = judo_model_head_matrix(l->model, &view).data;
     double worst = 0.0;
     for (int64_t i = 0; i < count; i++) {
@@ -80,8 +84,7 @@ static void check_gradients(const fixture *f, const loaded *l)
             (void)snprintf(name, sizeof name, "grad.%s", layout->params[p].name);
             float *golden = fixture_golden(f, name, &count);
             assert_int_equal(count, layout->params[p].count);
-            double error = relative_error(judo_local_params_gradient(l->params, u) +
-                                              layout->params[p].offset,
+            double error = relative_error(fixture_gradient(l, u) + layout->params[p].offset,
                                           golden, count);
             if (error > 1e-4) {
                 print_message("%s: relative error %.3g\n", name, error);

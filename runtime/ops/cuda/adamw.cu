@@ -1,29 +1,75 @@
 /* runtime/ops/cuda/adamw.cu: the optimizer's update and the sum of squares of a gradient. */
-#include "runtime/ops/cuda/kernel.cuh"
+#include "runtime/ops/cuda/pack.cuh"
 
 extern "C" {
 #include "runtime/ops/adamw_step.h"
 }
 
-static __global__ void update(float *weights, float *first_moment, float *second_moment,
-                              bf16 *bf16_copy, const float *gradient, int64_t n,
-                              judo_adamw_step step)
+/* Three numbers of a weight, and its gradient. */
+static __device__ __forceinline__ void update_one(float *weight, float *first, float *second,
+                                                  float gradient, const judo_adamw_step *step)
 {
-    int64_t i = thread_number();
-    if (i >= n) {
+    float g = gradient * step->scale;
+    *first = fmaf(step->mix1, g - *first, *first);
+    *second = *second * step->keep2 + step->mix2 * g * g;
+    float denominator = sqrtf(*second) / step->root2 + step->epsilon;
+    *weight = *weight * step->decay - step->step_size * *first / denominator;
+}
+
+typedef struct update_arguments {
+    float *weights, *first_moment, *second_moment;
+    bf16 *copy; /* or NULL */
+    const float *gradient;
+    int64_t n;
+    judo_adamw_step step;
+    bool wide; /* all begin where four elements may be read at once */
+} update_arguments;
+
+enum { FOUR = pack_size<float> };
+
+static __device__ __forceinline__ void update_four(const update_arguments *a, int64_t first)
+{
+    float weight[FOUR];
+    float first_moment[FOUR];
+    float second_moment[FOUR];
+    float gradient[FOUR];
+    read_pack(weight, a->weights + first);
+    read_pack(first_moment, a->first_moment + first);
+    read_pack(second_moment, a->second_moment + first);
+    read_pack(gradient, a->gradient + first);
+#pragma unroll
+    for (int i = 0; i < FOUR; i++) {
+        update_one(&weight[i], &first_moment[i], &second_moment[i], gradient[i], &a->step);
+    }
+    write_pack(a->weights + first, weight);
+    write_pack(a->first_moment + first, first_moment);
+    write_pack(a->second_moment + first, second_moment);
+    if (a->copy) {
+        bf16 rounded[FOUR];
+#pragma unroll
+        for (int i = 0; i < FOUR; i++) {
+            rounded[i] = __float2bfloat16_rn(weight[i]);
+        }
+        uint64_t bits;
+        memcpy(&bits, rounded, sizeof bits);
+        *(uint64_t *)(a->copy + first) = bits;
+    }
+}
+
+/* A thread per four elements; the last may be fewer. */
+static __global__ void update(const __grid_constant__ update_arguments a)
+{
+    int64_t first = thread_number() * FOUR;
+    if (a.wide && first + FOUR <= a.n) {
+        update_four(&a, first);
         return;
     }
-    float g = gradient[i] * step.scale;
-    float first = first_moment[i];
-    first = fmaf(step.mix1, g - first, first);
-    float second = second_moment[i] * step.keep2 + step.mix2 * g * g;
-    float denominator = sqrtf(second) / step.root2 + step.epsilon;
-    float weight = weights[i] * step.decay - step.step_size * first / denominator;
-    first_moment[i] = first;
-    second_moment[i] = second;
-    weights[i] = weight;
-    if (bf16_copy) {
-        bf16_copy[i] = __float2bfloat16_rn(weight);
+    for (int64_t i = first; i < first + FOUR && i < a.n; i++) {
+        update_one(&a.weights[i], &a.first_moment[i], &a.second_moment[i], a.gradient[i],
+                   &a.step);
+        if (a.copy) {
+            a.copy[i] = __float2bfloat16_rn(a.weights[i]);
+        }
     }
 }
 
@@ -32,10 +78,22 @@ judo_status judo_cuda_adamw(float *weights, float *first_moment, float *second_m
                             const judo_adamw *options)
 {
     JUDO_TRY(judo_adamw_check(options));
+    update_arguments a = {weights,
+                          first_moment,
+                          second_moment,
+                          (bf16 *)bf16_copy,
+                          gradient,
+                          n,
+                          judo_adamw_step_of(options),
+                          true};
+    const void *const addresses[] = {weights, first_moment, second_moment, gradient};
+    for (const void *address : addresses) {
+        a.wide = a.wide && judo_cuda_is_wide(address);
+    }
+    a.wide = a.wide && (uintptr_t)bf16_copy % 8 == 0;
     if (n > 0) {
-        update<<<judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-            weights, first_moment, second_moment, (bf16 *)bf16_copy, gradient, n,
-            judo_adamw_step_of(options));
+        judo_cuda_launch(update, judo_cuda_blocks((n + FOUR - 1) / FOUR), JUDO_CUDA_THREADS, 0,
+                         a);
     }
     return judo_cuda_launched("adamw");
 }
@@ -62,7 +120,7 @@ judo_status judo_cuda_sum_of_squares(double *sum, const float *x, int64_t n)
     double sums[STRIPS];
     void *memory = NULL;
     JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_OP, (int64_t)sizeof sums));
-    sum_strip<<<STRIPS, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((double *)memory, x, n);
+    judo_cuda_launch(sum_strip, STRIPS, JUDO_CUDA_THREADS, 0, (double *)memory, x, n);
     JUDO_TRY(judo_cuda_launched("sum_of_squares"));
     JUDO_TRY(judo_cuda_fetch(sums, memory, (int64_t)sizeof sums));
     double total = 0.0;

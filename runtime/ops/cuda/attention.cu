@@ -110,9 +110,9 @@ template <typename T>
 static void launch_delta(float *delta, const judo_tensor *dout, const judo_tensor *out)
 {
     int64_t heads = out->dims[0] * out->dims[1];
-    fill_delta<<<judo_cuda_blocks(heads * JUDO_CUDA_WARP), JUDO_CUDA_THREADS, 0,
-                 judo_cuda.stream>>>(delta, (const T *)dout->data, (const T *)out->data, heads,
-                                     (int)out->dims[2]);
+    judo_cuda_launch(fill_delta<T>, judo_cuda_blocks(heads * JUDO_CUDA_WARP), JUDO_CUDA_THREADS,
+                     0, delta, (const T *)dout->data, (const T *)out->data, heads,
+                     (int)out->dims[2]);
 }
 
 judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,

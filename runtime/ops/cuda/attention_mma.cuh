@@ -1,41 +1,14 @@
 /* runtime/ops/cuda/attention_mma.cuh: products of bf16 tiles in shared memory by one warp
- * (mma.sync m16n8k16, operands through ldmatrix), and how rows come into shared memory.
- * A sum of 16 rows by 8 N columns is float c[N][4]: this thread's rows are lane / 4 and
- * lane / 4 + 8 (elements 0, 1 and 2, 3), its columns 8 n + lane % 4 * 2 and the next. */
+ * (mma_instructions.cuh), and how rows come into shared memory. A sum of 16 rows by 8 N columns
+ * is float c[N][4]: this thread's rows are lane / 4 and lane / 4 + 8 (elements 0, 1 and 2, 3),
+ * its columns 8 n + lane % 4 * 2 and the next. */
 #ifndef JUDO_RUNTIME_OPS_CUDA_ATTENTION_MMA_CUH
 #define JUDO_RUNTIME_OPS_CUDA_ATTENTION_MMA_CUH
 
 #include "runtime/ops/cuda/kernel.cuh"
+#include "runtime/ops/cuda/mma_instructions.cuh"
 
 enum { TILE_PAD = 8 }; /* elements behind each row: neighbours lie in different banks */
-
-/* Four 8 x 8 matrices, a row of eight elements per lane. */
-static __device__ __forceinline__ void load_matrices(uint32_t r[4], const bf16 *row)
-{
-    uint32_t address = (uint32_t)__cvta_generic_to_shared(row);
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(address)
-                 : "memory");
-}
-
-static __device__ __forceinline__ void load_transposed(uint32_t r[4], const bf16 *row)
-{
-    uint32_t address = (uint32_t)__cvta_generic_to_shared(row);
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(address)
-                 : "memory");
-}
-
-static __device__ __forceinline__ void multiply_add(float c[4], const uint32_t a[4],
-                                                    uint32_t b0, uint32_t b1)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
 
 static __device__ __forceinline__ uint32_t pair_of(float low, float high)
 {

@@ -239,7 +239,7 @@ static judo_status launch(void (*of_float)(attention_arguments),
 {
     dim3 grid((unsigned)blocks, (unsigned)args->key_heads);
     void (*kernel)(attention_arguments) = dtype == JUDO_BF16 ? of_bf16 : of_float;
-    kernel<<<grid, JUDO_ATTENTION_THREADS, 0, judo_cuda.stream>>>(*args);
+    judo_cuda_launch(kernel, grid, JUDO_ATTENTION_THREADS, 0, *args);
     return judo_cuda_launched("attention");
 }
 

@@ -158,7 +158,7 @@ template <int D>
 static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_forward_tile(const __grid_constant__ attention_arguments args)
 {
-    extern __shared__ __align__(16) unsigned char shared[];
+    JUDO_CUDA_LAUNCH_MEMORY(shared);
     tile_memory<D> *memory = (tile_memory<D> *)shared;
     const judo_query_block block = args.query_blocks[blockIdx.x];
     const int key_head = (int)blockIdx.y;
@@ -198,7 +198,7 @@ template <int D>
 static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_decode_tile(const __grid_constant__ attention_arguments args)
 {
-    extern __shared__ __align__(16) unsigned char shared[];
+    JUDO_CUDA_LAUNCH_MEMORY(shared);
     tile_memory<D> *memory = (tile_memory<D> *)shared;
     const judo_decode_row *decode = &args.rows[blockIdx.x];
     const int key_head = (int)blockIdx.y;
@@ -237,7 +237,7 @@ static judo_status launch(void (*kernel)(attention_arguments), const attention_a
     JUDO_CUDA_TRY(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
     dim3 grid((unsigned)blocks, (unsigned)args->key_heads);
-    kernel<<<grid, JUDO_ATTENTION_THREADS, (size_t)bytes, judo_cuda.stream>>>(*args);
+    judo_cuda_launch(kernel, grid, JUDO_ATTENTION_THREADS, (size_t)bytes, *args);
     return judo_cuda_launched("attention");
 }
 

@@ -66,7 +66,7 @@ template <int D>
 static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_query_gradient(const __grid_constant__ attention_arguments args)
 {
-    extern __shared__ __align__(16) unsigned char shared[];
+    JUDO_CUDA_LAUNCH_MEMORY(shared);
     query_memory<D> *memory = (query_memory<D> *)shared;
     const judo_query_block block = args.query_blocks[blockIdx.x];
     const int key_head = (int)blockIdx.y;
@@ -178,7 +178,7 @@ template <int D>
 static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     attention_key_gradient(const __grid_constant__ attention_arguments args)
 {
-    extern __shared__ __align__(16) unsigned char shared[];
+    JUDO_CUDA_LAUNCH_MEMORY(shared);
     key_memory<D> *memory = (key_memory<D> *)shared;
     const judo_key_block block = args.key_blocks[blockIdx.x];
     const int key_head = (int)blockIdx.y;
@@ -215,7 +215,7 @@ static judo_status launch(void (*kernel)(attention_arguments), size_t bytes,
     JUDO_CUDA_TRY(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes));
     dim3 grid((unsigned)blocks, (unsigned)args->key_heads);
-    kernel<<<grid, JUDO_ATTENTION_THREADS, bytes, judo_cuda.stream>>>(*args);
+    judo_cuda_launch(kernel, grid, JUDO_ATTENTION_THREADS, bytes, *args);
     return judo_cuda_launched("attention_backward");
 }
 

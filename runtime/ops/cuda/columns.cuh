@@ -24,17 +24,37 @@ __global__ void column_runs(float *partial, Value value, int64_t m, int64_t n)
     partial[blockIdx.y * n + j] = sum;
 }
 
+enum { JUDO_CUDA_SIDE_BY_SIDE = (int)JUDO_CUDA_THREADS / (int)JUDO_CUDA_WARP };
+
+/* Adds the runs of a column: as many warps as JUDO_CUDA_SIDE_BY_SIDE take every that many run
+ * of 32 columns, then their sums are added in order. */
 static __global__ void add_runs(float *sums, const float *partial, int64_t runs, int64_t n)
 {
-    int64_t j = thread_number();
-    if (j >= n) {
-        return;
-    }
+    __shared__ float parts[JUDO_CUDA_SIDE_BY_SIDE][JUDO_CUDA_WARP];
+    int lane = (int)threadIdx.x % JUDO_CUDA_WARP;
+    int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
+    int64_t j = (int64_t)blockIdx.x * JUDO_CUDA_WARP + lane;
     float sum = 0.0f;
-    for (int64_t i = 0; i < runs; i++) {
+#pragma unroll 8
+    for (int64_t i = warp; j < n && i < runs; i += JUDO_CUDA_SIDE_BY_SIDE) {
         sum += partial[i * n + j];
     }
-    sums[j] += sum;
+    parts[warp][lane] = sum;
+    __syncthreads();
+    if (warp == 0 && j < n) {
+        for (int other = 1; other < JUDO_CUDA_SIDE_BY_SIDE; other++) {
+            sum += parts[other][lane];
+        }
+        sums[j] += sum;
+    }
+}
+
+static inline judo_status judo_cuda_add_runs(float *sums, const float *partial, int64_t runs,
+                                             int64_t n)
+{
+    unsigned blocks = (unsigned)((n + JUDO_CUDA_WARP - 1) / JUDO_CUDA_WARP);
+    judo_cuda_launch(add_runs, blocks, JUDO_CUDA_THREADS, 0, sums, partial, runs, n);
+    return judo_cuda_launched("sums over rows");
 }
 
 /* sums[n] += the sum of value(i, j) over m rows; takes the op's scratch memory. */
@@ -53,11 +73,9 @@ judo_status add_column_sums(float *sums, const Value &value, int64_t m, int64_t 
     JUDO_TRY(
         judo_cuda_scratch(&partial, JUDO_CUDA_SCRATCH_OP, runs * n * (int64_t)sizeof(float)));
     dim3 grid(judo_cuda_blocks(n), (unsigned)runs);
-    column_runs<<<grid, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((float *)partial, value, m,
-                                                                  n);
-    add_runs<<<judo_cuda_blocks(n), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        sums, (const float *)partial, runs, n);
-    return judo_cuda_launched("sums over rows");
+    judo_cuda_launch(column_runs<Value>, grid, JUDO_CUDA_THREADS, 0, (float *)partial, value, m,
+                     n);
+    return judo_cuda_add_runs(sums, (const float *)partial, runs, n);
 }
 
 #endif

@@ -74,16 +74,21 @@ judo_status judo_cuda_fetch(void *host, const void *device, int64_t bytes) JUDO_
 /* The tables. */
 const judo_ops *judo_ops_cuda(void);
 const judo_device *judo_device_cuda(const char *description);
+/* NCCL (nccl.cu, where the module was built with it). */
+const judo_device_collectives *judo_cuda_collectives(void);
+/* Scoring of completions (rewards/rewards_cuda.cu). */
+extern "C" const struct judo_device_rewards *judo_cuda_rewards(void);
 
 /* --- matrix products (matmul.cu) --- */
 
-/* c[m,n] = or += op(a)[m,k] op(b)[k,n] (+ bias[n], or NULL), dense row-major; op(a) is a^T for
- * an a stored as [k,m] when `transpose_a`, and likewise b. Sums are fp32. */
+/* c[m,n] = or += op(a)[m,k] op(b)[k,n] (+ bias[n], or NULL), row-major, dense but a; op(a) is
+ * a^T for an a stored as [k,m] when `transpose_a`, and likewise b. Sums are fp32. */
 typedef struct judo_cuda_product {
     void *c;
     const void *a, *b;
     const void *bias; /* of c's dtype */
     int64_t m, n, k;
+    int64_t a_stride; /* elements from a row of a, as it is stored, to the next; 0: dense */
     judo_dtype dtype, c_dtype;
     bool transpose_a, transpose_b, accumulate;
 } judo_cuda_product;
@@ -131,6 +136,7 @@ judo_status judo_cuda_gelu_forward(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gelu_backward(judo_tensor *dx, const judo_tensor *dy,
                                     const judo_tensor *x);
 judo_status judo_cuda_add(judo_tensor *y, const judo_tensor *x);
+judo_status judo_cuda_convert(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                   int64_t count);
 judo_status judo_cuda_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,

@@ -14,7 +14,10 @@ typedef struct head_arguments {
     bool gradient;
 } head_arguments;
 
-/* Row `row` of the chunk becomes coefficient (onehot - p), or 0. */
+enum { TILE = 8 }; /* logits that a thread holds while its block takes their place */
+
+/* A row's logits become coefficient (onehot - p), or 0, from the row's first byte on: bf16
+ * takes the first half of the room. What a tile writes lies in tiles that all have read. */
 template <typename T>
 static __device__ void write_gradient(T *out, const float *logits, const head_arguments *head,
                                       const row_softmax *softmax, int32_t target,
@@ -22,24 +25,36 @@ static __device__ void write_gradient(T *out, const float *logits, const head_ar
 {
     float factor = coefficient == 0.0 ? 0.0f : (float)(-coefficient / softmax->sum);
     float extra = (float)coefficient;
-    for (int64_t j = threadIdx.x; j < head->vocabulary; j += blockDim.x) {
-        float slope = 0.0f;
-        if (coefficient != 0.0) {
-            float logit = scaled_logit(logits, j, head->spec.temperature, head->banned);
-            slope = expf(logit - softmax->max) * factor + (j == target ? extra : 0.0f);
+    for (int64_t first = 0; first < head->vocabulary; first += TILE * (int)blockDim.x) {
+        float slopes[TILE];
+#pragma unroll
+        for (int t = 0; t < TILE; t++) {
+            int64_t j = first + t * (int)blockDim.x + (int)threadIdx.x;
+            slopes[t] = 0.0f;
+            if (coefficient != 0.0 && j < head->vocabulary) {
+                float logit = scaled_logit(logits, j, head->spec.temperature, head->banned);
+                slopes[t] = expf(logit - softmax->max) * factor + (j == target ? extra : 0.0f);
+            }
         }
-        write(out, j, slope);
+        __syncthreads();
+#pragma unroll
+        for (int t = 0; t < TILE; t++) {
+            int64_t j = first + t * (int)blockDim.x + (int)threadIdx.x;
+            if (j < head->vocabulary) {
+                write(out, j, slopes[t]);
+            }
+        }
     }
 }
 
-/* A block per target. In fp32 the gradients take the place of the logits. */
+/* A block per target. Gradients take the place of the logits, row by row. */
 template <typename T>
-static __global__ void finish_rows(const __grid_constant__ head_arguments head, T *gradients,
-                                   const float *logits, int64_t first)
+static __global__ void finish_rows(const __grid_constant__ head_arguments head, float *logits,
+                                   int64_t first)
 {
     int64_t row = blockIdx.x;
     int64_t i = first + row;
-    const float *in = logits + row * head.vocabulary;
+    float *in = logits + row * head.vocabulary;
     float temperature = head.spec.temperature;
     int32_t target = head.targets[i];
     float logit = head.banned && head.banned[target] ? -INFINITY : in[target];
@@ -66,17 +81,17 @@ static __global__ void finish_rows(const __grid_constant__ head_arguments head, 
     if (head.gradient) {
         double coefficient = factor * (double)value.gradient / (double)temperature;
         __syncthreads(); /* the logit of the target has been read */
-        write_gradient(gradients + row * head.vocabulary, in, &head, &softmax, target,
+        write_gradient((T *)in, in, &head, &softmax, target,
                        weight == 0.0f ? 0.0 : coefficient);
     }
 }
 
 template <typename T>
-static void launch_finish(const head_arguments *head, void *gradients, const float *logits,
-                          int64_t first, int64_t rows)
+static void launch_finish(const head_arguments *head, float *logits, int64_t first,
+                          int64_t rows)
 {
-    finish_rows<<<(unsigned)rows, JUDO_CUDA_SOFTMAX, 0, judo_cuda.stream>>>(
-        *head, (T *)gradients, logits, first);
+    judo_cuda_launch(finish_rows<T>, (unsigned)rows, JUDO_CUDA_SOFTMAX, 0, *head, logits,
+                     first);
 }
 
 /* Lists of the host that the kernel reads, put on the device. */
@@ -101,44 +116,32 @@ static judo_status send_lists(head_arguments *head, int64_t m, const int32_t *ta
     return judo_cuda_lists_send();
 }
 
-/* Scratch of a call: results of all rows, then logits and gradients of a chunk. */
-typedef struct head_memory {
-    float *logits;
-    void *gradients;
-} head_memory;
-
-static judo_status take_memory(head_arguments *head, head_memory *memory, int64_t m,
-                               int64_t rows, bool bf16_gradients)
+/* Scratch of a call: results of all rows, then the logits of a chunk. */
+static judo_status take_memory(head_arguments *head, float **chunk, int64_t m, int64_t rows)
 {
     int64_t outcomes = judo_cuda_aligned(m * (int64_t)sizeof(judo_token_outcome));
     int64_t numbers = judo_cuda_aligned(m * (int64_t)sizeof(float));
-    int64_t elements = rows * head->vocabulary;
-    int64_t logits = judo_cuda_aligned(elements * (int64_t)sizeof(float));
+    int64_t logits = rows * head->vocabulary * (int64_t)sizeof(float);
     void *start = NULL;
-    JUDO_TRY(judo_cuda_scratch(&start, JUDO_CUDA_SCRATCH_OP,
-                               outcomes + 2 * numbers + logits +
-                                   (bf16_gradients ? elements * (int64_t)sizeof(bf16) : 0)));
+    JUDO_TRY(judo_cuda_scratch(&start, JUDO_CUDA_SCRATCH_OP, outcomes + 2 * numbers + logits));
     char *next = (char *)start;
     head->outcomes = (judo_token_outcome *)next;
     head->logprobs = (float *)(next + outcomes);
     head->entropies = (float *)(next + outcomes + numbers);
-    memory->logits = (float *)(next + outcomes + 2 * numbers);
-    memory->gradients = memory->logits;
-    if (bf16_gradients) {
-        memory->gradients = next + outcomes + 2 * numbers + logits;
-    }
+    *chunk = (float *)(next + outcomes + 2 * numbers);
     return JUDO_OK;
 }
 
 /* dhidden and dw of `rows` rows from `first` on. */
-static judo_status chunk_gradients(const head_memory *memory, judo_tensor *dhidden,
+static judo_status chunk_gradients(const float *gradients, judo_tensor *dhidden,
                                    judo_tensor *dw, const judo_tensor *hidden,
                                    const judo_tensor *w, int64_t first, int64_t rows)
 {
     int64_t h = w->dims[1];
     int64_t offset = first * h * judo_dtype_bytes(hidden->dtype);
     judo_cuda_product product = {};
-    product.a = memory->gradients;
+    product.a = gradients;
+    product.a_stride = w->dims[0] * (int64_t)sizeof(float) / judo_dtype_bytes(w->dtype);
     product.dtype = w->dtype;
     product.c = (char *)dhidden->data + offset;
     product.b = w->data;
@@ -192,15 +195,15 @@ judo_status judo_cuda_head_loss(judo_token_result *result, judo_tensor *dhidden,
     }
     int64_t most = chunk_rows < m ? chunk_rows : m;
     head_arguments head = {};
-    head_memory memory = {};
+    float *logits = NULL;
     head.vocabulary = w->dims[0];
     head.gradient = dhidden != NULL;
-    JUDO_TRY(take_memory(&head, &memory, m, most, dhidden && w->dtype == JUDO_BF16));
+    JUDO_TRY(take_memory(&head, &logits, m, most));
     JUDO_TRY(send_lists(&head, m, targets, spec, banned));
     for (int64_t first = 0; first < m; first += most) {
         int64_t rows = m - first < most ? m - first : most;
         judo_cuda_product product = {};
-        product.c = memory.logits;
+        product.c = logits;
         product.a = (const char *)hidden->data +
                     first * hidden->dims[1] * judo_dtype_bytes(hidden->dtype);
         product.b = w->data;
@@ -211,11 +214,10 @@ judo_status judo_cuda_head_loss(judo_token_result *result, judo_tensor *dhidden,
         product.c_dtype = JUDO_F32;
         product.transpose_b = true;
         JUDO_TRY(judo_cuda_matmul(&product));
-        JUDO_CUDA_FOR_DTYPE(w->dtype, launch_finish, &head, memory.gradients, memory.logits,
-                            first, rows);
+        JUDO_CUDA_FOR_DTYPE(w->dtype, launch_finish, &head, logits, first, rows);
         JUDO_TRY(judo_cuda_launched("head_loss"));
         if (dhidden) {
-            JUDO_TRY(chunk_gradients(&memory, dhidden, dw, hidden, w, first, rows));
+            JUDO_TRY(chunk_gradients(logits, dhidden, dw, hidden, w, first, rows));
         }
     }
     return fetch_results(result, &head, m);

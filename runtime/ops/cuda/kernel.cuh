@@ -4,6 +4,7 @@
 #define JUDO_RUNTIME_OPS_CUDA_KERNEL_CUH
 
 #include "runtime/ops/cuda/cuda.h"
+#include "runtime/ops/cuda/launch.cuh"
 
 typedef __nv_bfloat16 bf16;
 

@@ -13,8 +13,8 @@ static __global__ void add_bias(float *y, const T *bias, int64_t count, int64_t 
 template <typename T> static void launch_bias(judo_tensor *y, const judo_tensor *bias)
 {
     int64_t count = judo_tensor_count(y);
-    add_bias<<<judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (float *)y->data, (const T *)bias->data, count, y->dims[1]);
+    judo_cuda_launch(add_bias<T>, judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0,
+                     (float *)y->data, (const T *)bias->data, count, y->dims[1]);
 }
 
 judo_status judo_cuda_linear_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,

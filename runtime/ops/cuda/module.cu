@@ -22,10 +22,15 @@ extern "C" void judo_fail_at(const char *source_file, int source_line, const cha
 static judo_status open_device(const judo_device_host *host, int index,
                                const judo_device **device)
 {
-    static char description[256];
+    static char description[320];
+    char gpu[256];
     program = host;
-    JUDO_TRY(judo_cuda_start(index, description, sizeof description));
-    *device = judo_device_cuda(description);
+    JUDO_TRY(judo_cuda_start(index, gpu, sizeof gpu));
+    const judo_device *opened = judo_device_cuda(description);
+    (void)snprintf(description, sizeof description, "%s, %s", gpu,
+                   opened->collectives ? opened->collectives->description
+                                       : "built without NCCL");
+    *device = opened;
     return JUDO_OK;
 }
 

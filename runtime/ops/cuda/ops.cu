@@ -21,6 +21,7 @@ const judo_ops *judo_ops_cuda(void)
         .gelu_forward = judo_cuda_gelu_forward,
         .gelu_backward = judo_cuda_gelu_backward,
         .add = judo_cuda_add,
+        .convert = judo_cuda_convert,
         .gather_rows = judo_cuda_gather_rows,
         .scatter_rows = judo_cuda_scatter_rows,
         .scatter_add_rows = judo_cuda_scatter_add_rows,

@@ -18,8 +18,8 @@ static __global__ void gather(T *y, const T *x, const int32_t *index, int64_t wi
 template <typename T>
 static void launch_gather(judo_tensor *y, const judo_tensor *x, const int32_t *index)
 {
-    gather<<<(unsigned)y->dims[0], JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (T *)y->data, (const T *)x->data, index, judo_row_width(x));
+    judo_cuda_launch(gather<T>, (unsigned)y->dims[0], JUDO_CUDA_THREADS, 0, (T *)y->data,
+                     (const T *)x->data, index, judo_row_width(x));
 }
 
 judo_status judo_cuda_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
@@ -93,9 +93,9 @@ static judo_status send_chains(row_lists *lists, const int32_t *index, int64_t c
 template <typename T>
 static void launch_scatter(judo_tensor *y, const judo_tensor *x, const row_lists *lists)
 {
-    scatter<<<(unsigned)lists->chains, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (T *)y->data, (const T *)x->data, lists->index, lists->firsts, lists->next,
-        judo_row_width(x));
+    judo_cuda_launch(scatter<T>, (unsigned)lists->chains, JUDO_CUDA_THREADS, 0, (T *)y->data,
+                     (const T *)x->data, lists->index, lists->firsts, lists->next,
+                     judo_row_width(x));
 }
 
 judo_status judo_cuda_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
@@ -114,9 +114,9 @@ judo_status judo_cuda_scatter_rows(judo_tensor *y, const judo_tensor *x, const i
 template <typename T>
 static void launch_scatter_add(judo_tensor *y, const judo_tensor *x, const row_lists *lists)
 {
-    scatter_add<<<(unsigned)lists->chains, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>(
-        (float *)y->data, (const T *)x->data, lists->index, lists->firsts, lists->next,
-        judo_row_width(x));
+    judo_cuda_launch(scatter_add<T>, (unsigned)lists->chains, JUDO_CUDA_THREADS, 0,
+                     (float *)y->data, (const T *)x->data, lists->index, lists->firsts,
+                     lists->next, judo_row_width(x));
 }
 
 judo_status judo_cuda_scatter_add_rows(judo_tensor *y, const judo_tensor *x,

@@ -118,7 +118,7 @@ judo_status judo_cuda_sample(int32_t *tokens, float *logprobs, judo_tensor *logi
     args.sampling = *sampling;
     args.logprob_temperature = logprob_temperature;
     JUDO_TRY(prepare(&args, rows, uniform, seen, banned));
-    sample_rows<<<(unsigned)rows, JUDO_CUDA_SOFTMAX, 0, judo_cuda.stream>>>(args);
+    judo_cuda_launch(sample_rows, (unsigned)rows, JUDO_CUDA_SOFTMAX, 0, args);
     JUDO_TRY(judo_cuda_launched("sample"));
     void *memory = NULL;
     JUDO_TRY(judo_cuda_host_scratch(&memory, (2 * rows + 1) * (int64_t)sizeof(int32_t)));

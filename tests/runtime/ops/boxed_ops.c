@@ -267,6 +267,12 @@ static judo_status add(judo_tensor *y, const judo_tensor *x)
     return finish(&c, device->ops->add(out(&c, y), in(&c, x)));
 }
 
+static judo_status convert(judo_tensor *y, const judo_tensor *x)
+{
+    call c = {0};
+    return finish(&c, device->ops->convert(exact_out(&c, y), exact_in(&c, x)));
+}
+
 static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                int64_t count)
 {
@@ -358,6 +364,7 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.gelu_forward = gelu_forward;
     table.gelu_backward = gelu_backward;
     table.add = add;
+    table.convert = convert;
     table.gather_rows = gather_rows;
     table.scatter_rows = scatter_rows;
     table.scatter_add_rows = scatter_add_rows;
@@ -372,10 +379,14 @@ const judo_ops *boxed_cuda_ops(bool bf16)
 {
     static const judo_device *cuda;
     static bool absent;
-    const judo_device_request request = {.choice = JUDO_DEVICE_CUDA};
+    const judo_device_request request = {.choice = JUDO_DEVICE_CUDA,
+                                         .module = getenv("JUDO_DEVICE_MODULE")};
     if (!cuda && !absent && judo_device_open(&request, &cuda, NULL) != JUDO_OK) {
         absent = true;
         (void)fprintf(stderr, "no CUDA here: %s\n", judo_error_message());
+    }
+    if (absent && request.module) {
+        abort(); /* a module that was named must work */
     }
     return cuda ? boxed_ops(cuda, bf16) : NULL;
 }

@@ -310,6 +310,37 @@ static void test_rows__an_index_outside_is_an_error(void **state)
     FREE(&table, &rows);
 }
 
+static void test_convert__rounds_to_nearest_even_and_widens_exactly(void **state)
+{
+    (void)state;
+
+    enum { N = 10007 };
+
+    judo_tensor x = new_1d(N), back = new_1d(N), same = new_1d(N);
+    judo_tensor half = new_1d(N), other = new_1d(N); /* room to spare */
+    half.dtype = other.dtype = JUDO_BF16;
+    for (int i = 0; i < N; i++) {
+        uint32_t bits = 0x3f800000u + (uint32_t)i * 0x1357u; /* ties among them */
+        bits = i % 5 == 0 ? bits & 0xffff8000u : bits;
+        memcpy(&values_of(&x)[i], &bits, sizeof bits);
+    }
+    assert_ok(JUDO_TEST_OPS->convert(&half, &x));
+    assert_ok(JUDO_TEST_OPS->convert(&other, &half));
+    assert_ok(JUDO_TEST_OPS->convert(&back, &other));
+    assert_ok(JUDO_TEST_OPS->convert(&same, &x));
+    for (int i = 0; i < N; i++) {
+        uint16_t expected = judo_f32_to_bf16(values_of(&x)[i]);
+        assert_int_equal(((const uint16_t *)half.data)[i], expected);
+        assert_true(values_of(&back)[i] == judo_bf16_to_f32(expected));
+    }
+    assert_same_bits(&same, &x, "fp32 to fp32");
+    judo_tensor shorter = rows_of(&x, 0, N - 1);
+    assert_int_equal(JUDO_TEST_OPS->convert(&half, &shorter), JUDO_ERROR_INTERNAL);
+    half.dtype = JUDO_F16;
+    assert_int_equal(JUDO_TEST_OPS->convert(&half, &x), JUDO_ERROR_UNSUPPORTED);
+    FREE(&x, &back, &same, &half, &other);
+}
+
 /* Large enough to be split; odd so that pieces are unequal. */
 static void test_threads__do_not_change_bits(void **state)
 {
@@ -355,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_swiglu__extreme_gates_stay_finite),
         cmocka_unit_test(test_gelu__matches_plain_loops_also_in_place),
         cmocka_unit_test(test_add__adds_any_shape),
+        cmocka_unit_test(test_convert__rounds_to_nearest_even_and_widens_exactly),
         cmocka_unit_test(test_rows__gather_scatter_and_add_by_index),
         cmocka_unit_test(test_rows__scatter_leaves_other_rows),
         cmocka_unit_test(test_rows__an_index_outside_is_an_error),

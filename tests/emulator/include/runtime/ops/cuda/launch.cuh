@@ -1,0 +1,22 @@
+/* tests/emulator/include/runtime/ops/cuda/launch.cuh: takes the place of the product's header
+ * of this name: kernels are queued as calls that the emulator makes once per thread. */
+#ifndef JUDO_TESTS_EMULATOR_LAUNCH_CUH
+#define JUDO_TESTS_EMULATOR_LAUNCH_CUH
+
+#include <type_traits>
+
+#include "runtime/ops/cuda/cuda.h"
+#include "tests/emulator/stream.h"
+
+#define JUDO_CUDA_LAUNCH_MEMORY(name) unsigned char *name = emulator_launch_memory()
+
+template <typename... Parameters>
+static inline void judo_cuda_launch(void (*kernel)(Parameters...), dim3 grid, int threads,
+                                    size_t shared_bytes,
+                                    std::type_identity_t<Parameters>... arguments)
+{
+    emulator_launch({(const void *)kernel, grid, threads, shared_bytes}, judo_cuda.stream,
+                    [=]() { kernel(arguments...); });
+}
+
+#endif
