@@ -8,8 +8,8 @@
 
 typedef struct judo_inspection {
     const char *path;
-    const char *model;   /* of a checkpoint; NULL: not given */
-    bool tensors, check; /* list every tensor; read every value */
+    const char *model;     /* of a checkpoint; NULL: not given */
+    bool tensors, headers; /* list every tensor; do not read what is behind the headers */
 } judo_inspection;
 
 judo_status judo_inspect_model(const judo_inspection *what) JUDO_MUST_CHECK;

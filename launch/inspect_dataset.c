@@ -4,6 +4,7 @@
 
 #include "data/dataset.h"
 #include "launch/inspect.h"
+#include "runtime/log.h"
 
 typedef struct kind_counts {
     int64_t samples, with_mask, with_template, with_embedding;
@@ -48,19 +49,24 @@ static judo_status print_sizes(const judo_dataset *dataset)
 static judo_status read_pictures(const judo_dataset *dataset)
 {
     int64_t masks = 0;
-    for (int64_t i = 0; i < judo_dataset_num_images(dataset); i++) {
+    int64_t count = judo_dataset_num_images(dataset);
+    judo_progress progress;
+    judo_progress_begin(&progress, judo_dataset_path(dataset), "pictures", count);
+    for (int64_t i = 0; i < count; i++) {
         judo_image image = {0}, mask = {0};
+        judo_progress_update(&progress, i, NULL);
         JUDO_TRY(judo_dataset_image(dataset, i, &image));
         judo_image_free(&image);
         JUDO_TRY(judo_dataset_mask(dataset, i, &mask));
         masks += mask.pixels != NULL;
         judo_image_free(&mask);
     }
+    judo_progress_end(&progress);
     printf("check         all pictures and %" PRId64 " masks can be read\n", masks);
     return JUDO_OK;
 }
 
-static judo_status describe(const judo_dataset *dataset, bool check)
+static judo_status describe(const judo_dataset *dataset, bool headers)
 {
     kind_counts counts[JUDO_NUM_SAMPLE_KINDS] = {{0}};
     printf("dataset       %s\n", judo_dataset_path(dataset));
@@ -78,14 +84,14 @@ static judo_status describe(const judo_dataset *dataset, bool check)
         }
         printf("\n");
     }
-    return check ? read_pictures(dataset) : JUDO_OK;
+    return headers ? JUDO_OK : read_pictures(dataset);
 }
 
 judo_status judo_inspect_dataset(const judo_inspection *what)
 {
     judo_dataset *dataset = NULL;
     JUDO_TRY(judo_dataset_open(what->path, NULL, &dataset));
-    judo_status status = describe(dataset, what->check);
+    judo_status status = describe(dataset, what->headers);
     judo_dataset_close(&dataset);
     return status;
 }

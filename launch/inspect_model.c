@@ -9,6 +9,7 @@
 #include "launch/inspect.h"
 #include "models/checkpoint_directory.h"
 #include "models/layout.h"
+#include "runtime/log.h"
 
 /* Parts of the model in the layout's order of units. */
 enum part { EMBEDDINGS, VISION, MERGER, DECODER, HEAD, NUM_PARTS };
@@ -87,42 +88,58 @@ static void print_parameters(const judo_qwen_config *config, const judo_param_la
     }
 }
 
+typedef struct weight_check {
+    const char *folder;
+    const judo_weight_source *source;
+    float *piece;
+    double sum_of_squares;
+    judo_progress progress;
+} weight_check;
+
+enum { PIECE_COUNT = 1 << 20 };
+
 /* Reads a tensor in pieces. */
-static judo_status check_tensor(const judo_weight_source *source, const judo_param *param,
-                                float *piece, int64_t piece_count, double *sum_of_squares)
+static judo_status check_tensor(weight_check *self, const judo_param *param)
 {
-    for (int64_t first = 0; first < param->count; first += piece_count) {
-        int64_t count = param->count - first < piece_count ? param->count - first : piece_count;
-        JUDO_TRY(source->read(source->context, param, first, count, piece));
+    for (int64_t first = 0; first < param->count; first += PIECE_COUNT) {
+        int64_t count = param->count - first < PIECE_COUNT ? param->count - first : PIECE_COUNT;
+        JUDO_TRY(self->source->read(self->source->context, param, first, count, self->piece));
         for (int64_t i = 0; i < count; i++) {
-            if (!isfinite(piece[i])) {
+            if (!isfinite(self->piece[i])) {
                 return JUDO_FAIL(JUDO_ERROR_NUMERIC,
-                                 "%s: element %" PRId64 " is not finite; the model is damaged",
-                                 param->name, first + i);
+                                 "%s: %s: element %" PRId64
+                                 " is not finite; the model is damaged",
+                                 self->folder, param->name, first + i);
             }
-            *sum_of_squares += (double)piece[i] * (double)piece[i];
+            self->sum_of_squares += (double)self->piece[i] * (double)self->piece[i];
         }
+        judo_progress_update(&self->progress, self->progress.done + count, NULL);
     }
     return JUDO_OK;
 }
 
-static judo_status check_weights(const judo_weight_source *source,
+static judo_status check_weights(const char *folder, const judo_weight_source *source,
                                  const judo_param_layout *layout)
 {
-    const int64_t piece_count = INT64_C(1) << 20;
-    double sum_of_squares = 0;
-    float *piece = malloc((size_t)piece_count * sizeof *piece);
-    if (!piece) {
+    weight_check self = {.folder = folder, .source = source};
+    int64_t total = 0;
+    for (int p = 0; p < layout->num_params; p++) {
+        total += layout->params[p].count;
+    }
+    self.piece = malloc(PIECE_COUNT * sizeof *self.piece);
+    if (!self.piece) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read weights");
     }
     judo_status status = JUDO_OK;
+    judo_progress_begin(&self.progress, folder, "weights", total);
     for (int p = 0; p < layout->num_params && status == JUDO_OK; p++) {
-        status = check_tensor(source, &layout->params[p], piece, piece_count, &sum_of_squares);
+        status = check_tensor(&self, &layout->params[p]);
     }
-    free(piece);
+    judo_progress_end(&self.progress);
+    free(self.piece);
     if (status == JUDO_OK) {
         printf("check         all weights are finite; their norm is %.6g\n",
-               sqrt(sum_of_squares));
+               sqrt(self.sum_of_squares));
     }
     return status;
 }
@@ -137,7 +154,7 @@ static judo_status describe(const judo_inspection *what, const judo_qwen_config 
     print_parameters(config, layout, what->tensors);
     JUDO_TRY(judo_model_source_open(what->path, layout, &source));
     printf("weights       every tensor is there with its shape\n");
-    judo_status status = what->check ? check_weights(&source, layout) : JUDO_OK;
+    judo_status status = what->headers ? JUDO_OK : check_weights(what->path, &source, layout);
     judo_model_source_close(&source);
     return status;
 }

@@ -13,16 +13,17 @@
 static const char help[] =
     "judo inspect: what a model directory, a dataset file or a checkpoint holds, and whether\n"
     "it can be read\n\n"
-    "usage: judo inspect MODEL_DIR [--tensors] [--check]\n"
-    "       judo inspect DATASET.h5 [--check]\n"
-    "       judo inspect RUN/checkpoints/step-000500 --model MODEL_DIR\n\n"
-    "Opening alone checks much: every size, shape and index of a dataset, every tensor's\n"
-    "name and shape of a model. A checkpoint is read whole and its checksums compared;\n"
-    "--model names the model that the run began from.\n\n"
+    "usage: judo inspect MODEL_DIR [--tensors] [--headers]\n"
+    "       judo inspect DATASET.h5 [--headers]\n"
+    "       judo inspect RUN/checkpoints/step-000500 [--model MODEL_DIR]\n\n"
+    "Reads it whole. A model: the index and every tensor's name, shape and values (are all\n"
+    "finite?). A dataset: every size, shape and index, every picture and mask. A checkpoint:\n"
+    "every shard file's size, every tensor's checksums, every element there once.\n\n"
     "  --tensors        list every tensor with its shape\n"
-    "  --check          also read every weight (are all finite?) or every picture and mask\n"
-    "  --model FOLDER   the model of a checkpoint\n\n"
-    "Ends with exit code 0 only if all that was looked at is sound.\n";
+    "  --headers        of a model or dataset, do not read weights or pictures\n"
+    "  --model FOLDER   a checkpoint's tensors must be those of this model\n\n"
+    "Ends with exit code 0 only if all that was looked at is sound; otherwise one line names\n"
+    "the file and the tensor.\n";
 
 static bool has_file(const char *folder, const char *name)
 {
@@ -38,7 +39,7 @@ static judo_status run(int argc, char **argv)
     struct stat facts;
     const judo_option options[] = {
         {"tensors", JUDO_OPTION_FLAG, &what.tensors},
-        {"check", JUDO_OPTION_FLAG, &what.check},
+        {"headers", JUDO_OPTION_FLAG, &what.headers},
         {"model", JUDO_OPTION_STRING, &what.model},
     };
     JUDO_TRY(judo_options_parse(argc, argv, options, 3, 1, 1, &what.path, &count));

@@ -98,6 +98,23 @@ static judo_status file_number(source *self, const char *name, int *number)
     return JUDO_OK;
 }
 
+/* Other programs read only what the index lists. */
+static judo_status check_unlisted(const source *self, const judo_json *map, const char *path)
+{
+    for (int f = 0; f < self->num_files; f++) {
+        for (int i = 0; i < judo_safetensors_count(self->files[f]); i++) {
+            const char *name = judo_safetensors_entry_at(self->files[f], i)->name;
+            if (judo_json_get(map, name) == NULL) {
+                return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                                 "%s: does not list tensor %.120s of %s: the index is not of "
+                                 "these files",
+                                 path, name, self->file_names[f]);
+            }
+        }
+    }
+    return JUDO_OK;
+}
+
 static judo_status open_listed(source *self, const judo_json *index, const char *path)
 {
     const judo_json *map = judo_json_get(index, "weight_map");
@@ -115,7 +132,7 @@ static judo_status open_listed(source *self, const judo_json *index, const char 
                              file_name, name);
         }
     }
-    return JUDO_OK;
+    return check_unlisted(self, map, path);
 }
 
 static judo_status open_files(source *self)

@@ -84,4 +84,18 @@ judo_status judo_checkpoint_load(judo_comm *comm, judo_zero3 *zero3, const char 
 judo_status judo_checkpoint_load_from(judo_comm *comm, judo_zero3 *zero3, const char *path,
                                       judo_checkpoint_info *out) JUDO_MUST_CHECK;
 
+/* What a checkpoint's shard files hold together. */
+typedef struct judo_checkpoint_contents {
+    int num_tensors, num_with_moments;
+    int64_t num_elements; /* of the weights */
+    int64_t num_bytes;    /* of all files */
+} judo_checkpoint_contents;
+
+/* Reads one step's folder whole, block by block: every file is there with its size, every
+ * checksum is right, every element there once. The tensors must be the layout's; with NULL they
+ * are what the manifest says. Shows its progress. Not collective. */
+judo_status judo_checkpoint_verify(const char *path, const judo_param_layout *layout,
+                                   judo_checkpoint_info *info,
+                                   judo_checkpoint_contents *out) JUDO_MUST_CHECK;
+
 #endif

@@ -28,10 +28,12 @@ typedef struct judo_manifest {
     int world_size;
     char *state;
     judo_shard_seal *seals; /* [world_size] */
+    judo_param *tensors; /* [num_tensors] names and counts; only of one read without a layout */
+    int num_tensors;
 } judo_manifest;
 
 /* checkpoint_manifest.c. Reading checks the text's own checksum and that the tensors are the
- * layout's. */
+ * layout's, or with NULL takes them as they are. */
 judo_status judo_manifest_write(const char *folder, const judo_manifest *manifest,
                                 const judo_param_layout *layout) JUDO_MUST_CHECK;
 judo_status judo_manifest_read(const char *folder, const judo_param_layout *layout,
@@ -80,6 +82,11 @@ int64_t judo_shard_file_most_bytes(const judo_snapshot *snapshot);
  * must come exactly once. */
 judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
                                   const judo_manifest *manifest) JUDO_MUST_CHECK;
+/* Reads and verifies every element of every tensor of `layout`, of which only names and counts
+ * matter, and keeps none. Moments may be absent: of *with_moments tensors they are there. */
+judo_status judo_shard_files_verify(const char *folder, const judo_param_layout *layout,
+                                    const judo_manifest *manifest,
+                                    int *with_moments) JUDO_MUST_CHECK;
 
 /* The three arrays of a parameter, in file order. */
 enum { JUDO_SHARD_KINDS = 3 };

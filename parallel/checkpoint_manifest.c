@@ -27,6 +27,7 @@ void judo_manifest_free(judo_manifest *manifest)
 {
     free(manifest->state);
     free(manifest->seals);
+    free(manifest->tensors);
     *manifest = (judo_manifest){0};
 }
 
@@ -149,6 +150,34 @@ static judo_status check_tensors(const judo_json *root, const char *path,
     return JUDO_OK;
 }
 
+static judo_status take_tensors(const judo_json *root, const char *path,
+                                judo_manifest *manifest)
+{
+    const judo_json *tensors = judo_json_get(root, "tensors");
+    const judo_json *item = judo_json_first(tensors);
+    int count = judo_json_size(tensors);
+    if (count < 1) {
+        return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: no tensors", path);
+    }
+    manifest->tensors = calloc((size_t)count, sizeof *manifest->tensors);
+    if (manifest->tensors == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for %d tensors", path, count);
+    }
+    manifest->num_tensors = count;
+    for (int p = 0; p < count; p++, item = judo_json_next(item)) {
+        judo_param *tensor = &manifest->tensors[p];
+        const char *name;
+        JUDO_TRY(judo_json_get_string(item, "name", path, &name));
+        JUDO_TRY(judo_json_get_int(item, "count", path, &tensor->count));
+        int length = snprintf(tensor->name, sizeof tensor->name, "%s", name);
+        if (tensor->count < 1 || length >= (int)sizeof tensor->name) {
+            return JUDO_FAIL(JUDO_ERROR_FORMAT, "%s: tensor %d is '%s' with %lld elements",
+                             path, p, name, (long long)tensor->count);
+        }
+    }
+    return JUDO_OK;
+}
+
 static judo_status read_seals(const judo_json *root, const char *path, judo_manifest *manifest)
 {
     const judo_json *shards = judo_json_get(root, "shards");
@@ -197,7 +226,8 @@ static judo_status read_fields(const judo_json *root, const char *path,
     if (manifest->state == NULL) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for the state", path);
     }
-    JUDO_TRY(check_tensors(root, path, layout));
+    JUDO_TRY(layout != NULL ? check_tensors(root, path, layout)
+                            : take_tensors(root, path, manifest));
     return read_seals(root, path, manifest);
 }
 

@@ -1,4 +1,5 @@
-/* parallel/checkpoint_shard_read.c: owned ranges out of any number of shard files. */
+/* parallel/checkpoint_shard_read.c: owned ranges out of any number of shard files; or all, only
+ * to see that they are whole. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,11 +12,12 @@
 #include "runtime/crc32c.h"
 #include "runtime/file.h"
 #include "runtime/json.h"
+#include "runtime/log.h"
 
 enum { HEADER_MAX_BYTES = 256 << 20 };
 
 typedef struct reader {
-    judo_zero3 *zero3;
+    judo_zero3 *zero3; /* NULL: verifies all, takes nothing */
     const judo_device *device;
     const judo_param_layout *layout;
     const judo_manifest *manifest;
@@ -25,6 +27,7 @@ typedef struct reader {
     const char *path;       /* of the file being read */
     int descriptor;
     int64_t data_start, data_bytes;
+    judo_progress progress;
 } reader;
 
 /* One entry of a file's header. */
@@ -33,6 +36,13 @@ typedef struct piece {
     int64_t first, count, offset;
     const judo_json *checksums;
 } piece;
+
+/* What is wanted of a parameter. */
+static judo_zero3_owned wanted_part(const reader *self, int param)
+{
+    return self->zero3 != NULL ? judo_zero3_owned_part(self->zero3, param)
+                               : (judo_zero3_owned){.count = self->layout->params[param].count};
+}
 
 static int compare_names(const void *a, const void *b, void *context)
 {
@@ -136,6 +146,10 @@ static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64
                              (long long)(p->first + at + count), (unsigned long long)expected,
                              actual);
         }
+        if (out == NULL) {
+            judo_progress_update(&self->progress, self->progress.done + count, NULL);
+            continue;
+        }
         JUDO_TRY(self->device->copy(out + (begin - from), self->block + (begin - p->first - at),
                                     (end - begin) * (int64_t)sizeof(float), NULL));
     }
@@ -144,12 +158,12 @@ static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64
 
 static judo_status take_piece(reader *self, const piece *p)
 {
-    judo_zero3_owned part = judo_zero3_owned_part(self->zero3, p->param);
+    judo_zero3_owned part = wanted_part(self, p->param);
     float *data = part.count > 0 ? judo_shard_kind_data(&part, p->kind) : NULL;
     int64_t from = p->first > part.first ? p->first : part.first;
     int64_t to = p->first + p->count < part.first + part.count ? p->first + p->count
                                                                : part.first + part.count;
-    if (data == NULL || from >= to) {
+    if ((data == NULL && self->zero3 != NULL) || from >= to) {
         return JUDO_OK;
     }
     bool again;
@@ -161,7 +175,7 @@ static judo_status take_piece(reader *self, const piece *p)
                          self->path, judo_shard_kind_names[p->kind],
                          self->layout->params[p->param].name, (long long)from, (long long)to);
     }
-    return read_blocks(self, p, from, to, data + (from - part.first));
+    return read_blocks(self, p, from, to, data != NULL ? data + (from - part.first) : NULL);
 }
 
 static judo_status read_pieces(reader *self, const judo_json *root, int rank)
@@ -271,10 +285,12 @@ done:
 static judo_status check_complete(const reader *self, const char *folder)
 {
     for (int p = 0; p < self->layout->num_params; p++) {
-        judo_zero3_owned part = judo_zero3_owned_part(self->zero3, p);
+        judo_zero3_owned part = wanted_part(self, p);
         for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
             int64_t next = self->covered[p * JUDO_SHARD_KINDS + kind].next;
-            if (judo_shard_kind_data(&part, kind) != NULL && next != part.first + part.count) {
+            bool is_wanted = self->zero3 != NULL ? judo_shard_kind_data(&part, kind) != NULL
+                                                 : kind == 0 || next > 0;
+            if (is_wanted && next != part.first + part.count) {
                 return JUDO_FAIL(
                     JUDO_ERROR_MISMATCH,
                     "%s: %s of %s ends at element %lld, needed up to %lld%s", folder,
@@ -300,12 +316,31 @@ static judo_status prepare(reader *self)
     for (int p = 0; p < self->layout->num_params; p++) {
         self->by_name[p] = p;
         for (int kind = 0; kind < JUDO_SHARD_KINDS; kind++) {
-            self->covered[p * JUDO_SHARD_KINDS + kind].next =
-                judo_zero3_owned_part(self->zero3, p).first;
+            self->covered[p * JUDO_SHARD_KINDS + kind].next = wanted_part(self, p).first;
         }
     }
     qsort_r(self->by_name, params, sizeof *self->by_name, compare_names, (void *)self->layout);
     return JUDO_OK;
+}
+
+static void clean_up(reader *self)
+{
+    free(self->by_name);
+    for (int i = 0; self->covered != NULL && i < self->layout->num_params * JUDO_SHARD_KINDS;
+         i++) {
+        judo_coverage_free(&self->covered[i]);
+    }
+    free(self->covered);
+    free(self->block);
+}
+
+static judo_status read_all(reader *self, const char *folder)
+{
+    JUDO_TRY(prepare(self));
+    for (int rank = 0; rank < self->manifest->world_size; rank++) {
+        JUDO_TRY(read_file(self, folder, rank));
+    }
+    return check_complete(self, folder);
 }
 
 judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
@@ -315,22 +350,31 @@ judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
                    .device = judo_zero3_device(zero3),
                    .layout = judo_zero3_layout(zero3),
                    .manifest = manifest};
-    judo_status status = prepare(&self);
-    for (int rank = 0; status == JUDO_OK && rank < manifest->world_size; rank++) {
-        status = read_file(&self, folder, rank);
-    }
-    if (status == JUDO_OK) {
-        status = check_complete(&self, folder);
-    }
+    judo_status status = read_all(&self, folder);
     if (status == JUDO_OK) {
         status = self.device->stream_finish(NULL);
     }
-    free(self.by_name);
-    for (int i = 0; self.covered != NULL && i < self.layout->num_params * JUDO_SHARD_KINDS;
-         i++) {
-        judo_coverage_free(&self.covered[i]);
+    clean_up(&self);
+    return status;
+}
+
+judo_status judo_shard_files_verify(const char *folder, const judo_param_layout *layout,
+                                    const judo_manifest *manifest, int *with_moments)
+{
+    reader self = {.layout = layout, .manifest = manifest};
+    int64_t most = 0;
+    for (int rank = 0; rank < manifest->world_size; rank++) {
+        most += manifest->seals[rank].bytes / (int64_t)sizeof(float);
     }
-    free(self.covered);
-    free(self.block);
+    judo_progress_begin(&self.progress, folder, "elements", most);
+    judo_status status = read_all(&self, folder);
+    judo_progress_end(&self.progress);
+    if (status == JUDO_OK) {
+        *with_moments = 0;
+        for (int p = 0; p < layout->num_params; p++) {
+            *with_moments += self.covered[p * JUDO_SHARD_KINDS + 1].next > 0;
+        }
+    }
+    clean_up(&self);
     return status;
 }

@@ -97,11 +97,11 @@ judo_status judo_comm_expired(judo_comm *comm, int64_t sequence)
         judo_flight_print(&c->recorder);
         root = c;
     }
-    judo_flight_describe(&comm->recorder, sequence, root->expired);
+    root->expired = judo_flight_describe(&comm->recorder, sequence);
     return JUDO_FAIL(JUDO_ERROR_TIMEOUT,
                      "rank %d of %d: collective %s (%s) did not complete within %g s: another "
                      "rank is stopped, lost or elsewhere; compare the ranks' last collectives",
-                     root->rank, root->size, root->expired,
+                     root->rank, root->size, root->expired.text,
                      comm->size == root->size ? "all ranks" : "a group of ranks",
                      root->deadline_seconds);
 }

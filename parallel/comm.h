@@ -62,8 +62,8 @@ struct judo_comm {
     int64_t bucket_bytes;  /* see judo_comm_set_bucket */
     bool broken;           /* a wait expired or the library failed */
     char phase[JUDO_PHASE_BYTES];
-    char expired[JUDO_FLIGHT_TEXT_BYTES]; /* the collective that outlasted its deadline */
-    const char *unit;                     /* of the next collective; NULL: of no unit */
+    judo_flight_notice expired; /* the collective that outlasted its deadline */
+    const char *unit;           /* of the next collective; NULL: of no unit */
     double waited_seconds; /* the caller stood still for collectives; see judo_comm_times */
     judo_flight_recorder recorder;
     void *small; /* [size] blocks of JUDO_COMM_SMALL_BYTES */

@@ -52,18 +52,23 @@ static judo_status reserve(judo_mpi_request *request, int64_t num_parts)
     return JUDO_OK;
 }
 
-/* Tags hold the low bits of the number; MPI promises 15. */
-static int tag_of(int64_t sequence)
+/* Tags hold 7 bits of the number and 8 of what the collective is; MPI promises 15. Ranks that
+ * have diverged wait for each other in vain, which is noticed, instead of taking one
+ * collective's bytes for another's. */
+static int tag_of(const judo_comm_mpi *self, int64_t sequence)
 {
-    return (int)(sequence & 0x7fff);
+    const judo_flight *flight = judo_flight_get(&self->base.recorder, sequence);
+    uint32_t label = flight != NULL ? flight->label : 0;
+    return (int)(sequence & 0x7f) << 8 | (int)((label ^ label >> 8 ^ label >> 16) & 0xff);
 }
 
 judo_status judo_mpi_post_receive(judo_comm_mpi *self, judo_mpi_request *request, void *data,
                                   int64_t bytes, int from)
 {
     return judo_mpi_check(self,
-                          MPI_Irecv(data, (int)bytes, MPI_BYTE, from, tag_of(request->sequence),
-                                    self->mpi, &request->parts[request->num_parts++]),
+                          MPI_Irecv(data, (int)bytes, MPI_BYTE, from,
+                                    tag_of(self, request->sequence), self->mpi,
+                                    &request->parts[request->num_parts++]),
                           "MPI_Irecv");
 }
 
@@ -71,8 +76,9 @@ judo_status judo_mpi_post_send(judo_comm_mpi *self, judo_mpi_request *request, c
                                int64_t bytes, int to)
 {
     return judo_mpi_check(self,
-                          MPI_Isend(data, (int)bytes, MPI_BYTE, to, tag_of(request->sequence),
-                                    self->mpi, &request->parts[request->num_parts++]),
+                          MPI_Isend(data, (int)bytes, MPI_BYTE, to,
+                                    tag_of(self, request->sequence), self->mpi,
+                                    &request->parts[request->num_parts++]),
                           "MPI_Isend");
 }
 

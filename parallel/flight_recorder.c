@@ -11,6 +11,15 @@
 
 enum { PRINTED_ENTRIES = 20 };
 
+/* FNV-1a */
+static uint32_t hash(uint32_t start, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        start = (start ^ (unsigned char)*text) * 16777619u;
+    }
+    return start;
+}
+
 int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective, int64_t bytes,
                           const char *phase, const char *unit)
 {
@@ -20,6 +29,7 @@ int64_t judo_flight_begin(judo_flight_recorder *recorder, const char *collective
         .collective = collective, .sequence = sequence, .bytes = bytes, .began = judo_clock()};
     (void)snprintf(flight->phase, sizeof flight->phase, "%s", phase);
     (void)snprintf(flight->unit, sizeof flight->unit, "%s", unit != NULL ? unit : "");
+    flight->label = hash(hash(2166136261u, collective), flight->unit);
     return sequence;
 }
 
@@ -48,19 +58,22 @@ const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t
     return sequence > 0 && flight->sequence == sequence ? flight : NULL;
 }
 
-void judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence, char *out)
+judo_flight_notice judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence)
 {
     const judo_flight *flight = judo_flight_get(recorder, sequence);
+    judo_flight_notice notice = {.sequence = sequence};
     if (flight == NULL) {
-        (void)snprintf(out, JUDO_FLIGHT_TEXT_BYTES, "#%lld", (long long)sequence);
-        return;
+        (void)snprintf(notice.text, sizeof notice.text, "#%lld", (long long)sequence);
+        return notice;
     }
     bool is_small = flight->bytes < 10000;
-    (void)snprintf(out, JUDO_FLIGHT_TEXT_BYTES, "#%lld %s%s%s, %.4g %s, in phase '%s'",
+    notice.label = flight->label;
+    (void)snprintf(notice.text, sizeof notice.text, "#%lld %s%s%s, %.4g %s, in phase '%s'",
                    (long long)sequence, flight->collective,
                    flight->unit[0] != '\0' ? " of " : "", flight->unit,
                    (is_small ? 1 : 1e-6) * (double)flight->bytes, is_small ? "bytes" : "MB",
                    flight->phase);
+    return notice;
 }
 
 void judo_flight_print(const judo_flight_recorder *recorder)
@@ -69,15 +82,16 @@ void judo_flight_print(const judo_flight_recorder *recorder)
     int64_t oldest = recorder->last - JUDO_FLIGHT_ENTRIES + 1;
     for (int64_t s = oldest > 1 ? oldest : 1; s <= recorder->last; s++) {
         const judo_flight *flight = judo_flight_get(recorder, s);
-        char text[JUDO_FLIGHT_TEXT_BYTES];
         if (flight == NULL || (flight->ended > 0 && s <= recorder->last - PRINTED_ENTRIES)) {
             continue;
         }
-        judo_flight_describe(recorder, s, text);
+        judo_flight_notice notice = judo_flight_describe(recorder, s);
         if (flight->ended > 0) {
-            JUDO_WARNING("collective %s: done in %.3f s", text, flight->ended - flight->began);
+            JUDO_WARNING("collective %s: done in %.3f s", notice.text,
+                         flight->ended - flight->began);
         } else {
-            JUDO_WARNING("collective %s: OUTSTANDING for %.3f s", text, now - flight->began);
+            JUDO_WARNING("collective %s: OUTSTANDING for %.3f s", notice.text,
+                         now - flight->began);
         }
     }
 }

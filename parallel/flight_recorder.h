@@ -12,6 +12,7 @@ typedef struct judo_flight {
     int64_t sequence;       /* 1, 2, ..: equal on all ranks for the same collective */
     int64_t bytes;          /* of this rank's contribution */
     double began, ended;    /* judo_clock(); ended is 0 while outstanding */
+    uint32_t label;         /* a hash of what it is: ranks that differ in it have diverged */
     char phase[JUDO_PHASE_BYTES];
     char unit[JUDO_FLIGHT_UNIT_BYTES]; /* of the model, "model.layers.3"; cut; or empty */
 } judo_flight;
@@ -31,11 +32,15 @@ void judo_flight_end(judo_flight_recorder *recorder, int64_t sequence);
 /* NULL if no longer kept. */
 const judo_flight *judo_flight_get(const judo_flight_recorder *recorder, int64_t sequence);
 
-enum { JUDO_FLIGHT_TEXT_BYTES = 192 };
+/* What can be said of a collective to other processes. */
+typedef struct judo_flight_notice {
+    int64_t sequence;
+    uint32_t label;
+    char text[192]; /* "#812 all_gather of model.layers.3, 1.2 MB, in phase 'backward'" */
+} judo_flight_notice;
 
-/* "#812 all_gather of model.layers.3, 1.2 MB, in phase 'backward'" into
- * out[JUDO_FLIGHT_TEXT_BYTES]; only the number if it is no longer kept. */
-void judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence, char *out);
+/* Only the number if it is no longer kept. */
+judo_flight_notice judo_flight_describe(const judo_flight_recorder *recorder, int64_t sequence);
 /* Logs the outstanding collectives and the newest others, oldest first, as warnings. */
 void judo_flight_print(const judo_flight_recorder *recorder);
 

@@ -12,8 +12,8 @@
 enum { TAG = 0x7fff };
 
 typedef struct answer {
-    int64_t sequence;                   /* 1 + that of the last collective; 0: no answer */
-    char where[JUDO_FLIGHT_TEXT_BYTES]; /* the collective that expired */
+    bool is_there;
+    judo_flight_notice stuck; /* the collective that expired; number 0: none did */
 } answer;
 
 typedef struct call {
@@ -51,17 +51,40 @@ static void listen(const call *self, int size, double seconds)
     }
 }
 
-/* " 1, 2": the ranks whose last collective is below `least`, at most so many as fit. */
-static int list_below(const call *self, int size, int64_t least, char *out, size_t bytes)
+typedef bool (*answer_test)(const answer *a, const answer *best);
+
+static bool is_silent(const answer *a, const answer *best)
+{
+    (void)best;
+    return !a->is_there;
+}
+
+static bool is_behind(const answer *a, const answer *best)
+{
+    return a->stuck.sequence < best->stuck.sequence;
+}
+
+static bool is_elsewhere(const answer *a, const answer *best)
+{
+    return a->stuck.label != best->stuck.label;
+}
+
+/* " 1, 2": the ranks of which `test` is true, at most so many as fit; `first` is one of them.
+ */
+static int list_ranks(const call *self, int size, const answer *best, answer_test test,
+                      char out[512], const answer **first)
 {
     int found = 0;
     size_t used = 0;
     out[0] = '\0';
+    for (int r = size - 1; r >= 0; r--) {
+        *first = test(&self->answers[r], best) ? &self->answers[r] : *first;
+    }
     for (int r = 0; r < size; r++) {
-        if (self->answers[r].sequence < least) {
-            int length = used + 16 < bytes ? snprintf(out + used, bytes - used, "%s %d",
-                                                      found > 0 ? "," : "", r)
-                                           : 0;
+        if (test(&self->answers[r], best)) {
+            int length = used + 16 < 512 ? snprintf(out + used, 512 - used, "%s %d",
+                                                    found > 0 ? "," : "", r)
+                                         : 0;
             used += (size_t)length;
             found++;
         }
@@ -72,34 +95,33 @@ static int list_below(const call *self, int size, int64_t least, char *out, size
 static void describe(const call *self, int size, char *out, size_t bytes)
 {
     char ranks[512];
-    int64_t furthest = 0;
-    for (int r = 0; r < size; r++) {
-        int64_t at = self->answers[r].sequence;
-        furthest = at > furthest ? at : furthest;
-    }
-    int silent = list_below(self, size, 1, ranks, sizeof ranks);
-    if (silent > 0) {
+    const answer *first = &self->own;
+    const answer *best = &self->answers[0];
+    int found = list_ranks(self, size, best, is_silent, ranks, &first);
+    if (found > 0) {
         (void)snprintf(out, bytes,
                        "rank%s%s did not answer: stopped, lost, or busy elsewhere; the others "
                        "wait for collective %s",
-                       silent > 1 ? "s" : "", ranks, self->own.where);
+                       found > 1 ? "s" : "", ranks, self->own.stuck.text);
         return;
     }
-    int behind = list_below(self, size, furthest, ranks, sizeof ranks);
-    if (behind == 0) {
-        (void)snprintf(out, bytes, "all ranks answered; all have begun collective #%lld",
-                       (long long)furthest - 1);
-        return;
+    for (int r = 1; r < size; r++) {
+        best = is_behind(best, &self->answers[r]) ? &self->answers[r] : best;
     }
-    int first = 0;
-    while (self->answers[first].sequence >= furthest) {
-        first++;
+    found = list_ranks(self, size, best, is_behind, ranks, &first);
+    if (found == 0) {
+        found = list_ranks(self, size, best, is_elsewhere, ranks, &first);
+    }
+    if (found == 0) {
+        (void)snprintf(out, bytes, "all ranks answered, and wait for collective %s",
+                       best->stuck.text);
+        return;
     }
     (void)snprintf(out, bytes,
-                   "all ranks answered; behind the others, which have begun collective #%lld: "
-                   "rank%s%s, at %s",
-                   (long long)furthest - 1, behind > 1 ? "s" : "", ranks,
-                   self->answers[first].where);
+                   "the ranks have diverged: rank%s%s wait%s for collective %s, but others for "
+                   "collective %s",
+                   found > 1 ? "s" : "", ranks, found > 1 ? "" : "s", first->stuck.text,
+                   best->stuck.text);
 }
 
 bool judo_roll_call(judo_comm *control, const judo_comm *comm, double seconds, char *out,
@@ -121,14 +143,13 @@ bool judo_roll_call(judo_comm *control, const judo_comm *comm, double seconds, c
         free(self);
         return false;
     }
-    self->own.sequence = comm->recorder.last + 1; /* an answer is never 0 */
-    memcpy(self->own.where, comm->expired, sizeof self->own.where);
+    self->own = (answer){.is_there = true, .stuck = comm->expired};
     if (post((judo_comm_mpi *)control, self)) {
         listen(self, control->size, seconds);
     }
     describe(self, control->size, out, bytes);
     for (int r = 0; r < control->rank; r++) {
-        is_first = is_first && self->answers[r].sequence == 0;
+        is_first = is_first && !self->answers[r].is_there;
     }
     /* Messages to a rank that never answers stay under way to the end. */
     static call *never_freed;

@@ -16,7 +16,7 @@ static judo_status check_range(void *context, int param, int64_t first, int64_t 
             return JUDO_FAIL(JUDO_ERROR_NUMERIC,
                              "%s: element %" PRId64
                              " is not finite: the model that training began with is damaged; "
-                             "check it with 'judo inspect MODEL --check'",
+                             "check it with 'judo inspect MODEL'",
                              layout->params[param].name, first + i);
         }
     }

@@ -6,7 +6,7 @@
  *   faults_job agree | alone                 one rank fails, with and without an agreement
  *
  * Keys: steps every keep background tolerant deadline size, and what is to happen: do (kill
- * stop exit fail nan flip slow signal) in phase (data forward backward reduction optimizer
+ * stop exit fail skip nan flip slow signal) in phase (data forward backward reduction optimizer
  * rollout save) of step on rank. */
 #include <signal.h>
 #include <stdio.h>
@@ -108,7 +108,9 @@ static judo_status train_step(job *self, long step)
     judo_adamw adamw = toy_adamw(step);
     judo_zero3_update update;
     double loss = 0;
-    JUDO_TRY(judo_agree(self->comm, sabotage_strike(&self->sabotage, "data", step)));
+    if (!sabotage_skips(&self->sabotage, "data", step)) {
+        JUDO_TRY(judo_agree(self->comm, sabotage_strike(&self->sabotage, "data", step)));
+    }
     JUDO_TRY(roll_out(self, step));
     JUDO_TRY(judo_zero3_zero_gradients(self->zero3));
     judo_params *params =

@@ -1,6 +1,8 @@
 # tests/faults/load.sh: classes 4 and 5: damaged, missing and foreign files. What loads is a state that was saved, or nothing.
+# shellcheck source=tests/shell/damage_files.sh
+source "$root/tests/shell/damage_files.sh"
 whole load 2 steps=5 keep=2
-cp -r "$work/run/checkpoints" "$work/good"
+cp -r "$work/run/checkpoints" "$home/good"
 
 # damaged "what" PATTERN: the newer checkpoint is refused with PATTERN and the older one taken.
 damaged() {
@@ -8,36 +10,31 @@ damaged() {
     grep -q '^state 2 ' "$work/out" && [ -z "$(unlike load)" ] || complain "$1: loads $(cat "$work/out")"
     says "warning: .*$2" || complain "$1: does not name what is wrong"
 }
-again() { rm -rf "$work/bad" && cp -r "$work/good" "$work/bad"; }
+again() { rm -rf "$work/bad" && cp -r "$home/good" "$work/bad"; }
 
-flip() { # flip FILE OFFSET: one bit
-    local byte
-    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
-    # shellcheck disable=SC2059
-    printf "\\x$(printf %x $((byte ^ 16)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+# spoil FILE "name" COMMAND BYTE
+spoil() {
+    again
+    $3 "$work/bad/$1" "$4"
+    check "$work/bad" || complain "$2 at $4: nothing loads"
+    # Padding means nothing: then the newer state is there, whole.
+    [ -z "$(unlike load)" ] && ! grep -q '^state 0' "$work/out" || complain "$2 at byte $4: loads $(cat "$work/out")"
+    grep -q '^state 4 ' "$work/out" || says "warning: .*$(basename "$1")" || complain "$2 at byte $4: not named"
 }
 
-# sweep CLASS FILE STEP "name" COMMAND..: the command, with a byte's offset behind it, at every STEPth byte.
+# sweep FILE STEP "name" COMMAND: the command, with a byte's offset behind it, at every STEPth byte.
 sweep() {
-    local file=$1 stride=$2 name=$3 deed=$4 bytes at tried=0 start
-    bytes=$(stat -c %s "$work/good/$file")
-    start=$(milliseconds)
-    for ((at = 0; at < bytes; at += stride)); do
-        again
-        $deed "$work/bad/$file" $at
-        check "$work/bad" || complain "$name at $at: nothing loads"
-        # Padding means nothing: then the newer state is there, whole.
-        [ -z "$(unlike load)" ] && ! grep -q '^state 0' "$work/out" || complain "$name at byte $at: loads $(cat "$work/out")"
-        grep -q '^state 4 ' "$work/out" || says "warning: .*$(basename "$file")" || complain "$name at byte $at: not named"
-        tried=$((tried + 1))
-    done
-    row 4 "$name, $tried places" "named, older one taken" $((($(milliseconds) - start) / tried)) nothing
+    local bytes at
+    bytes=$(stat -c %s "$home/good/$1")
+    for ((at = 0; at < bytes; at += $2)); do trial spoil "$1" "$3" "$4" $at; done
+    trials_done
+    row 4 "$3, $tried places" "named, older one taken" "$ms" nothing
 }
 cut_off() { truncate -s "$2" "$1"; }
 few=1
 [ $quick = 0 ] || few=12
 shard=step-000004/shard-00001-of-00002.judo
-size=$(stat -c %s "$work/good/$shard")
+size=$(stat -c %s "$home/good/$shard")
 sweep $shard $((size * few / 120 + 1)) "a bit flips in a shard" flip
 sweep $shard $((size * few / 30 + 1)) "a shard is cut off" cut_off
 sweep step-000004/manifest.json $((16 * few + 1)) "a bit flips in the manifest" flip
@@ -50,12 +47,12 @@ damaged "a missing shard" 'shard-00001-of-00002.judo: cannot open'
 row 5 "a shard is missing" "named, older one taken" $(($(milliseconds) - start)) nothing
 again
 start=$(milliseconds)
-cp "$work/good/step-000002/shard-00001-of-00002.judo" "$work/bad/$shard"
+cp "$home/good/step-000002/shard-00001-of-00002.judo" "$work/bad/$shard"
 damaged "a shard of another step" 'step-000004/shard-00001-of-00002.judo: '
 row 5 "a shard of another step" "named, older one taken" $(($(milliseconds) - start)) nothing
 again
 start=$(milliseconds)
-cp "$work/good/step-000004/shard-00000-of-00002.judo" "$work/bad/$shard"
+cp "$home/good/step-000004/shard-00000-of-00002.judo" "$work/bad/$shard"
 damaged "another rank's shard" 'step-000004/shard-00001-of-00002.judo: '
 row 5 "another rank's shard" "named, older one taken" $(($(milliseconds) - start)) nothing
 again

@@ -34,6 +34,12 @@ judo_status sabotage_strike(const sabotage *self, const char *phase, long step)
     return JUDO_OK;
 }
 
+bool sabotage_skips(const sabotage *self, const char *phase, long step)
+{
+    return strcmp(self->deed, "skip") == 0 && strcmp(self->phase, phase) == 0 &&
+           self->comm->rank == self->rank && step == self->step;
+}
+
 judo_status sabotage_flip(const sabotage *self, judo_params *copy, long step)
 {
     judo_tensor weights;

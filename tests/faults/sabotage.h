@@ -16,6 +16,9 @@ typedef struct sabotage {
  */
 judo_status sabotage_strike(const sabotage *self, const char *phase, long step) JUDO_MUST_CHECK;
 
+/* The deed "skip": true where this rank is to leave out what the others do together. */
+bool sabotage_skips(const sabotage *self, const char *phase, long step);
+
 /* The deed "flip": one bit of the second unit's weights in a rank's own copy. */
 judo_status sabotage_flip(const sabotage *self, judo_params *copy, long step) JUDO_MUST_CHECK;
 

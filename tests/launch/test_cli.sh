@@ -92,12 +92,12 @@ it "generate with another seed" judo generate model --root data --input request.
 it "generate without control tokens" judo generate model --root data --input request.jsonl --ban-controls --temperature 1 --repetition-penalty 1.2 --min-p 0.01
 prints '"stopped":'
 
-it "inspect describes a model" judo inspect model --check --tensors
+it "inspect describes a model" judo inspect model --tensors
 prints '^parameters +[0-9]+ in [0-9]+ tensors$'
 prints '^  decoder +[0-9]+ +[0-9.]+ %$'
 prints '^  model.embed_tokens.weight \[[0-9]+, 64\]$'
 prints '^check +all weights are finite'
-it "inspect describes a dataset" judo inspect packed.h5 --check
+it "inspect describes a dataset" judo inspect packed.h5
 prints '^  segmentation \(stage 1\) +8 \('
 prints '^check +all pictures and [1-9][0-9]* masks can be read$'
 it "stage 1 trains" judo_stage1 config.yaml
@@ -105,7 +105,8 @@ it "--print-config resolves" judo_stage1 --print-config config.yaml train.batch_
 prints 'batch_size: 4'
 it "inspect reads a checkpoint" judo inspect run/checkpoints/step-000001 --model model
 prints '^step +1$'
-prints '^check +weights and moments of [0-9]+ tensors are whole$'
+prints '^parameters +[0-9]+ in [0-9]+ tensors, [1-9][0-9]* of them with moments$'
+prints "^check +every tensor is whole and has its checksums; the tensors are the model's$"
 it "judo_eval evaluates" judo_eval model.path=run/model data.path=packed.h5 eval.folder=eval eval.max_new_tokens=4 data.limit=4 \
     eval.max_tokens=2048 eval.max_patches=2048
 it "report makes a page" judo report report.html --run "Stage one=run" --eval "Base <1>=eval" --eval eval --title "A title"

@@ -345,15 +345,15 @@ static const judo_flight *last_flight(const judo_comm *comm)
 static void test_comm__records_the_unit_that_a_collective_carries(void **state)
 {
     judo_comm *comm = process.comm;
-    char text[JUDO_FLIGHT_TEXT_BYTES];
     double value = 1;
     (void)state;
     judo_comm_set_phase(comm, "backward");
     judo_comm_set_unit(comm, "model.layers.3");
     assert_ok(judo_comm_sum_f64(comm, &value, 1));
     assert_string_equal(last_flight(comm)->unit, "model.layers.3");
-    judo_flight_describe(&comm->recorder, comm->recorder.last, text);
-    assert_non_null(strstr(text, "sum_f64 of model.layers.3, 8 bytes, in phase 'backward'"));
+    judo_flight_notice notice = judo_flight_describe(&comm->recorder, comm->recorder.last);
+    assert_non_null(
+        strstr(notice.text, "sum_f64 of model.layers.3, 8 bytes, in phase 'backward'"));
     assert_ok(judo_comm_sum_f64(comm, &value, 1));
     assert_string_equal(last_flight(comm)->unit, ""); /* of the next one only */
     judo_comm_set_phase(comm, "start");

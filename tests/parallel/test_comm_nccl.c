@@ -87,7 +87,7 @@ static void check_expired(fixture *f, judo_status status, const char *named, dou
     assert_int_equal(status, JUDO_ERROR_TIMEOUT);
     assert_non_null(strstr(judo_error_message(), named));
     assert_non_null(strstr(judo_error_message(), "in phase 'backward'"));
-    assert_non_null(strstr(f->host->expired, named)); /* for the roll call */
+    assert_non_null(strstr(f->host->expired.text, named)); /* for the roll call */
     assert_true(judo_clock() - began < 10);
     assert_int_equal(fake_seen.aborted, 1);
     assert_true(judo_comm_is_broken(f->host));
