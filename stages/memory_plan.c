@@ -37,8 +37,8 @@ void judo_memory_plan_job(const judo_job *job)
               megabytes(bytes.total + activations + here),
               job->device->separate ? " on the device" : "", megabytes(weights),
               megabytes(bytes.gradients), megabytes(moments),
-              megabytes(bytes.gathered + bytes.gradient_buffer), megabytes(activations),
-              megabytes(here));
+              megabytes(bytes.gathered + bytes.gradient_buffer + bytes.tree),
+              megabytes(activations), megabytes(here));
     print_host(job, bytes.offloaded, exchange);
 }
 

@@ -108,6 +108,10 @@ static const judo_config_field sft_fields[] = {
     {"train.micro_batch", JUDO_CONFIG_INT, AT(train.micro_batch), "1", 1, 1e6, NULL,
      "samples packed into one pass on one rank",
      "per_device_train_batch_size|train_micro_batch_size_per_gpu"},
+    {"train.deterministic", JUDO_CONFIG_BOOL, AT(train.deterministic), "false", 0, 0, NULL,
+     "sums of a step in an order that 1, 2, 4, .. ranks do not change: the same bits, for "
+     "log2(passes of a rank) gradient shards of memory more",
+     NULL},
     {"train.normalization", JUDO_CONFIG_CHOICE, AT(train.normalization), "sample", 0, 0,
      "token|sample",
      "loss is the mean over all tokens of a step, or the mean of the samples' means (as the "
