@@ -105,6 +105,16 @@ judo_status judo_batch_builder_create(const judo_image_processor *processor,
     return JUDO_OK;
 }
 
+int64_t judo_batch_builder_bytes(const judo_image_processor *processor, int64_t tokens,
+                                 int64_t patches)
+{
+    /* The token and its three positions, once by axis and once joined, and four of a target. */
+    const int64_t words_of_token = 1 + 3 + 3 + 4;
+    /* The patch, and the row of its merged token. */
+    const int64_t words_of_patch = judo_image_processor_patch_values(processor) + 1;
+    return (tokens * words_of_token + patches * words_of_patch) * (int64_t)sizeof(int32_t);
+}
+
 void judo_batch_builder_destroy(judo_batch_builder **builder)
 {
     if (*builder == NULL) {

@@ -32,6 +32,11 @@ judo_status judo_batch_builder_create(const judo_image_processor *processor,
                                       judo_batch_builder **out) JUDO_MUST_CHECK;
 void judo_batch_builder_destroy(judo_batch_builder **builder);
 
+/* Bytes of a batch of so many tokens, all of them targets, and patches; spans and images, which
+ * are few, do not count. */
+int64_t judo_batch_builder_bytes(const judo_image_processor *processor, int64_t tokens,
+                                 int64_t patches);
+
 /* Empties the batch. */
 void judo_batch_builder_reset(judo_batch_builder *builder);
 

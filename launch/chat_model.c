@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "data/banned_ids.h"
+#include "runtime/device_choice.h"
 #include "runtime/dtype_choice.h"
 
 static judo_status check_options(const judo_chat_model_options *options)
@@ -52,11 +53,15 @@ static judo_status open_parts(const char *folder, judo_chat_model *out)
 {
     const judo_chat_model_options *options = &out->options;
     judo_dtype dtype;
+    judo_device_choice choice;
+    const judo_device *device;
     JUDO_TRY(judo_dtype_parse(options->dtype, "--dtype", &dtype));
+    JUDO_TRY(judo_device_parse(options->device, "--device", &choice));
     JUDO_TRY(open_prompt_parts(folder, out));
     JUDO_TRY(judo_batch_builder_create(&out->processor, &out->builder));
-    JUDO_TRY(judo_local_model_open(folder, judo_device_cpu(), options->max_tokens,
-                                   options->max_patches, dtype, &out->local));
+    JUDO_TRY(judo_device_choose(choice, 0, &device));
+    JUDO_TRY(judo_local_model_open(folder, device, options->max_tokens, options->max_patches,
+                                   dtype, &out->local));
     JUDO_TRY(check_vocabulary(out, folder));
     if (!options->ban_controls) {
         return JUDO_OK;

@@ -11,6 +11,7 @@ typedef struct judo_chat_model_options {
     const char *root;                /* what image paths are relative to */
     int64_t max_tokens, max_patches; /* of one request; memory is planned for them */
     const char *dtype;               /* what the model computes in: JUDO_DTYPE_CHOICES */
+    const char *device;              /* where it computes: JUDO_DEVICE_CHOICES */
     bool ban_controls; /* vision and control tokens, and rows without a token, cannot be drawn
                         */
 } judo_chat_model_options;

@@ -3,16 +3,18 @@
 
 #include "launch/tool.h"
 #include "rewards/text_embedder.h"
+#include "runtime/device_choice.h"
 #include "runtime/dtype_choice.h"
 
 static const char help[] =
     "judo embed: sentence embeddings by all-MiniLM-L6-v2\n\n"
-    "usage: judo embed MINILM_DIR [--input FILE] [--dtype NAME]\n\n"
+    "usage: judo embed MINILM_DIR [--input FILE] [--dtype NAME] [--device NAME]\n\n"
     "Reads JSON lines {\"text\": \"...\"} and answers each with "
     "{\"embedding\": [384 numbers]}, of length 1.\n"
     "launch/get-minilm brings the model.\n\n"
     "  --input FILE   instead of standard input\n"
-    "  --dtype NAME   what the model computes in: f32 (default) or bf16\n";
+    "  --dtype NAME   what the model computes in: f32 (default) or bf16\n"
+    "  --device NAME  what computes: cpu, cuda, or auto (default): cuda where it works\n";
 
 static judo_status answer_request(void *context, const judo_json *request, const char *source,
                                   judo_json_writer *answer)
@@ -34,17 +36,20 @@ static judo_status answer_request(void *context, const judo_json *request, const
 
 static judo_status run(int argc, char **argv)
 {
-    const char *folder, *input = NULL, *dtype_name = "f32";
+    const char *folder, *input = NULL, *dtype_name = "f32", *device_name = "auto";
     int count;
     judo_dtype dtype;
+    const judo_device *device;
     judo_text_embedder *embedder = NULL;
     const judo_option options[] = {
         {"input", JUDO_OPTION_STRING, &input},
         {"dtype", JUDO_OPTION_STRING, &dtype_name},
+        {"device", JUDO_OPTION_STRING, &device_name},
     };
-    JUDO_TRY(judo_options_parse(argc, argv, options, 2, 1, 1, &folder, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, 3, 1, 1, &folder, &count));
     JUDO_TRY(judo_dtype_parse(dtype_name, "--dtype", &dtype));
-    JUDO_TRY(judo_text_embedder_open(folder, dtype, judo_device_cpu(), &embedder));
+    JUDO_TRY(judo_device_choose_named(device_name, "--device", &device));
+    JUDO_TRY(judo_text_embedder_open(folder, dtype, device, &embedder));
     judo_status status = judo_filter_run(input, answer_request, embedder);
     judo_text_embedder_close(&embedder);
     return status;

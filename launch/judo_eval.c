@@ -13,6 +13,7 @@
 #include "models/dtype_table.h"
 #include "parallel/agree.h"
 #include "rewards/text_embedder.h"
+#include "runtime/device_choice.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 
@@ -20,7 +21,7 @@ typedef struct eval_config {
     char model[JUDO_CONFIG_STRING_BYTES], data[JUDO_CONFIG_STRING_BYTES],
         folder[JUDO_CONFIG_STRING_BYTES];
     char title[JUDO_CONFIG_STRING_BYTES], minilm[JUDO_CONFIG_STRING_BYTES];
-    int dtype, prompts, options, targets, answers;
+    int device, dtype, prompts, options, targets, answers;
     bool use_domain_text, official;
     int64_t pre_resize, limit, batch, max_new_tokens, examples, max_tokens, max_patches;
     double deadline_seconds;
@@ -30,6 +31,8 @@ typedef struct eval_config {
 #define AT(member) offsetof(eval_config, member)
 
 static const judo_config_field fields[] = {
+    {"device", JUDO_CONFIG_CHOICE, AT(device), "auto", 0, 0, JUDO_DEVICE_CHOICES,
+     "what the model computes on: CUDA, the CPU, or auto: CUDA where it works", NULL},
     {"model.path", JUDO_CONFIG_STRING, AT(model), NULL, 0, 0, NULL,
      "Hugging Face directory of a Qwen2.5-VL model", NULL},
     {"model.dtype", JUDO_CONFIG_CHOICE, AT(dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
@@ -87,9 +90,10 @@ typedef struct eval_parts {
     judo_evaluation evaluation;
 } eval_parts;
 
-static judo_status open_parts(const eval_config *config, eval_parts *parts)
+static judo_status open_parts(const eval_config *config, int local_rank, eval_parts *parts)
 {
     judo_evaluation *e = &parts->evaluation;
+    const judo_device *device;
     char path[JUDO_CONFIG_STRING_BYTES + 32];
     (void)snprintf(path, sizeof path, "%s/preprocessor_config.json", config->model);
     JUDO_TRY(judo_tokenizer_open(config->model, &parts->tokenizer));
@@ -97,15 +101,15 @@ static judo_status open_parts(const eval_config *config, eval_parts *parts)
     JUDO_TRY(judo_image_processor_load(path, (int32_t)config->pre_resize, &parts->processor));
     JUDO_TRY(judo_dataset_open(config->data, parts->processor.fingerprint, &parts->dataset));
     JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &e->rules));
-    JUDO_TRY(judo_local_model_open(config->model, judo_device_cpu(), config->max_tokens,
+    JUDO_TRY(judo_device_choose((judo_device_choice)config->device, local_rank, &device));
+    JUDO_TRY(judo_local_model_open(config->model, device, config->max_tokens,
                                    config->max_patches, judo_dtype_of_choice(config->dtype),
                                    &parts->local));
     JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials,
                              judo_model_config(parts->local.model)->text.vocab_size,
                              &parts->banned));
     if (config->minilm[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm, JUDO_F32, judo_device_cpu(),
-                                         &parts->encoder));
+        JUDO_TRY(judo_text_embedder_open(config->minilm, JUDO_F32, device, &parts->encoder));
         parts->embedder = judo_text_embedder_base(parts->encoder);
         e->embedder = &parts->embedder;
     }
@@ -175,8 +179,10 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
     (void)threads;
     const eval_config *config = target;
     eval_parts parts = {0};
+    judo_topology topology;
+    JUDO_TRY(comm->ops->topology(comm, &topology)); /* collective: before anything can fail */
     judo_eval_result *result = malloc(sizeof *result);
-    judo_status status = result ? open_parts(config, &parts)
+    judo_status status = result ? open_parts(config, topology.local_rank, &parts)
                                 : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for an evaluation");
     judo_comm_set_deadline(comm, config->deadline_seconds);
     status = judo_agree(comm, status);

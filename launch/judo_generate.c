@@ -36,6 +36,8 @@ static const char help[] =
     "  --max-patches N          most image patches (14 x 14 pixels) of a request,\n"
     "                           default 16384\n"
     "  --dtype NAME             what the model computes in: f32 (default) or bf16\n"
+    "  --device NAME            what computes: cpu, cuda, or auto (default): cuda where it "
+    "works\n"
     "  --ban-controls           as in training and judo_eval: vision and control tokens, and\n"
     "                           vocabulary rows without a token, are never drawn\n\n"
     "example: judo generate model --temperature 0.7 --top-p 0.9 --input requests.jsonl\n";
@@ -216,14 +218,18 @@ static judo_status run(int argc, char **argv)
     generate self = {
         .defaults = {.max_new_tokens = 256, .n = 1, .top_p = 1, .repetition_penalty = 1}};
     draw_settings *s = &self.defaults;
-    judo_chat_model_options model = {
-        .root = ".", .max_tokens = 8192, .max_patches = 16384, .dtype = "f32"};
+    judo_chat_model_options model = {.root = ".",
+                                     .max_tokens = 8192,
+                                     .max_patches = 16384,
+                                     .dtype = "f32",
+                                     .device = "auto"};
     const judo_option options[] = {
         {"input", JUDO_OPTION_STRING, &input},
         {"root", JUDO_OPTION_STRING, &model.root},
         {"max-tokens", JUDO_OPTION_INT, &model.max_tokens},
         {"max-patches", JUDO_OPTION_INT, &model.max_patches},
         {"dtype", JUDO_OPTION_STRING, &model.dtype},
+        {"device", JUDO_OPTION_STRING, &model.device},
         {"ban-controls", JUDO_OPTION_FLAG, &model.ban_controls},
         {"max-new-tokens", JUDO_OPTION_INT, &s->max_new_tokens},
         {"temperature", JUDO_OPTION_FLOAT, &s->temperature},

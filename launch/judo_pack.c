@@ -5,6 +5,7 @@
 #include "data/pack.h"
 #include "launch/tool.h"
 #include "rewards/text_embedder.h"
+#include "runtime/device_choice.h"
 
 static const char help[] =
     "judo pack: pictures, masks and texts to one dataset file\n\n"
@@ -30,13 +31,14 @@ static const char help[] =
     "a query\n"
     "  --pre-resize N   first to N x N by Lanczos (the public code: 512)\n"
     "  --minilm FOLDER  also store embeddings of the rationales (launch/get-minilm)\n"
+    "  --device NAME    what computes them: cpu, cuda, or auto (default): cuda where it works\n"
     "  --limit N        at most N samples of each source\n"
     "  --skip-missing   leave out and count rows whose pictures are missing or damaged, "
     "instead of an error\n"
     "  --seed N         for --template random\n";
 
 typedef struct pack_arguments {
-    const char *model, *cells, *template_choice, *minilm;
+    const char *model, *cells, *template_choice, *minilm, *device;
     int64_t pre_resize, seed;
 } pack_arguments;
 
@@ -75,8 +77,9 @@ static judo_status pack_with(const judo_pack_options *asked, const pack_argument
     (void)snprintf(path, sizeof path, "%s/preprocessor_config.json", arguments->model);
     JUDO_TRY(judo_image_processor_load(path, (int32_t)arguments->pre_resize, &processor));
     if (arguments->minilm) {
-        JUDO_TRY(
-            judo_text_embedder_open(arguments->minilm, JUDO_F32, judo_device_cpu(), &embedder));
+        const judo_device *device;
+        JUDO_TRY(judo_device_choose_named(arguments->device, "--device", &device));
+        JUDO_TRY(judo_text_embedder_open(arguments->minilm, JUDO_F32, device, &embedder));
         pack.embed = embed_rationale;
         pack.embed_context = embedder;
     }
@@ -91,7 +94,7 @@ static judo_status pack_with(const judo_pack_options *asked, const pack_argument
 
 static judo_status run(int argc, char **argv)
 {
-    pack_arguments arguments = {.cells = "paper", .template_choice = "first"};
+    pack_arguments arguments = {.cells = "paper", .template_choice = "first", .device = "auto"};
     judo_pack_options pack = {.made_by = "judo pack " JUDO_VERSION, .image_root = "."};
     const judo_option options[] = {
         {"model", JUDO_OPTION_STRING, &arguments.model},
@@ -105,6 +108,7 @@ static judo_status run(int argc, char **argv)
         {"template", JUDO_OPTION_STRING, &arguments.template_choice},
         {"pre-resize", JUDO_OPTION_INT, &arguments.pre_resize},
         {"minilm", JUDO_OPTION_STRING, &arguments.minilm},
+        {"device", JUDO_OPTION_STRING, &arguments.device},
         {"limit", JUDO_OPTION_INT, &pack.limit},
         {"skip-missing", JUDO_OPTION_FLAG, &pack.skip_missing},
         {"seed", JUDO_OPTION_INT, &arguments.seed},

@@ -5,6 +5,7 @@
 #include "launch/tool.h"
 #include "rewards/reward_filter.h"
 #include "rewards/text_embedder.h"
+#include "runtime/device_choice.h"
 
 static const char help[] =
     "judo reward: the rewards of stage 3 for given completions\n\n"
@@ -20,6 +21,8 @@ static const char help[] =
     "a cosine.\n\n"
     "  --input FILE        instead of standard input\n"
     "  --minilm FOLDER     all-MiniLM-L6-v2, for the domain reward (launch/get-minilm)\n"
+    "  --device NAME       what computes it: cpu, cuda, or auto (default): cuda where it "
+    "works\n"
     "  --preset NAME       which rewards count: judo (default, all five), grpo or anomalyr1\n"
     "  --definition NAME   paper (default), or reference: as the public code computes them\n\n"
     "example:\n"
@@ -60,23 +63,28 @@ static judo_status run(int argc, char **argv)
     static const char *const presets[JUDO_NUM_RECIPES] = {"judo", "grpo", "anomalyr1"};
     static const char *const definitions[JUDO_NUM_DEFINITIONS] = {"paper", "reference"};
     const char *input = NULL, *minilm = NULL, *preset = presets[0],
-               *definition = definitions[0];
+               *definition = definitions[0], *device_name = "auto";
     int count, recipe = 0, how = 0;
     reward self = {0};
+    judo_device_choice choice;
+    const judo_device *device;
     const judo_option options[] = {
         {"input", JUDO_OPTION_STRING, &input},
         {"minilm", JUDO_OPTION_STRING, &minilm},
         {"preset", JUDO_OPTION_STRING, &preset},
         {"definition", JUDO_OPTION_STRING, &definition},
+        {"device", JUDO_OPTION_STRING, &device_name},
     };
-    JUDO_TRY(judo_options_parse(argc, argv, options, 4, 0, 0, NULL, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, 5, 0, 0, NULL, &count));
     JUDO_TRY(index_of("preset", preset, presets, JUDO_NUM_RECIPES, &recipe));
     JUDO_TRY(index_of("definition", definition, definitions, JUDO_NUM_DEFINITIONS, &how));
+    JUDO_TRY(judo_device_parse(device_name, "--device", &choice));
     judo_reward_config config =
         judo_reward_config_of((judo_reward_recipe)recipe, (judo_reward_definition)how);
     JUDO_TRY(judo_reward_rules_resolve(&config, &self.rules));
     if (minilm) {
-        JUDO_TRY(judo_text_embedder_open(minilm, JUDO_F32, judo_device_cpu(), &self.encoder));
+        JUDO_TRY(judo_device_choose(choice, 0, &device));
+        JUDO_TRY(judo_text_embedder_open(minilm, JUDO_F32, device, &self.encoder));
         self.embedder = judo_text_embedder_base(self.encoder);
     }
     judo_status status = judo_filter_run(input, answer_request, &self);

@@ -26,6 +26,7 @@ static const char help[] =
     "                    planned for it\n"
     "  --max-patches N   most image patches (14 x 14 pixels) of a request, default 16384\n"
     "  --dtype NAME      what the model computes in: f32 (default) or bf16\n"
+    "  --device NAME     what computes: cpu, cuda, or auto (default): cuda where it works\n"
     "  --ban-controls    as in training and judo_eval: vision and control tokens, and\n"
     "                    vocabulary rows without a token, have no probability (null)\n\n"
     "example: judo score model --input requests.jsonl > scores.jsonl\n";
@@ -136,17 +137,21 @@ static judo_status run(int argc, char **argv)
     const char *folder, *input = NULL;
     int count;
     score self = {0};
-    judo_chat_model_options model = {
-        .root = ".", .max_tokens = 8192, .max_patches = 16384, .dtype = "f32"};
+    judo_chat_model_options model = {.root = ".",
+                                     .max_tokens = 8192,
+                                     .max_patches = 16384,
+                                     .dtype = "f32",
+                                     .device = "auto"};
     const judo_option options[] = {
         {"input", JUDO_OPTION_STRING, &input},
         {"root", JUDO_OPTION_STRING, &model.root},
         {"max-tokens", JUDO_OPTION_INT, &model.max_tokens},
         {"max-patches", JUDO_OPTION_INT, &model.max_patches},
         {"dtype", JUDO_OPTION_STRING, &model.dtype},
+        {"device", JUDO_OPTION_STRING, &model.device},
         {"ban-controls", JUDO_OPTION_FLAG, &model.ban_controls},
     };
-    JUDO_TRY(judo_options_parse(argc, argv, options, 6, 1, 1, &folder, &count));
+    JUDO_TRY(judo_options_parse(argc, argv, options, 7, 1, 1, &folder, &count));
     JUDO_TRY(judo_chat_model_open(folder, &model, &self.model));
     judo_status status = judo_filter_run(input, answer_request, &self);
     judo_chat_model_close(&self.model);

@@ -102,6 +102,14 @@ const judo_bert_config *judo_bert_config_of(const judo_bert *bert)
     return &bert->config;
 }
 
+int64_t judo_bert_bytes(const judo_bert *bert)
+{
+    judo_activation_arena count = {0};
+    judo_activation_arena lists = {0};
+    (void)take_run(&count, &lists, &bert->config, bert->dtype, RUN_TOKENS, 1);
+    return bert->weights.bytes + count.peak;
+}
+
 static judo_status grow(judo_activation_arena *arena, const judo_device *device, int64_t bytes)
 {
     if (bytes > arena->capacity) {

@@ -46,6 +46,7 @@ enum {
 typedef struct judo_bert_weights {
     const judo_device *device; /* whose memory it is */
     void *memory;
+    int64_t bytes;
     judo_tensor embeddings[JUDO_BERT_EMBEDDINGS];
     judo_tensor (*layers)[JUDO_BERT_LAYER]; /* [num_layers] */
 } judo_bert_weights;
@@ -69,6 +70,8 @@ typedef struct judo_bert judo_bert;
 judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_device *device,
                            judo_bert **out) JUDO_MUST_CHECK;
 void judo_bert_close(judo_bert **bert);
+/* Bytes of its weights and of the activations of an ordinary run of texts. */
+int64_t judo_bert_bytes(const judo_bert *bert);
 const judo_bert_config *judo_bert_config_of(const judo_bert *bert);
 
 /* embeddings[count, hidden_size], on the host: the mean of a text's last hidden states, divided

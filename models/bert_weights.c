@@ -204,7 +204,8 @@ static judo_status allocate_and_load(loader *l, judo_bert_weights *weights)
     if (!weights->layers) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for a list of weights", l->path);
     }
-    JUDO_TRY(weights->device->allocate(&weights->memory, total_bytes(l->config, l->dtype)));
+    weights->bytes = total_bytes(l->config, l->dtype);
+    JUDO_TRY(weights->device->allocate(&weights->memory, weights->bytes));
     l->next = weights->memory;
     JUDO_TRY(judo_feed_open(weights->device, &l->feed));
     judo_status status = load_all(l, weights);

@@ -51,11 +51,21 @@ static judo_status allocate(judo_decoder *decoder)
     return judo_arena_create(decoder->model->device, count.peak, &decoder->arena);
 }
 
+enum { STEPS_WORTH_PACKING = 8 };
+
+int64_t judo_decoder_bytes(const judo_model *model, int32_t max_rows, int32_t num_steps)
+{
+    judo_activation_arena count = {0};
+    (void)take_buffers(&count, model, max_rows);
+    int64_t packed = num_steps >= STEPS_WORTH_PACKING
+                         ? judo_packed_weights_bytes(model, model->options.dtype)
+                         : 0;
+    return count.peak + packed;
+}
+
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
                                 int32_t max_rows, int32_t num_steps, judo_decoder *out)
 {
-    enum { STEPS_WORTH_PACKING = 8 };
-
     judo_decoder decoder = {
         .model = model, .params = params, .cache = cache, .max_rows = max_rows};
     judo_status status = allocate(&decoder);

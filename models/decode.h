@@ -35,6 +35,8 @@ typedef struct judo_decode_input {
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
                                 int32_t max_rows, int32_t num_steps,
                                 judo_decoder *out) JUDO_MUST_CHECK;
+/* Bytes that it takes for good; with copies of weights only if all steps are worth them. */
+int64_t judo_decoder_bytes(const judo_model *model, int32_t max_rows, int32_t num_steps);
 void judo_decoder_destroy(judo_decoder *decoder);
 
 /* Runs the rows through all layers and stores their keys and values; logits[num_rows,

@@ -56,6 +56,15 @@ void judo_generation_free(judo_generation *generation)
     *generation = (judo_generation){0};
 }
 
+int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int32_t num_rows,
+                            int32_t max_new_tokens)
+{
+    return judo_kv_cache_bytes(&model->config, prompt_tokens, num_rows, max_new_tokens,
+                               model->options.dtype) +
+           judo_decoder_bytes(model, num_rows, max_new_tokens) +
+           num_rows * model->config.text.vocab_size * (int64_t)sizeof(float);
+}
+
 static void generator_free(generator *g)
 {
     judo_decoder_destroy(&g->decoder);

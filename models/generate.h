@@ -35,6 +35,12 @@ judo_status judo_generation_create(int32_t num_rows, int32_t max_new_tokens,
                                    judo_generation *out) JUDO_MUST_CHECK;
 void judo_generation_free(judo_generation *generation);
 
+/* Bytes that judo_generate takes while it runs, for `num_rows` completions of up to
+ * `max_new_tokens` of prompts of `prompt_tokens` tokens together; without a repetition
+ * penalty's. */
+int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int32_t num_rows,
+                            int32_t max_new_tokens);
+
 /* Computes each prompt once and draws `per_prompt` completions of it in one batch; finished
  * rows leave the batch. `prompts` is a packed batch whose span i is prompt i (causal, no
  * prefix). The random number of row (i, k) at position t is a pure function of (options->seed,

@@ -52,6 +52,11 @@ void judo_minilm_close(judo_minilm **minilm)
     }
 }
 
+int64_t judo_minilm_bytes(const judo_minilm *minilm)
+{
+    return judo_bert_bytes(minilm->bert);
+}
+
 judo_status judo_minilm_embed(judo_minilm *minilm, const int32_t *ids, const int32_t *offsets,
                               int32_t count, float *embeddings)
 {

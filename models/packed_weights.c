@@ -13,23 +13,22 @@ static bool is_multiplied(const judo_model *model, int unit)
            (unit >= decoder && unit < decoder + (int)model->config.text.num_layers);
 }
 
-/* Sets the offsets and the sum of the bytes. */
+/* Sets the offsets, if there is a list of them, and the sum of the bytes. */
 static void place(const judo_model *model, judo_dtype dtype, judo_packed_weights *out)
 {
     for (int u = 0; u < model->layout->num_units; u++) {
         const judo_unit *unit = &model->layout->units[u];
         for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
             const judo_param *param = &model->layout->params[p];
-            out->offsets[p] = -1;
-            if (!is_multiplied(model, u) || param->num_dims != 2) {
-                continue;
+            int64_t bytes = 0;
+            if (is_multiplied(model, u) && param->num_dims == 2) {
+                judo_tensor shape = judo_tensor_2d(NULL, dtype, param->dims[0], param->dims[1]);
+                bytes = model->ops->linear_packed_bytes(&shape);
             }
-            judo_tensor shape = judo_tensor_2d(NULL, dtype, param->dims[0], param->dims[1]);
-            int64_t bytes = model->ops->linear_packed_bytes(&shape);
-            if (bytes > 0) {
-                out->offsets[p] = out->bytes;
-                out->bytes += (bytes + 63) / 64 * 64;
+            if (out->offsets) {
+                out->offsets[p] = bytes > 0 ? out->bytes : -1;
             }
+            out->bytes += (bytes + 63) / 64 * 64;
         }
     }
 }
@@ -101,6 +100,13 @@ judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
     }
     *out = packed;
     return JUDO_OK;
+}
+
+int64_t judo_packed_weights_bytes(const judo_model *model, judo_dtype dtype)
+{
+    judo_packed_weights packed = {0};
+    place(model, dtype, &packed);
+    return packed.bytes;
 }
 
 void judo_packed_weights_destroy(judo_packed_weights *packed)

@@ -18,6 +18,8 @@ typedef struct judo_packed_weights {
  * parameters that are wholly local. */
 judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
                                        judo_packed_weights *out) JUDO_MUST_CHECK;
+/* Bytes of the copies where there is room for them. */
+int64_t judo_packed_weights_bytes(const judo_model *model, judo_dtype dtype);
 void judo_packed_weights_destroy(judo_packed_weights *packed);
 
 #endif

@@ -56,14 +56,18 @@ typedef struct judo_snapshot {
     judo_shard_piece *pieces;
     int num_pieces;
     int64_t data_bytes; /* of all pieces */
-    float *copy;        /* NULL: the pieces are the live arrays */
+    const judo_device *device;
+    bool keeps_copy; /* from one save to the next */
+    float *copy;     /* staging memory; NULL: the pieces are the live arrays */
 } judo_snapshot;
 
 /* checkpoint_snapshot.c. Room for what this rank owns, with every page of the copy in memory.
- * Taking it copies, or points to the live arrays. */
+ * Taking it copies, or points to the live arrays; where the host cannot read those, what keeps
+ * no copy has one from being taken to being written. */
 judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy,
                                  judo_snapshot *out) JUDO_MUST_CHECK;
-void judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3);
+judo_status judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3) JUDO_MUST_CHECK;
+void judo_snapshot_written(judo_snapshot *snapshot);
 void judo_snapshot_free(judo_snapshot *snapshot);
 
 /* checkpoint_shard_write.c: writes and syncs this rank's file. `progress` counts bytes for

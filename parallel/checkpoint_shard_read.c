@@ -18,6 +18,7 @@ enum { HEADER_MAX_BYTES = 256 << 20 };
 
 typedef struct reader {
     judo_zero3 *zero3; /* NULL: verifies all, takes nothing */
+    const judo_device *device;
     const judo_param_layout *layout;
     const judo_manifest *manifest;
     int *by_name;           /* [num_params] indices sorted by name */
@@ -149,8 +150,8 @@ static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64
             judo_progress_update(&self->progress, self->progress.done + count, NULL);
             continue;
         }
-        memcpy(out + (begin - from), self->block + (begin - p->first - at),
-               (size_t)(end - begin) * sizeof(float));
+        JUDO_TRY(self->device->copy(out + (begin - from), self->block + (begin - p->first - at),
+                                    (end - begin) * (int64_t)sizeof(float), NULL));
     }
     return JUDO_OK;
 }
@@ -345,8 +346,14 @@ static judo_status read_all(reader *self, const char *folder)
 judo_status judo_shard_files_read(const char *folder, judo_zero3 *zero3,
                                   const judo_manifest *manifest)
 {
-    reader self = {.zero3 = zero3, .layout = judo_zero3_layout(zero3), .manifest = manifest};
+    reader self = {.zero3 = zero3,
+                   .device = judo_zero3_device(zero3),
+                   .layout = judo_zero3_layout(zero3),
+                   .manifest = manifest};
     judo_status status = read_all(&self, folder);
+    if (status == JUDO_OK) {
+        status = self.device->stream_finish(NULL);
+    }
     clean_up(&self);
     return status;
 }

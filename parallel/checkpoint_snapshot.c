@@ -11,10 +11,10 @@ float *judo_shard_kind_data(const judo_zero3_owned *part, int kind)
     return data[kind];
 }
 
-typedef void (*piece_visit)(judo_snapshot *snapshot, const judo_shard_piece *piece);
+typedef judo_status (*piece_visit)(judo_snapshot *snapshot, const judo_shard_piece *piece);
 
 /* Every array that this rank owns a part of, in file order. */
-static void for_each_piece(judo_snapshot *snapshot, judo_zero3 *zero3, piece_visit visit)
+static judo_status for_each_piece(judo_snapshot *snapshot, judo_zero3 *zero3, piece_visit visit)
 {
     const judo_param_layout *layout = judo_zero3_layout(zero3);
     for (int p = 0; p < layout->num_params; p++) {
@@ -26,60 +26,104 @@ static void for_each_piece(judo_snapshot *snapshot, judo_zero3 *zero3, piece_vis
                                             .count = part.count,
                                             .data = judo_shard_kind_data(&part, kind)};
             if (piece.data != NULL) {
-                visit(snapshot, &piece);
+                JUDO_TRY(visit(snapshot, &piece));
             }
         }
     }
+    return JUDO_OK;
 }
 
-static void count_piece(judo_snapshot *snapshot, const judo_shard_piece *piece)
+static judo_status count_piece(judo_snapshot *snapshot, const judo_shard_piece *piece)
 {
     snapshot->num_pieces++;
     snapshot->data_bytes += piece->count * (int64_t)sizeof(float);
+    return JUDO_OK;
 }
 
-static void take_piece(judo_snapshot *snapshot, const judo_shard_piece *piece)
+static judo_status take_piece(judo_snapshot *snapshot, const judo_shard_piece *piece)
 {
     judo_shard_piece *own = &snapshot->pieces[snapshot->num_pieces];
     *own = *piece;
     if (snapshot->copy != NULL) {
         float *place = snapshot->copy + snapshot->data_bytes / (int64_t)sizeof(float);
-        memcpy(place, piece->data, (size_t)piece->count * sizeof(float));
+        JUDO_TRY(snapshot->device->copy(place, piece->data,
+                                        piece->count * (int64_t)sizeof(float), NULL));
         own->data = place;
     }
-    count_piece(snapshot, piece);
+    return count_piece(snapshot, piece);
+}
+
+static judo_status allocate_copy(judo_snapshot *snapshot)
+{
+    void *memory = NULL;
+    if (snapshot->device->allocate_staging(&memory, snapshot->data_bytes) != JUDO_OK) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY,
+                         "no memory to copy %lld bytes of a checkpoint; save in the foreground "
+                         "or with more ranks",
+                         (long long)snapshot->data_bytes);
+    }
+    snapshot->copy = memory;
+    return JUDO_OK;
+}
+
+static judo_status take_pieces(judo_snapshot *snapshot, judo_zero3 *zero3)
+{
+    snapshot->num_pieces = 0;
+    snapshot->data_bytes = 0;
+    JUDO_TRY(for_each_piece(snapshot, zero3, take_piece));
+    return snapshot->device->stream_finish(NULL);
 }
 
 judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy, judo_snapshot *out)
 {
-    judo_snapshot snapshot = {0};
-    for_each_piece(&snapshot, zero3, count_piece);
+    judo_snapshot snapshot = {.device = judo_zero3_device(zero3), .keeps_copy = with_copy};
+    judo_status status = for_each_piece(&snapshot, zero3, count_piece);
     snapshot.pieces = calloc((size_t)snapshot.num_pieces + 1, sizeof *snapshot.pieces);
-    if (with_copy) {
-        snapshot.copy = malloc((size_t)snapshot.data_bytes + 1);
+    if (snapshot.pieces == NULL) {
+        status = JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a checkpoint of %d arrays",
+                           snapshot.num_pieces);
     }
-    if (snapshot.pieces == NULL || (with_copy && snapshot.copy == NULL)) {
-        judo_snapshot_free(&snapshot);
-        return JUDO_FAIL(JUDO_ERROR_MEMORY,
-                         "no memory to copy %lld bytes of a checkpoint; save in the foreground",
-                         (long long)snapshot.data_bytes);
+    if (status == JUDO_OK && with_copy) {
+        status = allocate_copy(&snapshot);
     }
     /* Touches every page: now, not in the first save, is the time to run out of memory. */
-    judo_snapshot_take(&snapshot, zero3);
+    if (status == JUDO_OK) {
+        status = take_pieces(&snapshot, zero3);
+    }
+    if (status != JUDO_OK) {
+        judo_snapshot_free(&snapshot);
+        return status;
+    }
     *out = snapshot;
     return JUDO_OK;
 }
 
-void judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3)
+judo_status judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3)
 {
-    snapshot->num_pieces = 0;
-    snapshot->data_bytes = 0;
-    for_each_piece(snapshot, zero3, take_piece);
+    if (snapshot->copy == NULL && !judo_zero3_owned_is_on_host(zero3)) {
+        JUDO_TRY(allocate_copy(snapshot));
+    }
+    return take_pieces(snapshot, zero3);
+}
+
+static void release_copy(judo_snapshot *snapshot)
+{
+    if (snapshot->copy != NULL) {
+        snapshot->device->release_staging(snapshot->copy);
+        snapshot->copy = NULL;
+    }
+}
+
+void judo_snapshot_written(judo_snapshot *snapshot)
+{
+    if (!snapshot->keeps_copy) {
+        release_copy(snapshot);
+    }
 }
 
 void judo_snapshot_free(judo_snapshot *snapshot)
 {
     free(snapshot->pieces);
-    free(snapshot->copy);
+    release_copy(snapshot);
     *snapshot = (judo_snapshot){0};
 }

@@ -118,6 +118,7 @@ static void join(judo_checkpoint_writer *self)
 
 static void end_save(judo_checkpoint_writer *self)
 {
+    judo_snapshot_written(&self->snapshot);
     judo_manifest_free(&self->manifest);
     judo_checkpoint_places_free(&self->places);
     self->stage = IDLE;
@@ -266,10 +267,12 @@ judo_status judo_checkpoint_writer_save(judo_checkpoint_writer *writer, int64_t 
     judo_comm_set_phase(writer->comm, "checkpoint save");
     writer->began = judo_clock();
     judo_status status = prepare(writer, step, state);
+    if (status == JUDO_OK) {
+        status = judo_agree(writer->comm, judo_snapshot_take(&writer->snapshot, writer->zero3));
+    }
     if (status != JUDO_OK) {
         return give_up(writer, status);
     }
-    judo_snapshot_take(&writer->snapshot, writer->zero3);
     writer->copied = writer->moved = judo_clock();
     atomic_store(&writer->progress, 0);
     writer->last_progress = 0;

@@ -102,7 +102,8 @@ judo_status judo_comm_expired(judo_comm *comm, int64_t sequence)
                      "rank %d of %d: collective %s (%s) did not complete within %g s: another "
                      "rank is stopped, lost or elsewhere; compare the ranks' last collectives",
                      root->rank, root->size, root->expired.text,
-                     comm == root ? "all ranks" : "a group of ranks", root->deadline_seconds);
+                     comm->size == root->size ? "all ranks" : "a group of ranks",
+                     root->deadline_seconds);
 }
 
 judo_status judo_comm_split(judo_comm *comm, int color, judo_comm **out)

@@ -20,8 +20,8 @@ typedef struct judo_comm judo_comm;
 /* A sum over ranks of which each keeps its slice: shard[i] = or += the sum over ranks, in rank
  * order and in fp32, of values[rank * slice + i]. */
 typedef struct judo_reduction {
-    float *shard;        /* [slice]; may be this rank's slice of `values` unless `add` */
-    const float *values; /* [size * slice] */
+    float *shard;  /* [slice]; may be this rank's slice of `values` unless `add` */
+    float *values; /* [size * slice]; what is in this rank's slice is lost */
     int64_t slice;
     judo_dtype wire; /* JUDO_F32, or JUDO_BF16: every rank's values are rounded to it first */
     bool add;
@@ -29,7 +29,7 @@ typedef struct judo_reduction {
 
 /* One backend. `sequence` is the flight recorder's number of the collective. */
 typedef struct judo_comm_ops {
-    const char *name; /* "self", "mpi" or "staged" */
+    const char *name; /* "self", "mpi", "staged" or "nccl" */
     judo_status (*all_gather_start)(judo_comm *comm, int64_t sequence, const void *slice,
                                     int64_t slice_bytes, void *out, int *request);
     judo_status (*test)(judo_comm *comm, int request, bool *done);

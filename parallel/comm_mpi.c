@@ -249,7 +249,7 @@ static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
     int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
-    bytes = bytes > least ? bytes : least;
+    bytes = comm->size > 1 && bytes > least ? bytes : least; /* one rank sends nothing */
     if (bytes > INT32_MAX) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "messages of %lld bytes: at most %d fit",
                          (long long)bytes, INT32_MAX);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "parallel/agree.h"
+#include "parallel/comm_host_part.h"
 #include "parallel/patience.h"
 
 static judo_comm_staged *self_of(judo_comm *comm)
@@ -137,66 +138,11 @@ static judo_status staged_reduce_finish(judo_comm *comm)
     return JUDO_OK;
 }
 
-static judo_status refuse(const char *what)
-{
-    return JUDO_FAIL(JUDO_ERROR_INTERNAL,
-                     "%s on a communicator of a device's memory; the one that it was made from "
-                     "does that",
-                     what);
-}
-
-static judo_status staged_broadcast(judo_comm *comm, int64_t sequence, void *data,
-                                    int64_t bytes, int root)
-{
-    (void)comm;
-    (void)sequence;
-    (void)data;
-    (void)bytes;
-    (void)root;
-    return refuse("broadcast");
-}
-
-static judo_status staged_gather_bytes(judo_comm *comm, int64_t sequence, const void *data,
-                                       const int64_t *offsets, char *out)
-{
-    (void)comm;
-    (void)sequence;
-    (void)data;
-    (void)offsets;
-    (void)out;
-    return refuse("gather of bytes");
-}
-
-static judo_status staged_split(judo_comm *comm, int color, judo_comm **out)
-{
-    (void)comm;
-    (void)color;
-    (void)out;
-    return refuse("split");
-}
-
-static judo_status staged_set_bucket(judo_comm *comm, int64_t bytes)
-{
-    (void)comm;
-    (void)bytes;
-    return refuse("another bucket");
-}
-
 static void staged_poll(judo_comm *comm)
 {
     if (!judo_comm_is_broken(comm) && judo_staged_advance(self_of(comm)) != JUDO_OK) {
         judo_comm_break(comm); /* the wait for the request reports it */
     }
-}
-
-static judo_status staged_topology(judo_comm *comm, judo_topology *out)
-{
-    return comm->parent->ops->topology(comm->parent, out);
-}
-
-static void staged_abort_job(judo_comm *comm, int exit_code)
-{
-    judo_comm_abort_job(comm->parent, exit_code);
 }
 
 static void destroy_stream(const judo_device *device, judo_stream *stream)
@@ -242,13 +188,13 @@ static const judo_comm_ops staged_ops = {
     .reduce_start = staged_reduce_start,
     .reduce_test = staged_reduce_test,
     .reduce_finish = staged_reduce_finish,
-    .broadcast = staged_broadcast,
-    .gather_bytes = staged_gather_bytes,
+    .broadcast = judo_host_part_broadcast,
+    .gather_bytes = judo_host_part_gather_bytes,
     .poll = staged_poll,
-    .topology = staged_topology,
-    .split = staged_split,
-    .set_bucket = staged_set_bucket,
-    .abort_job = staged_abort_job,
+    .topology = judo_host_part_topology,
+    .split = judo_host_part_split,
+    .set_bucket = judo_host_part_set_bucket,
+    .abort_job = judo_host_part_abort_job,
     .destroy = staged_destroy,
 };
 

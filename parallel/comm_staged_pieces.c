@@ -91,7 +91,7 @@ static judo_status exchange(judo_comm_staged *self, judo_staged_piece *piece)
                                           piece->memory, &piece->request);
     }
     const judo_reduction reduction = {.shard = shard_of(self, piece),
-                                      .values = (const float *)piece->memory,
+                                      .values = (float *)piece->memory,
                                       .slice = piece->count,
                                       .wire = piece->job->reduction.wire,
                                       .add = piece->job->reduction.add};

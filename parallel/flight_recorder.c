@@ -68,7 +68,7 @@ judo_flight_notice judo_flight_describe(const judo_flight_recorder *recorder, in
     }
     bool is_small = flight->bytes < 10000;
     notice.label = flight->label;
-    (void)snprintf(notice.text, sizeof notice.text, "#%lld %s%s%s, %.3g %s, in phase '%s'",
+    (void)snprintf(notice.text, sizeof notice.text, "#%lld %s%s%s, %.4g %s, in phase '%s'",
                    (long long)sequence, flight->collective,
                    flight->unit[0] != '\0' ? " of " : "", flight->unit,
                    (is_small ? 1 : 1e-6) * (double)flight->bytes, is_small ? "bytes" : "MB",

@@ -7,17 +7,54 @@
 #include "parallel/agree.h"
 #include "runtime/crc32c.h"
 
-static judo_status checksum_units(judo_params *replica, int64_t *out)
+/* What the host cannot read comes in blocks through staging memory. */
+typedef struct reader {
+    const judo_device *device;
+    void *block; /* [BLOCK_BYTES]; NULL: the host reads the device's memory */
+} reader;
+
+enum { BLOCK_BYTES = 16 << 20 };
+
+static judo_status checksum(const reader *self, const char *data, int64_t bytes, int64_t *out)
+{
+    uint32_t sum = 0;
+    if (self->block == NULL) {
+        *out = judo_crc32c(0, data, (size_t)bytes);
+        return JUDO_OK;
+    }
+    for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
+        int64_t part = bytes - at < BLOCK_BYTES ? bytes - at : BLOCK_BYTES;
+        JUDO_TRY(self->device->copy(self->block, data + at, part, NULL));
+        JUDO_TRY(self->device->stream_finish(NULL));
+        sum = judo_crc32c(sum, self->block, (size_t)part);
+    }
+    *out = sum;
+    return JUDO_OK;
+}
+
+static judo_status checksum_each(const reader *self, judo_params *replica, int64_t *out)
 {
     for (int u = 0; u < replica->layout->num_units; u++) {
         judo_tensor weights;
         JUDO_TRY(replica->ops->acquire(replica, u, -1, &weights));
-        size_t bytes = (size_t)replica->layout->units[u].count *
-                       (size_t)judo_dtype_bytes(replica->compute_dtype);
-        out[u] = judo_crc32c(0, weights.data, bytes);
+        int64_t bytes =
+            replica->layout->units[u].count * judo_dtype_bytes(replica->compute_dtype);
+        JUDO_TRY(checksum(self, weights.data, bytes, &out[u]));
         JUDO_TRY(replica->ops->release(replica, u));
     }
     return JUDO_OK;
+}
+
+static judo_status checksum_units(const judo_device *device, judo_params *replica, int64_t *out)
+{
+    reader self = {.device = device};
+    if (!device->separate) {
+        return checksum_each(&self, replica, out);
+    }
+    JUDO_TRY(device->allocate_staging(&self.block, BLOCK_BYTES));
+    judo_status status = checksum_each(&self, replica, out);
+    device->release_staging(self.block);
+    return status;
 }
 
 /* A rank that differs from a value that more than half of the ranks have; -1 if no value has
@@ -73,7 +110,7 @@ static judo_status compare(const judo_comm *comm, const judo_param_layout *layou
     return JUDO_OK;
 }
 
-judo_status judo_replica_check(judo_comm *comm, judo_params *replica)
+judo_status judo_replica_check(judo_comm *comm, const judo_device *device, judo_params *replica)
 {
     size_t units = (size_t)replica->layout->num_units;
     if (comm->size == 1) {
@@ -81,7 +118,7 @@ judo_status judo_replica_check(judo_comm *comm, judo_params *replica)
     }
     int64_t *own = calloc(units * ((size_t)comm->size + 1), sizeof *own);
     judo_status status =
-        own != NULL ? checksum_units(replica, own)
+        own != NULL ? checksum_units(device, replica, own)
                     : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %zu checksums", units);
     status = judo_agree(comm, status);
     if (status == JUDO_OK && own != NULL) {

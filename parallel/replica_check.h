@@ -4,11 +4,13 @@
 #define JUDO_PARALLEL_REPLICA_CHECK_H
 
 #include "parallel/comm.h"
+#include "runtime/device.h"
 #include "runtime/params.h"
 
-/* Compares the bits of weights of which every rank has a copy of its own (a resident copy
- * behind its use). Where they differ: JUDO_ERROR_NUMERIC, on all ranks, naming the unit and the
- * rank that stands alone against a majority. Collective. */
-judo_status judo_replica_check(judo_comm *comm, judo_params *replica) JUDO_MUST_CHECK;
+/* Compares the bits of weights of which every rank has a copy of its own in its device's memory
+ * (a resident copy behind its use). Where they differ: JUDO_ERROR_NUMERIC, on all ranks, naming
+ * the unit and the rank that stands alone against a majority. Collective. */
+judo_status judo_replica_check(judo_comm *comm, const judo_device *device,
+                               judo_params *replica) JUDO_MUST_CHECK;
 
 #endif

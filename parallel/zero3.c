@@ -15,7 +15,7 @@ static void free_all(judo_zero3 *self)
 }
 
 static judo_status create_shell(judo_comm *comm, const judo_param_layout *layout,
-                                const judo_ops *ops, const judo_zero3_options *options,
+                                const judo_device *device, const judo_zero3_options *options,
                                 judo_zero3 **out)
 {
     JUDO_TRY(judo_zero3_options_check(options));
@@ -27,8 +27,9 @@ static judo_status create_shell(judo_comm *comm, const judo_param_layout *layout
                                .layout = layout,
                                .compute_dtype = options->compute_dtype};
     self->comm = comm;
-    self->ops = ops;
+    self->device = device;
     self->options = *options;
+    self->options.offload = options->offload && device->separate && !options->frozen;
     *out = self;
     return JUDO_OK;
 }
@@ -44,11 +45,11 @@ static judo_status fill(judo_zero3 *self)
 }
 
 judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
-                              const judo_ops *ops, const judo_zero3_options *options,
+                              const judo_device *device, const judo_zero3_options *options,
                               judo_zero3 **out)
 {
     judo_zero3 *self = NULL;
-    judo_status status = judo_agree(comm, create_shell(comm, layout, ops, options, &self));
+    judo_status status = judo_agree(comm, create_shell(comm, layout, device, options, &self));
     if (self == NULL) {
         return status;
     }
@@ -69,8 +70,11 @@ judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
 
 static judo_status finish_communication(judo_zero3 *self)
 {
-    JUDO_TRY(judo_comm_reduce_scatter_finish(self->group_comm));
-    return judo_zero3_arena_forget(self);
+    if (self->group_exchange != NULL) {
+        JUDO_TRY(judo_comm_reduce_scatter_finish(self->group_exchange));
+    }
+    JUDO_TRY(judo_zero3_arena_forget(self));
+    return self->device->stream_finish(NULL);
 }
 
 void judo_zero3_destroy(judo_zero3 **zero3)
@@ -96,6 +100,25 @@ judo_params *judo_zero3_params(judo_zero3 *zero3)
 judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3)
 {
     return zero3->allocated;
+}
+
+/* Of a communicator and of its twin for the device's memory, less what `outer` is. */
+static int64_t scratch_of(const judo_comm *outer, const judo_comm *comm,
+                          const judo_comm *exchange)
+{
+    int64_t bytes = comm != NULL && comm != outer ? comm->scratch_bytes : 0;
+    return bytes + (exchange != NULL && exchange != comm ? exchange->scratch_bytes : 0);
+}
+
+int64_t judo_zero3_exchange_bytes(const judo_zero3 *zero3)
+{
+    return scratch_of(zero3->comm, zero3->group_comm, zero3->group_exchange) +
+           scratch_of(zero3->comm, zero3->replica_comm, zero3->replica_exchange);
+}
+
+const judo_device *judo_zero3_device(const judo_zero3 *zero3)
+{
+    return zero3->device;
 }
 
 const judo_param_layout *judo_zero3_layout(const judo_zero3 *zero3)

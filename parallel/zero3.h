@@ -17,6 +17,11 @@
  * lent and copied. They are rounded anew at the first use after a load, after
  * judo_zero3_weights_changed, and in every optimizer step.
  *
+ * All of it lies in the memory of one device, and is worked on there by its ops and copies on
+ * its compute queue; ranks exchange it by judo_comm_on_device. With `offload` the fp32 weights
+ * and moments stay in host memory, where the CPU updates them, and what is lent is copied to
+ * the device anew in every optimizer step: the same bits as where the CPU is the device.
+ *
  * Everything is allocated at creation. All functions marked collective are called by all ranks
  * in the same order. */
 #ifndef JUDO_PARALLEL_ZERO3_H
@@ -24,7 +29,7 @@
 
 #include "parallel/comm.h"
 #include "parallel/shard.h"
-#include "runtime/ops/ops.h"
+#include "runtime/device.h"
 #include "runtime/params.h"
 
 enum {
@@ -40,6 +45,8 @@ typedef struct judo_zero3_options {
     bool whole_gradients; /* every rank keeps all gradients: they are summed once per step */
     bool no_prefetch;     /* acquire ignores its next_unit */
     bool no_overlap;      /* gradient_end waits; one gradient buffer instead of two */
+    bool offload;         /* optimizer state in host memory; changes nothing where the device's
+                             memory is the host's: leave it out of a plan for that */
     int prefetch;         /* units fetched ahead, up to JUDO_MAX_PREFETCH; 0: one. Those behind
                              next_unit are the ones that followed the last time. */
     int group_size;       /* ranks of a group, in rank order; 0: all. JUDO_GROUP_OF_NODE */
@@ -61,26 +68,28 @@ judo_status judo_zero3_group_size(judo_comm *comm, const judo_zero3_options *opt
 /* Bytes of one rank by purpose. */
 typedef struct judo_zero3_bytes {
     int64_t weights;         /* fp32: the rank's slices */
-    int64_t compute;         /* bf16: the same */
+    int64_t compute;         /* bf16, or offloaded: the same, as it is lent */
     int64_t gradients;       /* fp32 shard, or all of it */
     int64_t moments;         /* two fp32 shards */
     int64_t gathered;        /* gathered units, less the slices counted above */
     int64_t gradient_buffer; /* whole gradients of one unit or two */
-    int64_t total;
+    int64_t total;           /* of these, what lies in the device's memory */
+    int64_t offloaded;       /* in host memory: the rest, and buffers of the update */
 } judo_zero3_bytes;
 
-/* What one rank of `num_ranks` would allocate, beside the scratch of communicators. The group
- * size must be a number. Not collective, allocates nothing lasting. */
+/* What one rank of `num_ranks` would allocate, beside the scratch of communicators
+ * (judo_zero3_exchange_bytes). The group size must be a number. Not collective, allocates nothing
+ * lasting. */
 judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
                             const judo_zero3_options *options,
                             judo_zero3_bytes *out) JUDO_MUST_CHECK;
 
 typedef struct judo_zero3 judo_zero3;
 
-/* Weights, gradients and moments start at zero. `comm`, `layout` and `ops` are borrowed for the
- * object's life. Ranks agree on the outcome. Collective. */
+/* Weights, gradients and moments start at zero. `comm`, `layout` and `device` are borrowed for
+ * the object's life. Ranks agree on the outcome. Collective. */
 judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
-                              const judo_ops *ops, const judo_zero3_options *options,
+                              const judo_device *device, const judo_zero3_options *options,
                               judo_zero3 **out) JUDO_MUST_CHECK;
 /* Accepts NULL. Waits for gathers in flight. Not collective. */
 void judo_zero3_destroy(judo_zero3 **zero3);
@@ -89,6 +98,9 @@ void judo_zero3_destroy(judo_zero3 **zero3);
 judo_params *judo_zero3_params(judo_zero3 *zero3);
 /* What this object has allocated, for comparison with the plan. */
 judo_zero3_bytes judo_zero3_allocated(const judo_zero3 *zero3);
+/* Host memory that its own communicators hold: those of groups, and those that exchange a
+ * device's memory. */
+int64_t judo_zero3_exchange_bytes(const judo_zero3 *zero3);
 
 /* Each rank reads its own ranges from `source`; ranks agree on the outcome. Collective. */
 judo_status judo_zero3_load(judo_zero3 *zero3,
@@ -96,7 +108,7 @@ judo_status judo_zero3_load(judo_zero3 *zero3,
 
 /* Before the first backward of an optimizer step, whose update uses the gradients up. Waits for
  * a sum that is still under way. Not collective. */
-void judo_zero3_zero_gradients(judo_zero3 *zero3);
+judo_status judo_zero3_zero_gradients(judo_zero3 *zero3) JUDO_MUST_CHECK;
 
 typedef struct judo_zero3_update {
     double gradient_norm; /* of the scaled gradient, before clipping */
@@ -115,18 +127,17 @@ judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm) JUDO_MUST_
 judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double max_norm,
                             judo_zero3_update *out) JUDO_MUST_CHECK;
 
-/* All weights whole in this process's memory, for generation without collectives inside.
+/* All weights whole in the device's memory, for generation without collectives inside.
  * Borrowed until judo_zero3_release_resident; a snapshot of the weights of this moment. Where
  * every unit is whole (one rank, whole_weights) it is the stored memory itself. Collective. */
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3,
                                        judo_params **resident) JUDO_MUST_CHECK;
-/* Bytes that a resident copy takes beside judo_zero3_plan's. */
-judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
-                                      const judo_zero3_options *options,
-                                      int64_t *out) JUDO_MUST_CHECK;
+/* Bytes that a resident copy takes beside what is allocated. */
+int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3);
 void judo_zero3_release_resident(judo_zero3 *zero3);
 
-/* What this rank owns of a parameter; borrowed. */
+/* What this rank owns of a parameter; borrowed. Addresses are the host's to follow only where
+ * judo_zero3_owned_is_on_host; elsewhere the device's copies take what is there. */
 typedef struct judo_zero3_owned {
     int64_t first, count; /* elements of the parameter; count 0: nothing */
     float *weights;       /* NULL in a frozen set in bf16: judo_zero3_for_each_owned reads it */
@@ -134,10 +145,12 @@ typedef struct judo_zero3_owned {
 } judo_zero3_owned;
 
 judo_zero3_owned judo_zero3_owned_part(judo_zero3 *zero3, int param);
+bool judo_zero3_owned_is_on_host(const judo_zero3 *zero3);
 
 /* Calls `visit` for elements [first, first+count) of a parameter, in the layout's order and
- * once or, where bf16 is widened, several times per parameter: every element is visited on
- * exactly one rank, once. Stops at the first failure. Not collective. */
+ * once or, where bf16 is widened or a device's memory read, several times per parameter: every
+ * element is visited on exactly one rank, once. `weights` are in host memory. Stops at the
+ * first failure. Not collective. */
 typedef judo_status (*judo_zero3_visit)(void *context, int param, int64_t first, int64_t count,
                                         const float *weights);
 judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
@@ -145,6 +158,7 @@ judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
 
 /* For checkpoints. Borrowed. */
 const judo_param_layout *judo_zero3_layout(const judo_zero3 *zero3);
+const judo_device *judo_zero3_device(const judo_zero3 *zero3);
 /* Owned weights and moments are about to be changed or were changed from outside: copies of
  * them are stale and made anew at the next acquire or step. Waits for gathers in flight. */
 judo_status judo_zero3_weights_changed(judo_zero3 *zero3) JUDO_MUST_CHECK;

@@ -90,7 +90,7 @@ static bool find_room(const judo_zero3 *zero3, int unit, mercy limit, int64_t *o
 static judo_status settle(judo_zero3 *zero3, judo_gathered_unit *unit)
 {
     if (unit->state == JUDO_GATHER_IN_FLIGHT) {
-        JUDO_TRY(judo_comm_wait(zero3->group_comm, unit->request));
+        JUDO_TRY(judo_comm_wait(zero3->group_exchange, unit->request));
         unit->state = JUDO_GATHER_AHEAD;
     }
     return JUDO_OK;
@@ -109,9 +109,9 @@ static judo_status start_gather(judo_zero3 *zero3, int unit, int64_t offset)
     self->offset = offset;
     self->state = JUDO_GATHER_AHEAD;
     if (zero3->map.size > 1) {
-        judo_comm_set_unit(zero3->group_comm, zero3->map.layout->units[unit].name);
+        judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
         JUDO_TRY(judo_comm_all_gather_start(
-            zero3->group_comm, judo_zero3_compute_at(zero3, unit, 0),
+            zero3->group_exchange, judo_zero3_compute_at(zero3, unit, 0),
             zero3->map.slice[unit] * judo_dtype_bytes(zero3->base.compute_dtype),
             judo_zero3_gathered_at(zero3, unit), &self->request));
         self->state = JUDO_GATHER_IN_FLIGHT;

@@ -16,18 +16,33 @@ judo_zero3_owned judo_zero3_owned_part(judo_zero3 *zero3, int param)
                                   has_moments ? zero3->second_moment + moment : NULL};
 }
 
-/* Of weights that exist in bf16 only. */
-static judo_status visit_widened(const judo_zero3 *zero3, int param, judo_zero3_visit visit,
-                                 void *context)
+bool judo_zero3_owned_is_on_host(const judo_zero3 *zero3)
 {
-    enum { BLOCK = 4096 };
+    return !zero3->device->separate || zero3->options.offload;
+}
 
+enum { BLOCK = 16384 }; /* elements that pass through the host at once */
+
+/* Of weights that the host cannot read, or that exist in bf16 only. */
+static judo_status visit_blocks(const judo_zero3 *zero3, int param, judo_zero3_visit visit,
+                                void *context)
+{
+    float raw[BLOCK];
     float block[BLOCK];
     judo_shard_range range = judo_shard_owned(&zero3->map, param);
+    const char *master = (const char *)judo_zero3_master_at(zero3, range.unit, range.at);
+    const judo_dtype dtype = master ? JUDO_F32 : zero3->base.compute_dtype;
+    const char *source = master ? master : judo_zero3_compute_at(zero3, range.unit, range.at);
     for (int64_t at = 0; at < range.count; at += BLOCK) {
         int64_t part = range.count - at < BLOCK ? range.count - at : BLOCK;
-        judo_convert_to_f32(block, judo_zero3_compute_at(zero3, range.unit, range.at + at),
-                            zero3->base.compute_dtype, part);
+        int64_t element = judo_dtype_bytes(dtype);
+        const void *there = source + at * element;
+        if (zero3->device->separate) {
+            JUDO_TRY(zero3->device->copy(raw, there, part * element, NULL));
+            JUDO_TRY(zero3->device->stream_finish(NULL));
+            there = raw;
+        }
+        judo_convert_to_f32(block, there, dtype, part);
         JUDO_TRY(visit(context, param, range.first + at, part, block));
     }
     return JUDO_OK;
@@ -37,11 +52,26 @@ judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
 {
     for (int p = 0; p < zero3->map.layout->num_params; p++) {
         judo_zero3_owned part = judo_zero3_owned_part(zero3, p);
-        if (part.weights == NULL) {
-            JUDO_TRY(visit_widened(zero3, p, visit, context));
+        if (part.weights == NULL || !judo_zero3_owned_is_on_host(zero3)) {
+            JUDO_TRY(visit_blocks(zero3, p, visit, context));
         } else if (part.count > 0) {
             JUDO_TRY(visit(context, p, part.first, part.count, part.weights));
         }
+    }
+    return JUDO_OK;
+}
+
+/* Through the host; a copy from its memory has taken it when it returns. */
+static judo_status read_blocks(const judo_zero3 *zero3, const judo_weight_source *source,
+                               const judo_param *param, const judo_shard_range *range,
+                               judo_dtype dtype, char *out)
+{
+    float block[BLOCK];
+    const int64_t element = judo_dtype_bytes(dtype);
+    for (int64_t at = 0; at < range->count; at += BLOCK) {
+        int64_t part = range->count - at < BLOCK ? range->count - at : BLOCK;
+        JUDO_TRY(judo_weight_source_read(source, param, range->first + at, part, dtype, block));
+        JUDO_TRY(zero3->device->copy(out + at * element, block, part * element, NULL));
     }
     return JUDO_OK;
 }
@@ -56,10 +86,15 @@ static judo_status read_owned(judo_zero3 *zero3, const judo_weight_source *sourc
         }
         float *master = judo_zero3_master_at(zero3, range.unit, range.at);
         void *out = master ? master : judo_zero3_compute_at(zero3, range.unit, range.at);
-        JUDO_TRY(judo_weight_source_read(source, &layout->params[p], range.first, range.count,
-                                         master ? JUDO_F32 : zero3->base.compute_dtype, out));
+        judo_dtype dtype = master ? JUDO_F32 : zero3->base.compute_dtype;
+        if (judo_zero3_owned_is_on_host(zero3)) {
+            JUDO_TRY(judo_weight_source_read(source, &layout->params[p], range.first,
+                                             range.count, dtype, out));
+        } else {
+            JUDO_TRY(read_blocks(zero3, source, &layout->params[p], &range, dtype, out));
+        }
     }
-    return JUDO_OK;
+    return zero3->device->stream_finish(NULL);
 }
 
 judo_status judo_zero3_load(judo_zero3 *zero3, const judo_weight_source *source)
@@ -72,8 +107,10 @@ judo_status judo_zero3_load(judo_zero3 *zero3, const judo_weight_source *source)
 static judo_status share_slice(judo_zero3 *zero3, int unit, void *slice, int64_t element)
 {
     int64_t bytes = judo_shard_part(&zero3->map, unit) * element;
-    return judo_comm_all_gather(zero3->replica_comm, (char *)slice + zero3->map.replica * bytes,
-                                bytes, slice);
+    judo_comm *replicas =
+        judo_zero3_owned_is_on_host(zero3) ? zero3->replica_comm : zero3->replica_exchange;
+    return judo_comm_all_gather(replicas, (char *)slice + zero3->map.replica * bytes, bytes,
+                                slice);
 }
 
 static judo_status share_unit(judo_zero3 *zero3, int unit)
@@ -94,6 +131,15 @@ static judo_status share_unit(judo_zero3 *zero3, int unit)
     return JUDO_OK;
 }
 
+static judo_status round_unit(judo_zero3 *zero3, int unit)
+{
+    const int64_t count = zero3->map.slice[unit];
+    judo_tensor rounded =
+        judo_tensor_1d(judo_zero3_compute_at(zero3, unit, 0), zero3->base.compute_dtype, count);
+    judo_tensor master = judo_tensor_1d(judo_zero3_master_at(zero3, unit, 0), JUDO_F32, count);
+    return zero3->device->ops->convert(&rounded, &master);
+}
+
 judo_status judo_zero3_refresh(judo_zero3 *zero3)
 {
     if (!zero3->stale) {
@@ -103,9 +149,10 @@ judo_status judo_zero3_refresh(judo_zero3 *zero3)
         if (zero3->replica_comm != NULL) {
             JUDO_TRY(share_unit(zero3, u));
         }
-        if (zero3->master != NULL) {
-            judo_convert_from_f32(judo_zero3_compute_at(zero3, u, 0), zero3->base.compute_dtype,
-                                  judo_zero3_master_at(zero3, u, 0), zero3->map.slice[u]);
+        if (zero3->options.offload) {
+            JUDO_TRY(judo_zero3_offload_refresh(zero3, u));
+        } else if (zero3->master != NULL) {
+            JUDO_TRY(round_unit(zero3, u));
         }
     }
     zero3->stale = false;

@@ -18,22 +18,27 @@ static float *kept(const judo_zero3 *zero3, int unit, int64_t *count)
 }
 
 /* Micro-batches may go on behind a norm: what is summed already counts on its owner only. */
-static void prepare_to_add(judo_zero3 *zero3, int unit)
+static judo_status prepare_to_add(judo_zero3 *zero3, int unit)
 {
+    const int64_t element = sizeof(float);
     if (zero3->gradient_states[unit] == JUDO_GRADIENT_REDUCED) {
         int64_t count;
         float *first = kept(zero3, unit, &count);
         int64_t part = judo_shard_part(&zero3->map, unit);
         float *owned = judo_zero3_gradient_at(zero3, unit, zero3->map.replica * part);
-        memset(first, 0, (size_t)(owned - first) * sizeof *first);
-        memset(owned + part, 0, (size_t)(first + count - owned - part) * sizeof *first);
+        int64_t behind = first + count - owned - part;
+        JUDO_TRY(zero3->device->clear(first, (owned - first) * element, NULL));
+        JUDO_TRY(zero3->device->clear(owned + part, behind * element, NULL));
     }
     zero3->gradient_states[unit] = JUDO_GRADIENT_LOCAL;
+    return JUDO_OK;
 }
 
 static judo_status finish_sum(judo_zero3 *zero3)
 {
-    JUDO_TRY(judo_comm_reduce_scatter_finish(zero3->group_comm));
+    if (zero3->group_exchange != NULL) {
+        JUDO_TRY(judo_comm_reduce_scatter_finish(zero3->group_exchange));
+    }
     zero3->gradient_room.summed_count = 0;
     return JUDO_OK;
 }
@@ -76,9 +81,9 @@ judo_status judo_zero3_gradient_begin(judo_params *params, int unit, judo_tensor
         count = judo_shard_padded_count(&zero3->map, unit);
         JUDO_TRY(find_room(zero3, count));
         buffer = room->buffer + room->lent_first;
-        memset(buffer, 0, (size_t)count * sizeof *buffer);
+        JUDO_TRY(zero3->device->clear(buffer, count * (int64_t)sizeof *buffer, NULL));
     }
-    prepare_to_add(zero3, unit);
+    JUDO_TRY(prepare_to_add(zero3, unit));
     room->lent_unit = unit;
     *gradient = judo_tensor_1d(buffer, JUDO_F32, units[unit].count);
     return JUDO_OK;
@@ -100,8 +105,8 @@ judo_status judo_zero3_gradient_end(judo_params *params, int unit)
                                 .slice = zero3->map.slice[unit],
                                 .wire = zero3->options.gradient_dtype,
                                 .add = true};
-    judo_comm_set_unit(zero3->group_comm, zero3->map.layout->units[unit].name);
-    JUDO_TRY(judo_comm_reduce_scatter_start(zero3->group_comm, &reduction));
+    judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
+    JUDO_TRY(judo_comm_reduce_scatter_start(zero3->group_exchange, &reduction));
     room->summed_first = room->lent_first;
     room->summed_count = judo_shard_padded_count(&zero3->map, unit);
     return zero3->options.no_overlap ? finish_sum(zero3) : JUDO_OK;
@@ -129,12 +134,12 @@ judo_status judo_zero3_gradients_reduce(judo_zero3 *zero3)
         int64_t count;
         float *first = kept(zero3, u, &count);
         if (is_whole(zero3) && map->size > 1) {
-            judo_comm_set_unit(zero3->group_comm, map->layout->units[u].name);
-            JUDO_TRY(reduce_in_place(zero3, zero3->group_comm, first, map->slice[u]));
+            judo_comm_set_unit(zero3->group_exchange, map->layout->units[u].name);
+            JUDO_TRY(reduce_in_place(zero3, zero3->group_exchange, first, map->slice[u]));
         }
         if (zero3->replica_comm != NULL) {
-            judo_comm_set_unit(zero3->replica_comm, map->layout->units[u].name);
-            JUDO_TRY(reduce_in_place(zero3, zero3->replica_comm,
+            judo_comm_set_unit(zero3->replica_exchange, map->layout->units[u].name);
+            JUDO_TRY(reduce_in_place(zero3, zero3->replica_exchange,
                                      judo_zero3_gradient_at(zero3, u, 0),
                                      judo_shard_part(map, u)));
         }
@@ -149,7 +154,7 @@ judo_status judo_zero3_gradients_share(judo_zero3 *zero3)
         if (zero3->gradient_states[u] == JUDO_GRADIENT_REDUCED) {
             int64_t part = judo_shard_part(&zero3->map, u);
             JUDO_TRY(judo_comm_all_gather(
-                zero3->replica_comm,
+                zero3->replica_exchange,
                 judo_zero3_gradient_at(zero3, u, part * zero3->map.replica),
                 part * (int64_t)sizeof(float), judo_zero3_gradient_at(zero3, u, 0)));
         }
@@ -157,16 +162,15 @@ judo_status judo_zero3_gradients_share(judo_zero3 *zero3)
     return JUDO_OK;
 }
 
-void judo_zero3_zero_gradients(judo_zero3 *zero3)
+judo_status judo_zero3_zero_gradients(judo_zero3 *zero3)
 {
     zero3->gradient_room.lent_unit = -1;
     if (zero3->gradients == NULL) {
-        return;
+        return JUDO_OK;
     }
-    /* A communicator that fails here says so in its next collective. */
-    if (finish_sum(zero3) == JUDO_OK) {
-        memset(zero3->gradients, 0, (size_t)zero3->allocated.gradients);
-        memset(zero3->gradient_states, 0,
-               (size_t)zero3->map.layout->num_units * sizeof *zero3->gradient_states);
-    }
+    JUDO_TRY(finish_sum(zero3));
+    JUDO_TRY(zero3->device->clear(zero3->gradients, zero3->allocated.gradients, NULL));
+    memset(zero3->gradient_states, 0,
+           (size_t)zero3->map.layout->num_units * sizeof *zero3->gradient_states);
+    return JUDO_OK;
 }

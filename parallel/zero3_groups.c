@@ -48,7 +48,7 @@ judo_status judo_zero3_group_size(judo_comm *comm, const judo_zero3_options *opt
     return JUDO_OK;
 }
 
-judo_status judo_zero3_groups_open(judo_zero3 *zero3)
+static judo_status split(judo_zero3 *zero3)
 {
     membership own;
     judo_comm *comm = zero3->comm;
@@ -61,8 +61,28 @@ judo_status judo_zero3_groups_open(judo_zero3 *zero3)
     return judo_comm_split(comm, own.rank, &zero3->replica_comm);
 }
 
+judo_status judo_zero3_groups_open(judo_zero3 *zero3)
+{
+    JUDO_TRY(split(zero3));
+    if (zero3->group_comm->size > 1) {
+        JUDO_TRY(judo_comm_on_device(zero3->group_comm, zero3->device, &zero3->group_exchange));
+    }
+    return zero3->replica_comm == NULL ? JUDO_OK
+                                       : judo_comm_on_device(zero3->replica_comm, zero3->device,
+                                                             &zero3->replica_exchange);
+}
+
+static void close_exchange(judo_comm **exchange, const judo_comm *comm)
+{
+    if (*exchange != comm) {
+        judo_comm_destroy(exchange);
+    }
+}
+
 void judo_zero3_groups_close(judo_zero3 *zero3)
 {
+    close_exchange(&zero3->group_exchange, zero3->group_comm);
+    close_exchange(&zero3->replica_exchange, zero3->replica_comm);
     if (zero3->group_comm != zero3->comm) {
         judo_comm_destroy(&zero3->group_comm);
     }

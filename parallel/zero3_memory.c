@@ -1,9 +1,11 @@
 /* parallel/zero3_memory.c: the arrays of a rank, and where in them things lie. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "parallel/zero3_state.h"
-#include "runtime/memory.h"
+
+enum { REASON_BYTES = 256 };
 
 void *judo_zero3_compute_at(const judo_zero3 *zero3, int unit, int64_t at)
 {
@@ -13,10 +15,11 @@ void *judo_zero3_compute_at(const judo_zero3 *zero3, int unit, int64_t at)
 
 float *judo_zero3_master_at(const judo_zero3 *zero3, int unit, int64_t at)
 {
-    if (zero3->base.compute_dtype == JUDO_F32) {
-        return judo_zero3_compute_at(zero3, unit, at);
+    if (zero3->master != NULL) {
+        return zero3->master + zero3->map.position[unit] + at;
     }
-    return zero3->master ? zero3->master + zero3->map.position[unit] + at : NULL;
+    return zero3->base.compute_dtype == JUDO_F32 ? judo_zero3_compute_at(zero3, unit, at)
+                                                 : NULL;
 }
 
 float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at)
@@ -35,19 +38,29 @@ void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit)
            zero3->gathered[unit].offset * judo_dtype_bytes(zero3->base.compute_dtype);
 }
 
+typedef judo_status (*allocator)(void **memory, int64_t bytes);
+
 /* Touches every page now: what the plan promised is taken before the first step. */
-static void *take(int64_t bytes, const char *purpose, judo_status *status)
+static void *take(const judo_device *device, allocator allocate, int64_t bytes,
+                  const char *purpose, judo_status *status)
 {
+    char reason[REASON_BYTES];
+    void *memory = NULL;
     if (bytes == 0 || *status != JUDO_OK) {
         return NULL;
     }
-    void *memory = judo_memory_take((size_t)bytes); /* slices are whole cache lines */
-    if (memory == NULL) {
-        *status = JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %s: %lld bytes", purpose,
-                            (long long)bytes);
+    *status = allocate(&memory, bytes); /* slices are whole cache lines */
+    if (*status != JUDO_OK) {
+        (void)snprintf(reason, sizeof reason, "%s", judo_error_message());
+        *status = JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %s: %lld bytes (%s)", purpose,
+                            (long long)bytes, reason);
         return NULL;
     }
-    memset(memory, 0, (size_t)bytes);
+    if (allocate == device->allocate) {
+        *status = device->clear(memory, bytes, NULL);
+    } else {
+        memset(memory, 0, (size_t)bytes);
+    }
     return memory;
 }
 
@@ -76,20 +89,29 @@ judo_status judo_zero3_memory_create(judo_zero3 *self)
     JUDO_TRY(take_tables(self));
     const judo_zero3_bytes bytes =
         judo_zero3_bytes_of(&self->map, &self->places, &self->options);
-    const bool is_f32 = self->base.compute_dtype == JUDO_F32;
+    const judo_device *device = self->device;
+    const allocator here = device->allocate;
+    const allocator state = self->options.offload ? device->allocate_staging : here;
+    const bool has_master = judo_zero3_has_master(&self->options);
     judo_status status = JUDO_OK;
     self->compute =
-        take((is_f32 ? bytes.weights : bytes.compute) + bytes.gathered, "the weights", &status);
-    self->master = is_f32 ? NULL : take(bytes.weights, "the master weights", &status);
-    self->gradients = take(bytes.gradients, "the gradients", &status);
-    self->first_moment = take(bytes.moments / 2, "the optimizer's first moment", &status);
-    self->second_moment = take(bytes.moments / 2, "the optimizer's second moment", &status);
+        take(device, here, (bytes.compute > 0 ? bytes.compute : bytes.weights) + bytes.gathered,
+             "the weights", &status);
+    self->master =
+        take(device, state, has_master ? bytes.weights : 0, "the master weights", &status);
+    self->gradients = take(device, here, bytes.gradients, "the gradients", &status);
+    self->first_moment =
+        take(device, state, bytes.moments / 2, "the optimizer's first moment", &status);
+    self->second_moment =
+        take(device, state, bytes.moments / 2, "the optimizer's second moment", &status);
     self->gradient_room = (judo_zero3_gradient_room){
-        .buffer = take(bytes.gradient_buffer, "a unit's gradient", &status),
+        .buffer = take(device, here, bytes.gradient_buffer, "a unit's gradient", &status),
         .count = bytes.gradient_buffer / (int64_t)sizeof(float),
         .lent_unit = -1};
     self->allocated = bytes;
-    return status;
+    JUDO_TRY(status);
+    JUDO_TRY(judo_zero3_offload_create(self));
+    return device->stream_finish(NULL);
 }
 
 void judo_zero3_memory_destroy(judo_zero3 *self)
@@ -98,10 +120,14 @@ void judo_zero3_memory_destroy(judo_zero3 *self)
     free(self->order.follower);
     free(self->gathered);
     free(self->gradient_states);
-    free(self->compute);
-    free(self->master);
-    free(self->gradients);
-    free(self->first_moment);
-    free(self->second_moment);
-    free(self->gradient_room.buffer);
+    const judo_device *device = self->device;
+    void (*const release_state)(void *) =
+        self->options.offload ? device->release_staging : device->release;
+    judo_zero3_offload_destroy(self);
+    release_state(self->master);
+    release_state(self->first_moment);
+    release_state(self->second_moment);
+    device->release(self->compute);
+    device->release(self->gradients);
+    device->release(self->gradient_room.buffer);
 }

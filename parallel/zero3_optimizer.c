@@ -19,7 +19,7 @@ static judo_status owned_sum_of_squares(judo_zero3 *zero3, double *sum)
         judo_shard_range range = judo_shard_owned(&zero3->map, p);
         if (range.count > 0 && !range.frozen) {
             double part;
-            JUDO_TRY(zero3->ops->sum_of_squares(
+            JUDO_TRY(zero3->device->ops->sum_of_squares(
                 &part, judo_zero3_gradient_at(zero3, range.unit, range.at), range.count));
             total += part;
         }
@@ -39,24 +39,33 @@ judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm)
     return JUDO_OK;
 }
 
+judo_adamw judo_zero3_adamw_of(const judo_zero3 *zero3, const judo_adamw *options, int param)
+{
+    judo_adamw adamw = *options;
+    adamw.weight_decay = zero3->map.layout->params[param].decay ? options->weight_decay : 0;
+    return adamw;
+}
+
 /* Ranks that store the same slice compute the same. */
 static judo_status update_stored(judo_zero3 *zero3, const judo_adamw *options)
 {
+    if (zero3->options.offload) {
+        return judo_zero3_offload_update(zero3, options);
+    }
     for (int p = 0; p < zero3->map.layout->num_params; p++) {
         judo_shard_range range = judo_shard_stored(&zero3->map, p);
         if (range.count == 0 || range.frozen) {
             continue;
         }
-        judo_adamw adamw = *options;
-        adamw.weight_decay = zero3->map.layout->params[p].decay ? options->weight_decay : 0;
+        judo_adamw adamw = judo_zero3_adamw_of(zero3, options, p);
         int64_t moment = zero3->map.trainable_position[range.unit] + range.at;
         void *rounded = zero3->base.compute_dtype == JUDO_BF16
                             ? judo_zero3_compute_at(zero3, range.unit, range.at)
                             : NULL;
-        JUDO_TRY(zero3->ops->adamw(judo_zero3_master_at(zero3, range.unit, range.at),
-                                   zero3->first_moment + moment, zero3->second_moment + moment,
-                                   rounded, judo_zero3_gradient_at(zero3, range.unit, range.at),
-                                   range.count, &adamw));
+        JUDO_TRY(zero3->device->ops->adamw(
+            judo_zero3_master_at(zero3, range.unit, range.at), zero3->first_moment + moment,
+            zero3->second_moment + moment, rounded,
+            judo_zero3_gradient_at(zero3, range.unit, range.at), range.count, &adamw));
     }
     return JUDO_OK;
 }

@@ -72,7 +72,10 @@ static judo_status zero3_release(judo_params *params, int unit)
 
 static void zero3_poll(judo_params *params)
 {
-    judo_comm_poll(self_of(params)->group_comm);
+    judo_comm *exchange = self_of(params)->group_exchange;
+    if (exchange != NULL) {
+        judo_comm_poll(exchange);
+    }
 }
 
 const judo_params_ops judo_zero3_params_ops = {

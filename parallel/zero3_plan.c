@@ -123,8 +123,9 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
     const int64_t element = sizeof(float);
     const int64_t compute = judo_dtype_bytes(options->compute_dtype);
     const bool is_f32 = options->compute_dtype == JUDO_F32;
-    judo_zero3_bytes bytes = {.weights = is_f32 || !options->frozen ? map->total * element : 0,
-                              .compute = is_f32 ? 0 : map->total * compute,
+    const bool has_master = judo_zero3_has_master(options);
+    judo_zero3_bytes bytes = {.weights = is_f32 || has_master ? map->total * element : 0,
+                              .compute = is_f32 && !has_master ? 0 : map->total * compute,
                               .gathered = (places->count - map->total) * compute};
     if (!options->frozen) {
         bool whole = judo_zero3_gradients_are_whole(options, map->size);
@@ -134,6 +135,10 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
     }
     bytes.total = bytes.weights + bytes.compute + bytes.gradients + bytes.moments +
                   bytes.gathered + bytes.gradient_buffer;
+    if (options->offload && !options->frozen) {
+        bytes.total -= bytes.weights + bytes.moments;
+        bytes.offloaded = bytes.weights + bytes.moments + judo_zero3_offload_bytes(options);
+    }
     return bytes;
 }
 
@@ -163,20 +168,6 @@ judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
     judo_zero3_places places;
     JUDO_TRY(plan_places(layout, num_ranks, options, &map, &places));
     *out = judo_zero3_bytes_of(&map, &places, options);
-    judo_zero3_places_destroy(&places);
-    judo_shard_map_destroy(&map);
-    return JUDO_OK;
-}
-
-judo_status judo_zero3_resident_bytes(const judo_param_layout *layout, int num_ranks,
-                                      const judo_zero3_options *options, int64_t *out)
-{
-    judo_shard_map map;
-    judo_zero3_places places;
-    JUDO_TRY(plan_places(layout, num_ranks, options, &map, &places));
-    *out = places.room_count == 0
-               ? 0
-               : judo_local_params_bytes(layout, options->compute_dtype, false);
     judo_zero3_places_destroy(&places);
     judo_shard_map_destroy(&map);
     return JUDO_OK;

@@ -1,6 +1,4 @@
 /* parallel/zero3_resident.c: all weights at once, for generation. */
-#include <string.h>
-
 #include "parallel/agree.h"
 #include "parallel/zero3_state.h"
 
@@ -16,12 +14,20 @@ static judo_status visit_units(judo_zero3 *zero3, judo_params *copies)
         JUDO_TRY(params->ops->acquire(params, u, next, &weights));
         if (copies != NULL) {
             JUDO_TRY(copies->ops->acquire(copies, u, -1, &copy));
-            memcpy(copy.data, weights.data,
-                   (size_t)(weights.dims[0] * judo_dtype_bytes(weights.dtype)));
+            JUDO_TRY(zero3->device->copy(copy.data, weights.data,
+                                         weights.dims[0] * judo_dtype_bytes(weights.dtype),
+                                         NULL));
         }
         JUDO_TRY(params->ops->release(params, u));
     }
     return JUDO_OK;
+}
+
+int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3)
+{
+    return zero3->places.room_count == 0
+               ? 0
+               : judo_local_params_bytes(zero3->map.layout, zero3->base.compute_dtype, false);
 }
 
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident)
@@ -33,7 +39,7 @@ judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident
     }
     judo_status status = JUDO_OK;
     if (zero3->resident == NULL) {
-        status = judo_local_params_create(zero3->map.layout, judo_device_cpu(),
+        status = judo_local_params_create(zero3->map.layout, zero3->device,
                                           zero3->base.compute_dtype, false, &zero3->resident);
     }
     JUDO_TRY(judo_agree(zero3->comm, status));

@@ -2,6 +2,7 @@
 #ifndef JUDO_PARALLEL_ZERO3_STATE_H
 #define JUDO_PARALLEL_ZERO3_STATE_H
 
+#include "parallel/comm_device.h"
 #include "parallel/zero3.h"
 
 typedef enum judo_gather_state {
@@ -48,19 +49,32 @@ typedef struct judo_zero3_gradient_room {
     int64_t summed_first, summed_count; /* under way; count 0: none */
 } judo_zero3_gradient_room;
 
+/* An update in host memory: blocks of gradients come and blocks of weights go, in turns through
+ * two buffers with a queue each. */
+typedef struct judo_zero3_offload {
+    float *gradient[2];   /* [JUDO_OFFLOAD_BLOCK], staging memory; NULL: nothing is offloaded */
+    uint16_t *rounded[2]; /* the same for weights in bf16 */
+    judo_stream *queue[2];
+} judo_zero3_offload;
+
+enum { JUDO_OFFLOAD_BLOCK = 1 << 20 }; /* elements */
+
 struct judo_zero3 {
     judo_params base;
-    judo_comm *comm;         /* all ranks */
-    judo_comm *group_comm;   /* the ranks that shard among them; may be `comm` */
-    judo_comm *replica_comm; /* the ranks that store the same slices; NULL: only this one */
-    const judo_ops *ops;
-    judo_zero3_options options;
+    judo_comm *comm;             /* all ranks */
+    judo_comm *group_comm;       /* the ranks that shard among them; may be `comm` */
+    judo_comm *replica_comm;     /* the ranks that store the same slices; NULL: only this one */
+    judo_comm *group_exchange;   /* the same two for memory of the device; NULL: nobody to */
+    judo_comm *replica_exchange; /* exchange it with */
+    const judo_device *device;
+    judo_zero3_options options; /* `offload` only where there is something to offload */
     judo_shard_map map;
     judo_zero3_places places;
     judo_zero3_bytes allocated;
     void *compute;        /* [places.count] in base.compute_dtype: what is gathered and lent */
     float *master;        /* [map.total]: what is updated and saved; NULL if `compute` is it, or
-                             in a frozen set in bf16 */
+                             in a frozen set in bf16; in host memory if offloaded, like the
+                             moments */
     bool stale;           /* copies are to be made anew from what is owned */
     float *gradients;     /* [map.trainable_total], times map.size if whole; NULL with
                              options.frozen, like the moments */
@@ -69,6 +83,7 @@ struct judo_zero3 {
     judo_gathered_unit *gathered;         /* [num_units] */
     judo_gradient_state *gradient_states; /* [num_units] */
     judo_zero3_gradient_room gradient_room;
+    judo_zero3_offload offload;
     judo_zero3_order order;
     judo_local_params *resident;
 };
@@ -96,6 +111,21 @@ float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at);
 void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit);
 judo_status judo_zero3_memory_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
 void judo_zero3_memory_destroy(judo_zero3 *zero3);
+
+/* zero3_offload.c */
+bool judo_zero3_has_master(const judo_zero3_options *options);
+/* Of the buffers of an update. */
+int64_t judo_zero3_offload_bytes(const judo_zero3_options *options);
+judo_status judo_zero3_offload_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
+void judo_zero3_offload_destroy(judo_zero3 *zero3);
+/* AdamW on all that this rank stores, with each parameter's own weight decay. */
+judo_status judo_zero3_offload_update(judo_zero3 *zero3,
+                                      const judo_adamw *options) JUDO_MUST_CHECK;
+/* The compute weights of a unit from the master. */
+judo_status judo_zero3_offload_refresh(judo_zero3 *zero3, int unit) JUDO_MUST_CHECK;
+
+/* zero3_optimizer.c: `options` as they hold for a parameter. */
+judo_adamw judo_zero3_adamw_of(const judo_zero3 *zero3, const judo_adamw *options, int param);
 
 /* zero3_files.c: if stale, makes the other groups' parts and the compute weights follow what is
  * owned. Collective. */

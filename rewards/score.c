@@ -11,7 +11,8 @@ typedef struct embedding_pair {
 } embedding_pair;
 
 typedef struct embedding_batch {
-    judo_span *texts; /* [2 * count] */
+    judo_span *thinks; /* [count] what completions have to embed */
+    judo_span *texts;  /* [2 * count] */
     embedding_pair *pairs;
     float *rows;
     int64_t num_texts;
@@ -36,6 +37,7 @@ float judo_embedding_cosine(const float *a, const float *b)
 
 static void batch_free(embedding_batch *batch)
 {
+    free(batch->thinks);
     free(batch->texts);
     free(batch->pairs);
     free(batch->rows);
@@ -55,13 +57,13 @@ static int64_t rationale_row(embedding_batch *batch, const judo_completion_facts
     return batch->num_texts++;
 }
 
-static void batch_collect(const judo_reward_rules *rules, const judo_completion_facts *facts,
-                          int64_t count, embedding_batch *batch)
+static void batch_collect(const judo_completion_facts *facts, int64_t count,
+                          embedding_batch *batch)
 {
     for (int64_t i = 0; i < count; i++) {
         batch->pairs[i] = (embedding_pair){-1, -1};
         bool comparable = facts[i].rationale != NULL || facts[i].rationale_embedding != NULL;
-        judo_span think = judo_rewards_think(rules, facts[i].text, facts[i].length);
+        judo_span think = batch->thinks[i];
         if (!isnan(facts[i].cosine) || !comparable || think.text == NULL) {
             continue;
         }
@@ -73,8 +75,7 @@ static void batch_collect(const judo_reward_rules *rules, const judo_completion_
     }
 }
 
-static judo_status batch_embed(const judo_reward_rules *rules,
-                               const judo_completion_facts *facts, int64_t count,
+static judo_status batch_embed(const judo_completion_facts *facts, int64_t count,
                                const judo_embedder *embedder, embedding_batch *batch)
 {
     batch->texts = calloc((size_t)count, 2 * sizeof *batch->texts);
@@ -83,7 +84,7 @@ static judo_status batch_embed(const judo_reward_rules *rules,
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "rewards: no memory for %lld completions",
                          (long long)count);
     }
-    batch_collect(rules, facts, count, batch);
+    batch_collect(facts, count, batch);
     if (batch->num_texts == 0) {
         return JUDO_OK;
     }
@@ -108,20 +109,44 @@ static float cosine_of(const judo_completion_facts *facts, const embedding_batch
     return judo_embedding_cosine(batch->rows + pair.think * JUDO_EMBEDDING_SIZE, rationale);
 }
 
+static judo_status read_texts(judo_device_scorer *scorer, const judo_reward_rules *rules,
+                              const judo_completion_facts *facts, int64_t count,
+                              embedding_batch *batch, judo_reward_values *out)
+{
+    batch->thinks = calloc((size_t)count + 1, sizeof *batch->thinks);
+    if (batch->thinks == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "rewards: no memory for %lld completions",
+                         (long long)count);
+    }
+    if (scorer != NULL && judo_device_scorer_can(facts, count)) {
+        return judo_device_scorer_run(scorer, rules, facts, count, out, batch->thinks);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        batch->thinks[i] = judo_rewards_read(rules, &facts[i], &out[i]);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_rewards_score_on(judo_device_scorer *scorer, const judo_reward_rules *rules,
+                                  const judo_completion_facts *facts, int64_t count,
+                                  const judo_embedder *embedder, judo_reward_values *out)
+{
+    embedding_batch batch = {0};
+    judo_status status = read_texts(scorer, rules, facts, count, &batch, out);
+    if (status == JUDO_OK && count > 0 && embedder != NULL &&
+        rules->weights[JUDO_REWARD_DOMAIN] > 0) {
+        status = batch_embed(facts, count, embedder, &batch);
+    }
+    for (int64_t i = 0; status == JUDO_OK && i < count; i++) {
+        judo_rewards_complete(rules, batch.thinks[i], cosine_of(&facts[i], &batch, i), &out[i]);
+    }
+    batch_free(&batch);
+    return status;
+}
+
 judo_status judo_rewards_score(const judo_reward_rules *rules,
                                const judo_completion_facts *facts, int64_t count,
                                const judo_embedder *embedder, judo_reward_values *out)
 {
-    embedding_batch batch = {0};
-    judo_status status = JUDO_OK;
-    if (count > 0 && embedder != NULL && rules->weights[JUDO_REWARD_DOMAIN] > 0) {
-        status = batch_embed(rules, facts, count, embedder, &batch);
-    }
-    for (int64_t i = 0; status == JUDO_OK && i < count; i++) {
-        judo_completion_facts fact = facts[i];
-        fact.cosine = cosine_of(&facts[i], &batch, i);
-        judo_rewards_evaluate(rules, &fact, &out[i]);
-    }
-    batch_free(&batch);
-    return status;
+    return judo_rewards_score_on(NULL, rules, facts, count, embedder, out);
 }

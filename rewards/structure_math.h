@@ -29,12 +29,12 @@ static inline JUDO_HD bool judo_think_is_lazy(judo_span think)
 /* \b([A-D])\b|([A-D])[\s.:] within the first half of the code points. */
 static inline JUDO_HD bool judo_think_is_early(judo_span think)
 {
-    size_t half = judo_span_count(think) / 2;
+    size_t first_half = judo_span_count(think) / 2;
     uint32_t before = 0;
     uint32_t letter = 0; /* the previous code point when it is A-D */
     bool letter_starts_word = false;
     size_t at = 0;
-    for (size_t i = 0; i < half; i++) {
+    for (size_t i = 0; i < first_half; i++) {
         uint32_t code = judo_span_next(think, &at);
         bool word = judo_code_is_word(code);
         if (letter != 0 && ((letter_starts_word && !word) || judo_code_is_space(code) ||

@@ -46,6 +46,11 @@ void judo_text_embedder_close(judo_text_embedder **embedder)
     }
 }
 
+int64_t judo_text_embedder_bytes(const judo_text_embedder *embedder)
+{
+    return judo_minilm_bytes(embedder->minilm);
+}
+
 judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const *texts,
                                      const size_t *lengths, int32_t count, float *embeddings)
 {

@@ -53,9 +53,9 @@ typedef struct judo_device {
     /* Whether the queue came past the event; true for one that was never recorded. */
     judo_status (*event_done)(judo_event *event, bool *done);
 
-    /* May be missing. */
-    const judo_device_collectives
-        *collectives; /* NULL: other devices are reached by the host */
+    /* May be missing. Without collectives, other ranks' devices are reached by the host. */
+    const judo_device_collectives *collectives;
+    const struct judo_device_rewards *rewards; /* rewards/device_rewards.h */
 } judo_device;
 
 /* Choices of a configuration field. */

@@ -21,9 +21,9 @@ enum {
 };
 
 /* All pointers but `id`, `place` and `group` are to the device's memory, and nothing here waits
- * for another process. Calls of a group are made in the same order by all its members. After a
- * call that begins something (begin, close, and every exchange) only `settled` and `abort` may
- * be called on the group, and nothing be queued on the stream, until it has settled. */
+ * for another process. Calls of a group are made in the same order by all its members. After
+ * each of them (pack and sum are none) only `settled` and `force_end` may be called on the
+ * group, and nothing be queued on the stream, until it has settled. */
 typedef struct judo_device_collectives {
     const char *description; /* what it is and which version: "NCCL 2.28.9" */
 
@@ -40,8 +40,9 @@ typedef struct judo_device_collectives {
     /* Begins to take the group down in good order; release it once that settled. */
     judo_status (*close)(judo_device_group *group);
     void (*release)(judo_device_group *group);
-    /* Ends the group at once, with all that is under way; releases it. */
-    void (*abort)(judo_device_group *group);
+    /* Ends the group at once, with all that is under way, and releases it; takes seconds at
+     * most, even where the library does not come back. */
+    void (*force_end)(judo_device_group *group);
 
     /* out[rank * slice_bytes ..] = every member's slice, which may lie in its place there. */
     judo_status (*all_gather)(judo_device_group *group, const void *slice, int64_t slice_bytes,
@@ -63,9 +64,8 @@ typedef struct judo_device_collectives {
     judo_status (*sum)(float *shard, bool add, const void *pieces, judo_dtype wire,
                        int64_t count, int size, judo_stream *stream);
 
-    /* Memory that the group's exchanges are fastest with. Given back before the group ends. */
+    /* Memory that the group's exchanges are fastest with; it goes when the group goes. */
     judo_status (*allocate)(judo_device_group *group, void **memory, int64_t bytes);
-    void (*give_back)(judo_device_group *group, void *memory);
 } judo_device_collectives;
 
 #endif

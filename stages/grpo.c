@@ -11,6 +11,7 @@
 #include "parallel/agree.h"
 #include "parallel/replica_check.h"
 #include "stages/advantage.h"
+#include "stages/memory_plan.h"
 #include "stages/policy_pass.h"
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
@@ -48,7 +49,7 @@ static judo_status open_reference(judo_job *job, judo_zero3 **out)
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
     JUDO_TRY(judo_sharding_options(job, true, &options));
-    JUDO_TRY(judo_zero3_create(job->comm, layout, job->ops, &options, out));
+    JUDO_TRY(judo_zero3_create(job->comm, layout, job->device, &options, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));
     judo_status status = judo_zero3_load(*out, &source);
@@ -99,6 +100,8 @@ static judo_status grpo_open(judo_job *job, void **state)
     if (job->config->grpo.kl_beta > 0) {
         JUDO_TRY(open_reference(job, &self->reference));
     }
+    judo_memory_plan_rollout(job, self->reference, self->encoder, own_prompts(job));
+    judo_memory_plan_batches(job, 2 * (int64_t)own_prompts(job));
     return JUDO_OK;
 }
 
@@ -173,7 +176,7 @@ static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_
     JUDO_TRY(judo_agree(job->comm, draw_and_score(job, self, weights, index)));
     int64_t every = job->config->run.check_replicas_every;
     if (every > 0 && (index + 1) % every == 0) {
-        JUDO_TRY(judo_replica_check(job->comm, weights));
+        JUDO_TRY(judo_replica_check(job->comm, job->device, weights));
     }
     judo_zero3_release_resident(job->zero);
     judo_metrics_put(job->metrics, "time/rollout", judo_clock() - begin);

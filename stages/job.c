@@ -11,6 +11,7 @@
 #include "parallel/agree.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
+#include "stages/memory_plan.h"
 #include "stages/sharding.h"
 
 static judo_status open_processor(judo_job *job)
@@ -90,7 +91,6 @@ static void print_plan(const judo_job *job)
     for (int i = 0; i < layout->num_params; i++) {
         count += layout->params[i].count;
     }
-    judo_zero3_bytes bytes = judo_zero3_allocated(job->zero);
     JUDO_INFO("model      %s: %.2f million parameters in %d units", job->config->model.path,
               1e-6 * (double)count, layout->num_units);
     JUDO_INFO("data       %s: %lld samples for %s", job->config->data.path,
@@ -98,22 +98,14 @@ static void print_plan(const judo_job *job)
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
               job->threads == 1 ? "" : "s");
     judo_dtype_table_log(judo_dtype_of_choice(job->config->model.dtype), true);
-    int64_t total =
-        bytes.total + judo_model_activation_bytes(job->model) + job->comm->scratch_bytes;
-    JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit "
-              "buffers %.1f, activations %.1f, exchange %.1f",
-              1e-6 * (double)total, 1e-6 * (double)(bytes.weights + bytes.compute),
-              1e-6 * (double)bytes.gradients, 1e-6 * (double)bytes.moments,
-              1e-6 * (double)(bytes.gathered + bytes.gradient_buffer),
-              1e-6 * (double)judo_model_activation_bytes(job->model),
-              1e-6 * (double)job->comm->scratch_bytes);
+    judo_memory_plan_job(job);
 }
 
 static judo_status open_shards(judo_job *job)
 {
     judo_zero3_options options;
     JUDO_TRY(judo_sharding_options(job, false, &options));
-    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->ops, &options,
+    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);
     return JUDO_OK;
@@ -136,7 +128,7 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
     *out = (judo_job){.config = config,
                       .stage = stage,
                       .comm = comm,
-                      .ops = judo_ops_cpu(),
+                      .device = judo_device_cpu(),
                       .threads = threads};
     judo_status status = judo_agree(comm, open_data(out));
     if (status == JUDO_OK) {

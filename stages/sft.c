@@ -9,6 +9,7 @@
 #include "data/loader.h"
 #include "parallel/agree.h"
 #include "stages/loss_scale.h"
+#include "stages/memory_plan.h"
 
 typedef struct judo_sft {
     judo_job *job;
@@ -85,6 +86,7 @@ judo_status judo_sft_open(judo_job *job, void **state)
             .first_ticket = job->first_step * self->micro_steps,
             .end_ticket = job->total_steps * self->micro_steps,
         };
+        judo_memory_plan_batches(job, options.num_slots);
         status = judo_loader_open(&options, &self->loader);
     }
     *state = self;

@@ -18,7 +18,7 @@
 #include "parallel/zero3.h"
 #include "runtime/log.h"
 #include "runtime/metrics.h"
-#include "runtime/ops/ops.h"
+#include "runtime/device.h"
 #include "stages/phases.h"
 #include "stages/train_config.h"
 
@@ -29,7 +29,7 @@ typedef struct judo_job {
     const judo_train_config *config;
     const judo_stage *stage;
     judo_comm *comm;
-    const judo_ops *ops;
+    const judo_device *device; /* on which the model computes */
     int threads;
     judo_tokenizer *tokenizer;
     judo_special_ids specials;

@@ -58,7 +58,7 @@ static judo_status one_step(judo_job *job, void *state, int64_t step)
     double begin = judo_clock();
     JUDO_TRY(judo_timeline_file_before(job, step));
     judo_metrics_begin(job->metrics, step);
-    judo_zero3_zero_gradients(job->zero);
+    JUDO_TRY(judo_zero3_zero_gradients(job->zero));
     JUDO_TRY(job->stage->accumulate(job, state, step));
     judo_phases_enter(&job->phases, step, JUDO_PHASE_OPTIMIZER);
     JUDO_TRY(update(job, step));

@@ -122,15 +122,6 @@ judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *d
     return judo_expect_like("gelu_backward", "dx", dx, x);
 }
 
-judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x)
-{
-    judo_tensor shape = *y;
-    shape.dtype = x->dtype;
-    JUDO_TRY(judo_expect_dims("convert", "y", y, 0));
-    JUDO_TRY(judo_expect_dims("convert", "x", x, 0));
-    return judo_expect_like("convert", "x", x, &shape);
-}
-
 judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x)
 {
     JUDO_TRY(judo_expect_dims("add", "y", y, 0));

@@ -36,7 +36,6 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(sample),
         SLOT(adamw),
         SLOT(sum_of_squares),
-        SLOT(convert),
     };
 
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {

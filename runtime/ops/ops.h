@@ -101,7 +101,7 @@ typedef struct judo_ops {
 
     /* y += x, any equal shapes. */
     judo_status (*add)(judo_tensor *y, const judo_tensor *x);
-    /* y = x in y's dtype, equal shapes, each F32 or BF16. */
+    /* y = x in the dtype of y, F32 or BF16 each; equal shapes, no overlap. */
     judo_status (*convert)(judo_tensor *y, const judo_tensor *x);
     /* y[i] = x[index[i]]; y[index[i]] = x[i]; y[index[i]] += x[i] (index may repeat; fixed
      * order). Rows of N elements; `count` indices, each checked against the rows of the indexed
@@ -140,8 +140,6 @@ typedef struct judo_ops {
                          const judo_adamw *options);
     /* Sum of squares in fp64, fixed order. */
     judo_status (*sum_of_squares)(double *sum, const float *x, int64_t n);
-    /* y = x in the dtype of y, F32 or BF16 each; equal shapes, no overlap. */
-    judo_status (*convert)(judo_tensor *y, const judo_tensor *x);
 } judo_ops;
 
 /* The CPU backend. `threads` > 0 sets the number of worker threads of this process. */

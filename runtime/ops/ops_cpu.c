@@ -29,7 +29,6 @@ const judo_ops *judo_ops_cpu(void)
         .sample = judo_cpu_sample,
         .adamw = judo_cpu_adamw,
         .sum_of_squares = judo_cpu_sum_of_squares,
-        .convert = judo_cpu_convert,
     };
     return &table;
 }

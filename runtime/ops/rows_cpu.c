@@ -30,28 +30,6 @@ judo_status judo_cpu_add(judo_tensor *y, const judo_tensor *x)
     return JUDO_OK;
 }
 
-judo_status judo_cpu_convert(judo_tensor *y, const judo_tensor *x)
-{
-    enum { CHUNK = 4096 };
-
-    JUDO_TRY(judo_convert_check(y, x));
-    int64_t count = judo_tensor_count(y);
-#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
-    for (int64_t i = 0; i < count; i += CHUNK) {
-        int64_t part = count - i < CHUNK ? count - i : CHUNK;
-        const void *from = judo_cpu_at(x->data, x->dtype, i);
-        void *to = judo_cpu_to(y->data, y->dtype, i);
-        if (x->dtype == JUDO_F32) {
-            judo_convert_from_f32(to, y->dtype, from, part);
-        } else if (y->dtype == JUDO_F32) {
-            judo_convert_to_f32(to, from, x->dtype, part);
-        } else {
-            memcpy(to, from, (size_t)(part * judo_dtype_bytes(y->dtype)));
-        }
-    }
-    return JUDO_OK;
-}
-
 judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                  int64_t count)
 {

@@ -97,7 +97,7 @@ static judo_status open_model(bench *b, const judo_qwen_config *of)
     judo_random_init init = {.seed = 1, .deviation = 0.02};
     judo_weight_source source = judo_random_init_source(&init);
     JUDO_TRY(judo_model_create(of, judo_device_cpu(), &options, &b->model));
-    JUDO_TRY(judo_zero3_create(b->comm, judo_model_layout(b->model), judo_ops_cpu(),
+    JUDO_TRY(judo_zero3_create(b->comm, judo_model_layout(b->model), judo_device_cpu(),
                                &b->sharding, &b->zero3));
     return judo_zero3_load(b->zero3, &source);
 }
@@ -124,7 +124,7 @@ static judo_status step(bench *b, int64_t number)
                             .temperature = 1.0f,
                             .weights = batch.target_weights};
     judo_token_result result = {0};
-    judo_zero3_zero_gradients(b->zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(b->zero3));
     JUDO_TRY(
         judo_model_run(b->model, judo_zero3_params(b->zero3), &batch, &loss, true, &result));
     return judo_zero3_step(b->zero3, &adamw, 1.0, &update);

@@ -41,7 +41,7 @@ static judo_status load(judo_comm *comm, const judo_param_layout *layout, const 
     (void)snprintf(manifest, sizeof manifest, "%s/manifest.json", path);
     *is_checkpoint = access(manifest, F_OK) == 0;
     options.frozen = !*is_checkpoint;
-    JUDO_TRY(judo_zero3_create(comm, layout, judo_ops_cpu(), &options, out));
+    JUDO_TRY(judo_zero3_create(comm, layout, judo_device_cpu(), &options, out));
     if (*is_checkpoint) {
         JUDO_TRY(judo_checkpoint_load_from(comm, *out, path, &info));
         judo_checkpoint_info_free(&info);

@@ -98,7 +98,7 @@ static judo_status roll_out(job *self, long step)
     JUDO_TRY(judo_zero3_gather_resident(self->zero3, &resident));
     JUDO_TRY(judo_agree(self->comm, sabotage_strike(&self->sabotage, "rollout", step)));
     JUDO_TRY(sabotage_flip(&self->sabotage, resident, step));
-    JUDO_TRY(judo_replica_check(self->comm, resident));
+    JUDO_TRY(judo_replica_check(self->comm, judo_device_cpu(), resident));
     judo_zero3_release_resident(self->zero3);
     return JUDO_OK;
 }
@@ -112,7 +112,7 @@ static judo_status train_step(job *self, long step)
         JUDO_TRY(judo_agree(self->comm, sabotage_strike(&self->sabotage, "data", step)));
     }
     JUDO_TRY(roll_out(self, step));
-    judo_zero3_zero_gradients(self->zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(self->zero3));
     judo_params *params =
         sabotage_params(&self->sabotage, judo_zero3_params(self->zero3), step);
     JUDO_TRY(toy_run(params, self->comm->rank, self->comm->size, step, &loss));
@@ -184,7 +184,7 @@ static judo_status train(job *self, const char *folder, bool only_check)
     JUDO_TRY(toy_layout_create((int)self->size, &layout));
     judo_weight_source source = toy_source(&layout);
     judo_status status =
-        judo_zero3_create(self->comm, &layout, judo_ops_cpu(), &options, &self->zero3);
+        judo_zero3_create(self->comm, &layout, judo_device_cpu(), &options, &self->zero3);
     if (status == JUDO_OK) {
         status = judo_zero3_load(self->zero3, &source);
     }

@@ -225,11 +225,6 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
     GUARDED(sum_of_squares, (sum, x, n), NULL);
 }
 
-static judo_status convert(judo_tensor *y, const judo_tensor *x)
-{
-    GUARDED(convert, (y, x), y, x);
-}
-
 const judo_ops *guard_ops(void)
 {
     static const judo_ops table = {
@@ -258,7 +253,6 @@ const judo_ops *guard_ops(void)
         .sample = sample,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
-        .convert = convert,
     };
     return &table;
 }

@@ -9,97 +9,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "parallel/checkpoint.h"
-#include "parallel/checkpoint_files.h"
 #include "parallel/comm_mpi.h"
-#include "tests/parallel/mpi_main.h"
-#include "tests/parallel/toy.h"
+#include "tests/parallel/trainer.h"
 
 static const char state_text[] = "{\"cursor\":17,\"seed\":\"0xfeed\",\"note\":\"a \\\"b\\\"\"}";
 
-/* A fresh folder that all ranks know. */
-static void make_folder(char folder[128])
-{
-    (void)snprintf(folder, 128, "/tmp/judo-checkpoint-XXXXXX");
-    assert_true(process.comm->rank != 0 || mkdtemp(folder) != NULL);
-    assert_ok(judo_comm_broadcast(process.comm, folder, 128, 0));
-}
-
-static void remove_folder(const char *folder)
-{
-    assert_ok(judo_comm_barrier(process.comm));
-    if (process.comm->rank == 0) {
-        int64_t *steps = NULL;
-        int num_steps = 0;
-        char path[256];
-        assert_ok(judo_checkpoint_list(folder, &steps, &num_steps));
-        for (int i = 0; i < num_steps; i++) {
-            (void)snprintf(path, sizeof path, "%s/step-%06lld", folder, (long long)steps[i]);
-            assert_ok(judo_checkpoint_remove(path));
-        }
-        free(steps);
-        assert_ok(judo_checkpoint_remove(folder));
-    }
-}
-
-typedef struct trainer {
-    judo_comm *comm;
-    judo_param_layout layout;
-    judo_zero3 *zero3;
-} trainer;
-
 static void open_sharded(trainer *t, judo_comm *comm, const judo_zero3_options *options)
 {
-    t->comm = comm;
-    assert_ok(toy_layout_create(4, &t->layout));
-    assert_ok(judo_zero3_create(comm, &t->layout, judo_ops_cpu(), options, &t->zero3));
-    judo_weight_source source = toy_source(&t->layout);
-    assert_ok(judo_zero3_load(t->zero3, &source));
+    open_on(t, comm, test_device(), options);
 }
 
 static void open_trainer(trainer *t, judo_comm *comm)
 {
     const judo_zero3_options options = {0};
     open_sharded(t, comm, &options);
-}
-
-static void close_trainer(trainer *t)
-{
-    judo_zero3_destroy(&t->zero3);
-    toy_layout_destroy(&t->layout);
-}
-
-static double train(trainer *t, int64_t from, int64_t to)
-{
-    double loss = 0;
-    for (int64_t step = from; step <= to; step++) {
-        assert_ok(toy_train_step(t->comm, t->zero3, step, &loss));
-    }
-    return loss;
-}
-
-/* A sum over all state bits of all ranks that no two states share by accident: every element
- * counts with its place. */
-static int64_t fingerprint(trainer *t)
-{
-    int64_t sum = 0;
-    for (int p = 0; p < t->layout.num_params; p++) {
-        judo_zero3_owned part = judo_zero3_owned_part(t->zero3, p);
-        for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
-            const float *data = judo_shard_kind_data(&part, kind);
-            for (int64_t i = 0; data && i < part.count; i++) {
-                uint32_t bits;
-                memcpy(&bits, &data[i], sizeof bits);
-                uint64_t mixed = (uint64_t)bits * 0x9e3779b97f4a7c15u;
-                mixed *= (uint64_t)((part.first + i) * 3 + kind) * 64 + (uint64_t)p + 1;
-                sum = (int64_t)((uint64_t)sum + mixed);
-            }
-        }
-    }
-    int64_t halves[2] = {(int64_t)((uint64_t)sum & 0xffffffffu),
-                         (int64_t)((uint64_t)sum >> 32)};
-    assert_ok(judo_comm_sum_i64(t->comm, halves, 2));
-    return (int64_t)((uint64_t)halves[0] + ((uint64_t)halves[1] << 32));
 }
 
 static void test_checkpoint__resumes_to_the_bit_on_as_many_ranks(void **state)
@@ -240,6 +163,8 @@ static void test_checkpoint__is_the_same_under_any_sharding(void **state)
     if (process.comm->size % 2 == 0) {
         const judo_zero3_options hybrid = {.group_size = 2};
         check_sharding(&hybrid);
+        const judo_zero3_options offloaded = {.group_size = 2, .offload = true};
+        check_sharding(&offloaded);
     }
 }
 
@@ -368,14 +293,14 @@ static void test_checkpoint__refuses_another_model(void **state)
     open_trainer(&t, process.comm);
     assert_ok(judo_checkpoint_save(process.comm, t.zero3, folder, 3, "{}"));
     assert_ok(toy_layout_create(5, &other));
-    assert_ok(judo_zero3_create(process.comm, &other, judo_ops_cpu(), &options, &zero3));
+    assert_ok(judo_zero3_create(process.comm, &other, test_device(), &options, &zero3));
     assert_int_equal(judo_checkpoint_load(process.comm, zero3, folder, true, &info),
                      JUDO_ERROR_MISMATCH);
     judo_zero3_destroy(&zero3);
     toy_layout_destroy(&other);
     /* A reference model takes the weights and leaves the moments. */
     options.frozen = true;
-    assert_ok(judo_zero3_create(process.comm, &t.layout, judo_ops_cpu(), &options, &zero3));
+    assert_ok(judo_zero3_create(process.comm, &t.layout, test_device(), &options, &zero3));
     assert_ok(judo_checkpoint_load(process.comm, zero3, folder, false, &info));
     judo_checkpoint_info_free(&info);
     judo_zero3_destroy(&zero3);

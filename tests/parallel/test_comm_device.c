@@ -1,4 +1,5 @@
 /* tests/parallel/test_comm_device.c: collectives on a device's memory, in tiny buckets, too. */
+#include <math.h>
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "tests/parallel/test_device.h"
 
 typedef struct fixture {
-    judo_comm *host, *staged;
+    judo_comm *host, *device;
 } fixture;
 
 static const int64_t buckets[] = {64, 4096, 0};
@@ -22,14 +23,16 @@ static void setup(fixture *f, int64_t bucket)
     if (process.is_mpi) {
         assert_ok(judo_comm_mpi_create(MPI_COMM_WORLD, bucket, &f->host));
     }
-    assert_ok(judo_comm_staged_create(f->host, test_device(), &f->staged));
+    assert_ok(test_device()->collectives
+                  ? judo_comm_nccl_create(f->host, test_device(), &f->device)
+                  : judo_comm_staged_create(f->host, test_device(), &f->device));
     judo_comm_set_deadline(f->host, 20);
 }
 
 static void teardown(fixture *f)
 {
-    judo_comm_destroy(&f->staged);
-    assert_null(f->staged);
+    judo_comm_destroy(&f->device);
+    assert_null(f->device);
     if (f->host != process.comm) {
         judo_comm_destroy(&f->host);
     }
@@ -43,7 +46,7 @@ static unsigned char byte_of(int rank, int64_t i)
 /* In place: the slice is a part of the result's memory. */
 static void check_all_gather(const fixture *f, int64_t bytes, bool in_place)
 {
-    const judo_comm *comm = f->staged;
+    const judo_comm *comm = f->device;
     int64_t total = bytes * comm->size;
     unsigned char *content = calloc((size_t)total + 1, 1);
     for (int64_t i = 0; i < bytes; i++) {
@@ -51,7 +54,7 @@ static void check_all_gather(const fixture *f, int64_t bytes, bool in_place)
     }
     unsigned char *slice = test_device_put(content, in_place ? total : bytes);
     unsigned char *out = in_place ? slice : test_device_put(content, total);
-    assert_ok(judo_comm_all_gather(f->staged, in_place ? slice + comm->rank * bytes : slice,
+    assert_ok(judo_comm_all_gather(f->device, in_place ? slice + comm->rank * bytes : slice,
                                    bytes, out));
     unsigned char *found = test_device_get(out, total);
     for (int64_t i = 0; i < total; i++) {
@@ -86,7 +89,7 @@ static float value_of(int rank, int64_t i)
 }
 
 /* The same reduction of host memory. */
-static void reduce_on_host(const fixture *f, const float *values, float *shard,
+static void reduce_on_host(const fixture *f, float *values, float *shard,
                            const judo_reduction *like)
 {
     judo_reduction reduction = *like;
@@ -95,9 +98,15 @@ static void reduce_on_host(const fixture *f, const float *values, float *shard,
     assert_ok(judo_comm_reduce_scatter(f->host, &reduction));
 }
 
+/* A library that adds up fp32 has its own order. */
+static bool sums_like_the_host(const judo_comm *comm, judo_dtype wire)
+{
+    return strcmp(comm->ops->name, "staged") == 0 || wire != JUDO_F32 || comm->size <= 2;
+}
+
 static void check_reduce_scatter(const fixture *f, int64_t slice, judo_dtype wire, bool add)
 {
-    const judo_comm *comm = f->staged;
+    const judo_comm *comm = f->device;
     const int64_t element = sizeof(float);
     int64_t total = slice * comm->size;
     float *values = malloc((size_t)((total + 1) * element));
@@ -113,14 +122,19 @@ static void check_reduce_scatter(const fixture *f, int64_t slice, judo_dtype wir
     float *shard = add ? apart : there + comm->rank * slice;
     judo_reduction reduction = {
         .shard = shard, .values = there, .slice = slice, .wire = wire, .add = add};
-    assert_ok(judo_comm_reduce_scatter_start(f->staged, &reduction));
+    assert_ok(judo_comm_reduce_scatter_start(f->device, &reduction));
     for (int polls = 0; polls < comm->rank * 3; polls++) {
-        judo_comm_poll(f->staged);
+        judo_comm_poll(f->device);
     }
     reduce_on_host(f, values, expected, &reduction); /* overtakes it, on some ranks */
-    assert_ok(judo_comm_reduce_scatter_finish(f->staged));
+    assert_ok(judo_comm_reduce_scatter_finish(f->device));
     float *found = test_device_get(shard, slice * element);
-    assert_memory_equal(found, expected, (size_t)(slice * element));
+    if (sums_like_the_host(comm, wire)) {
+        assert_memory_equal(found, expected, (size_t)(slice * element));
+    }
+    for (int64_t i = 0; i < slice; i++) {
+        assert_true(fabsf(found[i] - expected[i]) <= 1e-6f * fabsf(expected[i]));
+    }
     test_device()->release(there);
     test_device()->release(apart);
     free(values);
@@ -128,7 +142,7 @@ static void check_reduce_scatter(const fixture *f, int64_t slice, judo_dtype wir
     free(found);
 }
 
-static void test_comm_device__sums_to_the_same_bits_as_on_the_host(void **state)
+static void test_comm_device__sums_as_on_the_host(void **state)
 {
     static const int64_t slices[] = {0, 1, 16, 1025, 10007};
     (void)state;
@@ -156,7 +170,7 @@ static void test_comm_device__keeps_gathers_and_a_reduction_under_way(void **sta
     float content[COUNT];
     (void)state;
     setup(&f, 4096);
-    int size = f.staged->size;
+    int size = f.device->size;
     float *values = calloc((size_t)(COUNT * size), sizeof *values);
     for (int i = 0; i < COUNT * size; i++) {
         values[i] = (float)(i % 100) + 1;
@@ -166,24 +180,24 @@ static void test_comm_device__keeps_gathers_and_a_reduction_under_way(void **sta
     judo_reduction reduction = {.shard = shard, .values = there, .slice = COUNT};
     for (int n = 0; n < NUM; n++) {
         for (int i = 0; i < COUNT; i++) {
-            content[i] = (float)(n * 100 + f.staged->rank);
+            content[i] = (float)(n * 100 + f.device->rank);
         }
         slices[n] = test_device_put(content, sizeof content);
         out[n] = test_device_put(values, COUNT * size * 4);
-        assert_ok(judo_comm_all_gather_start(f.staged, slices[n], sizeof content, out[n],
+        assert_ok(judo_comm_all_gather_start(f.device, slices[n], sizeof content, out[n],
                                              &requests[n]));
         if (n == 1) {
-            assert_ok(judo_comm_reduce_scatter_start(f.staged, &reduction));
+            assert_ok(judo_comm_reduce_scatter_start(f.device, &reduction));
         }
     }
     bool done = false;
     while (!done) {
-        assert_ok(judo_comm_test(f.staged, requests[NUM - 1], &done));
+        assert_ok(judo_comm_test(f.device, requests[NUM - 1], &done));
     }
-    assert_ok(judo_comm_reduce_scatter_finish(f.staged));
+    assert_ok(judo_comm_reduce_scatter_finish(f.device));
     for (int n = 0; n < NUM; n++) {
         if (n < NUM - 1) {
-            assert_ok(judo_comm_wait(f.staged, requests[n]));
+            assert_ok(judo_comm_wait(f.device, requests[n]));
         }
         float *found = test_device_get(out[n], COUNT * size * 4);
         for (int i = 0; i < COUNT * size; i++) {
@@ -195,7 +209,7 @@ static void test_comm_device__keeps_gathers_and_a_reduction_under_way(void **sta
     }
     float *sum = test_device_get(shard, COUNT * 4);
     for (int i = 0; i < COUNT; i++) {
-        assert_true(sum[i] == (float)size * values[f.staged->rank * COUNT + i]);
+        assert_true(sum[i] == (float)size * values[f.device->rank * COUNT + i]);
     }
     free(sum);
     free(values);
@@ -212,7 +226,7 @@ static void test_comm_device__is_in_order_with_what_is_computed(void **state)
     fixture f;
     (void)state;
     setup(&f, 4096);
-    int size = f.staged->size;
+    int size = f.device->size;
     float *ones = malloc((size_t)(COUNT * size) * sizeof *ones);
     for (int i = 0; i < COUNT * size; i++) {
         ones[i] = 1;
@@ -223,9 +237,9 @@ static void test_comm_device__is_in_order_with_what_is_computed(void **state)
     judo_tensor part = judo_tensor_1d(slice, JUDO_F32, COUNT);
     for (int round = 0; round < 3; round++) { /* slice = 1, 3, 9 on all ranks */
         int request = 0;
-        assert_ok(judo_comm_all_gather_start(f.staged, slice, COUNT * 4, values, &request));
-        judo_comm_poll(f.staged);
-        assert_ok(judo_comm_wait(f.staged, request));
+        assert_ok(judo_comm_all_gather_start(f.device, slice, COUNT * 4, values, &request));
+        judo_comm_poll(f.device);
+        assert_ok(judo_comm_wait(f.device, request));
         judo_tensor head = judo_tensor_1d(values, JUDO_F32, COUNT);
         assert_ok(test_device()->ops->add(&part, &head)); /* 2, 6, .. */
         assert_ok(test_device()->ops->add(&part, &head));
@@ -262,11 +276,11 @@ static void test_comm_device__breaks_with_the_whole(void **state)
     char byte = 0;
     (void)state;
     setup(&f, 0);
-    judo_comm_break(f.staged);
-    assert_int_equal(judo_comm_all_gather(f.staged, &byte, 1, &byte), JUDO_ERROR_COMM);
+    judo_comm_break(f.device);
+    assert_int_equal(judo_comm_all_gather(f.device, &byte, 1, &byte), JUDO_ERROR_COMM);
     double value = 1;
     assert_int_equal(judo_comm_sum_f64(f.host, &value, 1), JUDO_ERROR_COMM);
-    f.staged->broken = f.host->broken = false; /* nothing is in flight */
+    f.device->broken = f.host->broken = false; /* nothing is in flight */
     teardown(&f);
 }
 
@@ -277,16 +291,16 @@ static void test_comm_device__leaves_host_memory_to_the_host(void **state)
     judo_comm *part = NULL;
     (void)state;
     setup(&f, 0);
-    assert_int_equal(judo_comm_broadcast(f.staged, &value, sizeof value, 0),
+    assert_int_equal(judo_comm_broadcast(f.device, &value, sizeof value, 0),
                      JUDO_ERROR_INTERNAL);
-    assert_int_equal(judo_comm_set_bucket(f.staged, 100), JUDO_ERROR_INTERNAL);
-    assert_int_equal(f.staged->ops->split(f.staged, 0, &part), JUDO_ERROR_INTERNAL);
+    assert_int_equal(judo_comm_set_bucket(f.device, 100), JUDO_ERROR_INTERNAL);
+    assert_int_equal(f.device->ops->split(f.device, 0, &part), JUDO_ERROR_INTERNAL);
     teardown(&f);
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_comm_device__gathers_slices_in_rank_order),
-    cmocka_unit_test(test_comm_device__sums_to_the_same_bits_as_on_the_host),
+    cmocka_unit_test(test_comm_device__sums_as_on_the_host),
     cmocka_unit_test(test_comm_device__keeps_gathers_and_a_reduction_under_way),
     cmocka_unit_test(test_comm_device__is_in_order_with_what_is_computed),
     cmocka_unit_test(test_comm_device__is_the_same_communicator_for_host_memory),

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/parallel/fake_device.h"
+
 static void must(judo_status status)
 {
     if (status != JUDO_OK) {
@@ -18,7 +20,9 @@ const judo_device *test_device(void)
     const char *module = getenv("JUDO_DEVICE_MODULE");
     const judo_device_request request = {.choice = module ? JUDO_DEVICE_CUDA : JUDO_DEVICE_CPU,
                                          .module = module};
-    if (!device) {
+    if (!device && getenv("JUDO_TEST_FAKE_DEVICE")) {
+        device = fake_device();
+    } else if (!device) {
         must(judo_device_open(&request, &device, NULL));
     }
     return device;

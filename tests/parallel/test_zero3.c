@@ -14,7 +14,7 @@ typedef struct fixture {
 static void setup(fixture *f, int scale, judo_zero3_options options)
 {
     assert_ok(toy_layout_create(scale, &f->layout));
-    assert_ok(judo_zero3_create(process.comm, &f->layout, judo_ops_cpu(), &options, &f->zero3));
+    assert_ok(judo_zero3_create(process.comm, &f->layout, test_device(), &options, &f->zero3));
     judo_weight_source source = toy_source(&f->layout);
     assert_ok(judo_zero3_load(f->zero3, &source));
 }
@@ -36,13 +36,22 @@ static void check_unit_weights(const judo_param_layout *layout, int unit,
                                const judo_tensor *weights)
 {
     const judo_unit *u = &layout->units[unit];
+    judo_tensor here = *weights;
+    here.data = test_device_get(weights->data, u->count * judo_dtype_bytes(weights->dtype));
     for (int p = u->first_param; p < u->first_param + u->num_params; p++) {
         for (int64_t i = 0; i < layout->params[p].count; i++) {
-            float found = element_of(weights, layout->params[p].offset + i);
+            float found = element_of(&here, layout->params[p].offset + i);
             float expected = toy_rounded(toy_initial(p, i), weights->dtype);
             assert_memory_equal(&found, &expected, sizeof expected);
         }
     }
+    free(here.data);
+}
+
+/* The owned weights of a parameter; free() them. */
+static float *owned_weights(const judo_zero3_owned *part)
+{
+    return test_device_get(part->weights, part->count * 4);
 }
 
 static const judo_zero3_options variants[] = {
@@ -180,14 +189,19 @@ static void check_follows_master(judo_zero3 *zero3)
         judo_tensor weights;
         const judo_unit *unit = &params->layout->units[u];
         assert_ok(params->ops->acquire(params, u, -1, &weights));
+        judo_tensor here = weights;
+        here.data = test_device_get(weights.data, unit->count * 2);
         for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
             judo_zero3_owned part = judo_zero3_owned_part(zero3, p);
+            float *master = owned_weights(&part);
             for (int64_t i = 0; i < part.count; i++) {
                 float found =
-                    element_of(&weights, params->layout->params[p].offset + part.first + i);
-                assert_true(found == toy_rounded(part.weights[i], JUDO_BF16));
+                    element_of(&here, params->layout->params[p].offset + part.first + i);
+                assert_true(found == toy_rounded(master[i], JUDO_BF16));
             }
+            free(master);
         }
+        free(here.data);
         assert_ok(params->ops->release(params, u));
     }
 }
@@ -207,10 +221,13 @@ static void test_zero3__lent_bf16_weights_follow_the_master(void **state)
     assert_ok(judo_zero3_weights_changed(f.zero3)); /* as a checkpoint does before it reads */
     for (int p = 0; p < f.layout.num_params; p++) {
         judo_zero3_owned part = judo_zero3_owned_part(f.zero3, p);
+        float *master = owned_weights(&part);
         for (int64_t i = 0; i < part.count; i++) {
-            between += part.weights[i] != toy_rounded(part.weights[i], JUDO_BF16);
-            part.weights[i] = (float)sin((double)(p + 31 * (part.first + i)));
+            between += master[i] != toy_rounded(master[i], JUDO_BF16);
+            master[i] = (float)sin((double)(p + 31 * (part.first + i)));
         }
+        test_device_write(part.weights, master, part.count * 4);
+        free(master);
     }
     check_follows_master(f.zero3);
     assert_ok(judo_comm_sum_i64(process.comm, &between, 1));
@@ -229,7 +246,7 @@ static void test_zero3__accumulates_micro_batches(void **state)
     judo_params *params = judo_zero3_params(f.zero3);
     int rank = process.comm->rank;
     int size = process.comm->size;
-    judo_zero3_zero_gradients(f.zero3);
+    assert_ok(judo_zero3_zero_gradients(f.zero3));
     assert_ok(toy_run(params, rank, size, 1, &loss));
     assert_ok(judo_zero3_gradient_norm(f.zero3, &once));
     assert_ok(toy_run(params, rank, size, 1, &loss));
@@ -260,10 +277,11 @@ static void test_zero3__an_update_that_is_not_finite_changes_nothing(void **stat
     setup(&f, 1, (judo_zero3_options){0});
     judo_params *params = judo_zero3_params(f.zero3);
     assert_ok(judo_zero3_for_each_owned(f.zero3, sum_weights, &before));
-    judo_zero3_zero_gradients(f.zero3);
+    assert_ok(judo_zero3_zero_gradients(f.zero3));
     assert_ok(params->ops->gradient_begin(params, TOY_BLOCK_B, &gradient));
     if (process.comm->rank == process.comm->size - 1) {
-        ((float *)gradient.data)[3] = (float)INFINITY; /* only one rank sees it */
+        const float infinite = (float)INFINITY; /* only one rank sees it */
+        test_device_write((float *)gradient.data + 3, &infinite, sizeof infinite);
     }
     assert_ok(params->ops->gradient_end(params, TOY_BLOCK_B));
     assert_ok(judo_zero3_step(f.zero3, &adamw, 1.0, &update));
@@ -285,10 +303,12 @@ static void test_zero3__leaves_frozen_parameters_alone(void **state)
     }
     for (int p = 0; p < f.layout.num_params; p++) {
         judo_zero3_owned part = judo_zero3_owned_part(f.zero3, p);
+        float *weights = owned_weights(&part);
         for (int64_t i = 0; i < part.count; i++) {
-            bool moved = part.weights[i] != toy_initial(p, part.first + i);
+            bool moved = weights[i] != toy_initial(p, part.first + i);
             assert_int_equal(moved, !f.layout.params[p].frozen);
         }
+        free(weights);
     }
     teardown(&f);
 }
@@ -361,7 +381,7 @@ static void test_zero3__refuses_other_types(void **state)
     (void)state;
     assert_ok(toy_layout_create(1, &layout));
     assert_int_equal(judo_zero3_plan(&layout, 2, &options, &plan), JUDO_ERROR_UNSUPPORTED);
-    assert_int_equal(judo_zero3_create(process.comm, &layout, judo_ops_cpu(), &options, &zero3),
+    assert_int_equal(judo_zero3_create(process.comm, &layout, test_device(), &options, &zero3),
                      JUDO_ERROR_UNSUPPORTED);
     assert_null(zero3);
     toy_layout_destroy(&layout);

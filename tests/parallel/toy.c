@@ -147,21 +147,21 @@ static judo_status give_gradient(judo_params *params, const judo_tensor *weights
 {
     judo_tensor gradient;
     const judo_unit *unit = &params->layout->units[u];
+    const int64_t bytes = unit->count * (int64_t)sizeof(float);
     if (unit->frozen) {
         return JUDO_OK;
     }
-    float *seen = malloc((size_t)unit->count * sizeof *seen);
-    if (seen == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a toy's weights");
-    }
-    judo_convert_to_f32(seen, weights->data, weights->dtype, unit->count);
-    judo_status status = params->ops->gradient_begin(params, u, &gradient);
-    if (status == JUDO_OK) {
-        *loss += unit_gradient(gradient.data, seen, unit, u, rank, size, step, factor);
-        status = params->ops->gradient_end(params, u);
-    }
+    JUDO_TRY(params->ops->gradient_begin(params, u, &gradient));
+    void *lent = test_device_get(weights->data, unit->count * judo_dtype_bytes(weights->dtype));
+    float *seen = test_device_get(gradient.data, bytes); /* for its room */
+    float *sum = test_device_get(gradient.data, bytes);
+    judo_convert_to_f32(seen, lent, weights->dtype, unit->count);
+    *loss += unit_gradient(sum, seen, unit, u, rank, size, step, factor);
+    test_device_write(gradient.data, sum, bytes);
+    free(lent);
     free(seen);
-    return status;
+    free(sum);
+    return params->ops->gradient_end(params, u);
 }
 
 judo_status toy_run(judo_params *params, int rank, int size, int64_t step, double *loss)
@@ -199,7 +199,7 @@ judo_status toy_train_step(judo_comm *comm, judo_zero3 *zero3, int64_t step, dou
     judo_adamw adamw = toy_adamw(step);
     judo_zero3_update update;
     double sum = 0;
-    judo_zero3_zero_gradients(zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(zero3));
     JUDO_TRY(toy_run(judo_zero3_params(zero3), comm->rank, comm->size, step, &sum));
     JUDO_TRY(judo_comm_sum_f64(comm, &sum, 1));
     JUDO_TRY(judo_zero3_step(zero3, &adamw, toy_max_norm, &update));

@@ -1,9 +1,11 @@
 /* tests/parallel/toy.h: a small "model" with odd sizes, a tied unit, frozen parts, and a loss
- * whose gradient is known, trained through the params contract; and the same in plain loops. */
+ * whose gradient is known, trained through the params contract on the test's device; and the
+ * same in plain loops. */
 #ifndef JUDO_TESTS_PARALLEL_TOY_H
 #define JUDO_TESTS_PARALLEL_TOY_H
 
 #include "parallel/zero3.h"
+#include "tests/parallel/test_device.h"
 
 enum { TOY_EMBED, TOY_BLOCK_A, TOY_FROZEN, TOY_BLOCK_B, TOY_HEAD_NORM, TOY_UNITS };
 

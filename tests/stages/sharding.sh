@@ -30,10 +30,20 @@ compare whole moved 1e-5 loss grad_norm
 
 # Completions are drawn from lent weights as from copies.
 for resident in no yes; do
-    train 2 3 drawn-$resident train.max_steps=2 zero.resident_weights=$resident
+    train 2 3 drawn-$resident train.max_steps=2 zero.resident_weights=$resident zero.persistence_threshold=0
 done
 compare drawn-no drawn-yes 0 loss grad_norm reward
 same_samples drawn-no drawn-yes
+
+# What is taken beside weights, gradients and moments is planned too.
+planned() { # planned RUN TEXT
+    grep -q "memory .*$2" "$work/$1.log" || { complain "$1: no memory is planned for $2"; grep memory "$work/$1.log"; }
+}
+planned drawn-no "reference model 0\.[1-9]"
+planned drawn-no "whole weights 0\.[1-9], keys and values, packed weights and logits [1-9]"
+planned drawn-yes "whole weights 0\.0"
+planned stage-3 "exchange 16\.8"
+planned groups "exchange 50\.3" # two communicators more
 
 refuse() { # refuse TEXT key=value ..
     "$JUDO_PROGRAMS/judo_stage1" stage1.yaml run.folder="$work/refused" "${@:2}" >"$work/refused.log" 2>&1 &&

@@ -77,7 +77,7 @@ static void close_fixture(fixture *f)
 static void update(fixture *f, judo_policy_pass *pass, bool first, double *loss, double *norm)
 {
     judo_metrics_begin(f->job.metrics, first ? 0 : 1);
-    judo_zero3_zero_gradients(f->job.zero);
+    assert_ok(judo_zero3_zero_gradients(f->job.zero));
     assert_ok(judo_policy_pass_update(pass, first));
     assert_ok(judo_zero3_gradient_norm(f->job.zero, norm));
     assert_ok(judo_metrics_end(f->job.metrics));

@@ -40,7 +40,7 @@ static void open_run(run *r, const char *name)
     assert_ok(judo_safetensors_open(path, &r->trained));
     assert_ok(judo_model_create(&r->fixture.config, judo_device_cpu(), &plan, &r->model));
     const judo_param_layout *layout = judo_model_layout(r->model);
-    assert_ok(judo_zero3_create(process.comm, layout, judo_ops_cpu(), &options, &r->zero));
+    assert_ok(judo_zero3_create(process.comm, layout, judo_device_cpu(), &options, &r->zero));
     assert_ok(judo_model_source_open(r->fixture.directory, layout, &source));
     assert_ok(judo_zero3_load(r->zero, &source));
     judo_model_source_close(&source);
@@ -112,7 +112,7 @@ static void check(const recipe *wanted)
                                                     STEPS, wanted->minimum);
         adamw.step = step + 1;
         adamw.gradient_scale = 1.0f;
-        judo_zero3_zero_gradients(r.zero);
+        assert_ok(judo_zero3_zero_gradients(r.zero));
         double loss = accumulate(&r);
         assert_true(fabs(loss - (double)losses[step]) <= 1e-5 * (double)losses[step]);
         assert_ok(judo_zero3_step(r.zero, &adamw, wanted->clip_norm, &done));

@@ -16,11 +16,11 @@ template <typename From> static void launch_convert(judo_tensor *y, const judo_t
     unsigned blocks = judo_cuda_blocks(count);
     const From *from = (const From *)x->data;
     if (y->dtype == JUDO_BF16) {
-        convert<<<blocks, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((bf16 *)y->data, from,
-                                                                    count);
+        judo_cuda_launch(convert<bf16, From>, blocks, JUDO_CUDA_THREADS, 0, (bf16 *)y->data,
+                         from, count);
     } else {
-        convert<<<blocks, JUDO_CUDA_THREADS, 0, judo_cuda.stream>>>((float *)y->data, from,
-                                                                    count);
+        judo_cuda_launch(convert<float, From>, blocks, JUDO_CUDA_THREADS, 0, (float *)y->data,
+                         from, count);
     }
 }
 

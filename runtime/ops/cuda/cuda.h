@@ -76,6 +76,8 @@ const judo_ops *judo_ops_cuda(void);
 const judo_device *judo_device_cuda(const char *description);
 /* NCCL (nccl.cu, where the module was built with it). */
 const judo_device_collectives *judo_cuda_collectives(void);
+/* Scoring of completions (rewards/rewards_cuda.cu). */
+extern "C" const struct judo_device_rewards *judo_cuda_rewards(void);
 
 /* --- matrix products (matmul.cu) --- */
 

@@ -171,9 +171,11 @@ const judo_device *judo_device_cuda(const char *description)
         .event_wait = event_wait,
         .event_done = event_done,
         .collectives = NULL,
+        .rewards = NULL,
     };
     device.description = description;
     device.ops = judo_ops_cuda();
+    device.rewards = judo_cuda_rewards();
 #ifdef JUDO_WITH_NCCL
     device.collectives = judo_cuda_collectives();
 #endif

@@ -5,8 +5,10 @@
 #include <nccl.h>
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static_assert(JUDO_DEVICE_GROUP_ID == NCCL_UNIQUE_ID_BYTES, "the size of NCCL's names");
 
@@ -87,20 +89,50 @@ static judo_status settled(judo_device_group *group, bool *done)
 
 static judo_status close_group(judo_device_group *group)
 {
+    for (int i = 0; i < group->num_buffers; i++) {
+        NCCL_TRY(group, ncclCommDeregister(group->comm, group->buffers[i].handle));
+    }
     NCCL_TRY(group, ncclCommFinalize(group->comm));
     return JUDO_OK;
+}
+
+static void free_group(judo_device_group *group)
+{
+    for (int i = 0; i < group->num_buffers; i++) {
+        (void)ncclMemFree(group->buffers[i].memory);
+    }
+    free(group);
 }
 
 static void release_group(judo_device_group *group)
 {
     (void)ncclCommDestroy(group->comm);
-    free(group);
+    free_group(group);
 }
 
-static void abort_group(judo_device_group *group)
+static void *abort_and_free(void *memory)
 {
+    judo_device_group *group = (judo_device_group *)memory;
     (void)ncclCommAbort(group->comm);
-    free(group);
+    free_group(group);
+    return NULL;
+}
+
+/* NCCL promises no time. A thread that does not come back goes with the process. */
+static void force_end(judo_device_group *group)
+{
+    enum { PATIENCE_SECONDS = 5 };
+
+    pthread_t thread;
+    struct timespec end;
+    if (pthread_create(&thread, NULL, abort_and_free, group) != 0) {
+        return; /* the process is about to end */
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += PATIENCE_SECONDS;
+    if (pthread_timedjoin_np(thread, NULL, &end) != 0) {
+        (void)pthread_detach(thread);
+    }
 }
 
 static judo_status all_gather(judo_device_group *group, const void *slice, int64_t slice_bytes,
@@ -202,44 +234,29 @@ static judo_status sum(float *shard, bool add, const void *pieces, judo_dtype wi
 
 static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
 {
-    int slot = 0;
     void *memory = NULL;
-    while (slot < MAX_BUFFERS && group->buffers[slot].memory) {
-        slot++;
-    }
-    if (slot == MAX_BUFFERS || bytes < 0) {
+    void *handle = NULL;
+    size_t size = (size_t)bytes + (bytes == 0);
+    if (group->num_buffers == MAX_BUFFERS || bytes < 0) {
         return JUDO_FAIL(JUDO_ERROR_INTERNAL,
-                         "nccl: a group with %d buffers, another of %" PRId64 " bytes", slot,
-                         bytes);
+                         "nccl: a group with %d buffers asked for another of %" PRId64 " bytes",
+                         group->num_buffers, bytes);
     }
     JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
-    size_t size = (size_t)bytes + (bytes == 0);
     if (ncclMemAlloc(&memory, size) != ncclSuccess) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY,
                          "nccl: no device memory for a buffer of %" PRId64 " bytes", bytes);
     }
     judo_status status =
-        check(group, ncclCommRegister(group->comm, memory, size, &group->buffers[slot].handle),
-              "ncclCommRegister");
+        check(group, ncclCommRegister(group->comm, memory, size, &handle), "ncclCommRegister");
     if (status != JUDO_OK) {
         (void)ncclMemFree(memory);
         return status;
     }
-    group->buffers[slot].memory = memory;
+    group->buffers[group->num_buffers].memory = memory;
+    group->buffers[group->num_buffers++].handle = handle;
     *out = memory;
     return JUDO_OK;
-}
-
-static void give_back(judo_device_group *group, void *memory)
-{
-    for (int i = 0; memory && i < MAX_BUFFERS; i++) {
-        if (group->buffers[i].memory == memory) {
-            (void)ncclCommDeregister(group->comm, group->buffers[i].handle);
-            (void)ncclMemFree(memory);
-            group->buffers[i].memory = NULL;
-            group->buffers[i].handle = NULL;
-        }
-    }
 }
 
 const judo_device_collectives *judo_cuda_collectives(void)
@@ -253,14 +270,13 @@ const judo_device_collectives *judo_cuda_collectives(void)
         .settled = settled,
         .close = close_group,
         .release = release_group,
-        .abort = abort_group,
+        .force_end = force_end,
         .all_gather = all_gather,
         .reduce_scatter = reduce_scatter,
         .exchange = exchange,
         .pack = pack,
         .sum = sum,
         .allocate = allocate,
-        .give_back = give_back,
     };
     int version = 0;
     (void)ncclGetVersion(&version);

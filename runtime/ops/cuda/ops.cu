@@ -29,7 +29,6 @@ const judo_ops *judo_ops_cuda(void)
         .sample = judo_cuda_sample,
         .adamw = judo_cuda_adamw,
         .sum_of_squares = judo_cuda_sum_of_squares,
-        .convert = judo_cuda_convert,
     };
     return &table;
 }

@@ -256,38 +256,3 @@ judo_status judo_cuda_add(judo_tensor *y, const judo_tensor *x)
     JUDO_TRY(judo_add_check(y, x));
     return run_each<sum_of_two>("add", {y, y, x});
 }
-
-template <typename To, typename From>
-static __global__ void convert_each(To *y, const From *x, int64_t count)
-{
-    int64_t i = thread_number();
-    if (i < count) {
-        write(y, i, read(x, i));
-    }
-}
-
-template <typename To, typename From>
-static void launch_convert_of(judo_tensor *y, const judo_tensor *x)
-{
-    int64_t count = judo_tensor_count(y);
-    if (count > 0) {
-        judo_cuda_launch(convert_each<To, From>, judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0,
-                         (To *)y->data, (const From *)x->data, count);
-    }
-}
-
-template <typename To> static void launch_convert(judo_tensor *y, const judo_tensor *x)
-{
-    if (x->dtype == JUDO_BF16) {
-        launch_convert_of<To, bf16>(y, x);
-    } else {
-        launch_convert_of<To, float>(y, x);
-    }
-}
-
-judo_status judo_cuda_convert(judo_tensor *y, const judo_tensor *x)
-{
-    JUDO_TRY(judo_convert_check(y, x));
-    JUDO_CUDA_FOR_DTYPE(y->dtype, launch_convert, y, x);
-    return judo_cuda_launched("convert");
-}

@@ -21,7 +21,7 @@ typedef struct bench {
 typedef struct bench_result {
     bool measured;
     double value;
-    char text[BENCH_TEXT];   /* the number with its unit */
+    char text[BENCH_TEXT];     /* the number with its unit */
     char remark[BENCH_REMARK]; /* shapes that were changed, or why nothing was measured */
 } bench_result;
 

@@ -20,15 +20,16 @@ static judo_model_options options_for(const judo_batch *largest, bool checkpoint
                                 .max_targets = largest->num_targets};
 }
 
-static judo_status bytes_of(const judo_qwen_config *config, const judo_model_options *options,
-                            bool with_reference, int64_t *out)
+static judo_status bytes_of(const judo_qwen_config *config, const judo_device *device,
+                            const judo_model_options *options, bool with_reference,
+                            int64_t *out)
 {
     judo_param_layout *layout = NULL;
     judo_zero3_bytes own;
     judo_zero3_bytes other = {.total = 0};
     judo_zero3_options trained = sharding(false);
     judo_zero3_options frozen = sharding(true);
-    JUDO_TRY(judo_model_plan(config, options, out));
+    JUDO_TRY(judo_model_plan(config, device, options, out));
     JUDO_TRY(judo_qwen_layout_create(config, &options->freeze, &layout));
     judo_status status = judo_zero3_plan(layout, 1, &trained, &own);
     if (status == JUDO_OK && with_reference) {
@@ -54,7 +55,7 @@ static judo_status fit(const bench *b, const judo_batch *largest, bool with_refe
     for (t->config = whole; t->config.text.num_layers > 0; t->config.text.num_layers--) {
         for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
             *options = options_for(largest, checkpoint == 1);
-            JUDO_TRY(bytes_of(&t->config, options, with_reference, &bytes));
+            JUDO_TRY(bytes_of(&t->config, b->device, options, with_reference, &bytes));
             if (bytes + reserve <= available) {
                 t->scale = bench_flops(&whole, largest) / bench_flops(&t->config, largest);
                 (void)snprintf(
@@ -83,11 +84,10 @@ judo_status bench_trainer_open(const bench *b, const judo_batch *largest, bool w
     JUDO_TRY(judo_comm_self_create(&out->comm));
     JUDO_TRY(judo_model_create(&out->config, b->device, &options, &out->model));
     const judo_param_layout *layout = judo_model_layout(out->model);
-    JUDO_TRY(judo_zero3_create(out->comm, layout, b->device->ops, &trained, &out->zero3));
+    JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &trained, &out->zero3));
     JUDO_TRY(judo_zero3_load(out->zero3, &weights));
     if (with_reference) {
-        JUDO_TRY(
-            judo_zero3_create(out->comm, layout, b->device->ops, &frozen, &out->reference));
+        JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &frozen, &out->reference));
         JUDO_TRY(judo_zero3_load(out->reference, &weights));
     }
     return JUDO_OK;
@@ -112,7 +112,7 @@ judo_status bench_step(const bench *b, bench_trainer *trainer, const judo_batch 
                         .gradient_scale = 1.0f};
     judo_zero3_update update;
     judo_token_result result = {.logprobs = NULL};
-    judo_zero3_zero_gradients(trainer->zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(trainer->zero3));
     for (int i = 0; i < count; i++) {
         JUDO_TRY(judo_model_run(trainer->model, judo_zero3_params(trainer->zero3), batch, loss,
                                 true, &result));

@@ -69,7 +69,7 @@ static judo_status open_training(const char *folder, const char *input, bool che
     }
     const judo_param_layout *layout = judo_model_layout(self->pass.model);
     JUDO_TRY(judo_comm_self_create(&self->comm));
-    JUDO_TRY(judo_zero3_create(self->comm, layout, judo_model_device(self->pass.model)->ops,
+    JUDO_TRY(judo_zero3_create(self->comm, layout, judo_model_device(self->pass.model),
                                &options, &self->zero));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));
     judo_status status = judo_zero3_load(self->zero, &source);
@@ -112,7 +112,7 @@ static judo_status run_steps(training *self)
                                  self->steps, self->minimum_ratio);
         options.step = step + 1;
         options.gradient_scale = 1.0f;
-        judo_zero3_zero_gradients(self->zero);
+        JUDO_TRY(judo_zero3_zero_gradients(self->zero));
         JUDO_TRY(accumulate(self, step));
         JUDO_TRY(judo_zero3_step(self->zero, &options, self->clip_norm, &done));
         self->norms[step] = (float)done.gradient_norm;

@@ -342,12 +342,6 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
     return finish(&c, device->ops->sum_of_squares(sum, exact_in(&c, &t)->data, n));
 }
 
-static judo_status convert(judo_tensor *y, const judo_tensor *x)
-{
-    call c = {0};
-    return finish(&c, device->ops->convert(exact_out(&c, y), exact_in(&c, x)));
-}
-
 const judo_ops *boxed_ops(const judo_device *on, bool bf16)
 {
     static judo_ops table;
@@ -378,7 +372,6 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.sample = sample;
     table.adamw = adamw;
     table.sum_of_squares = sum_of_squares;
-    table.convert = convert;
     return &table;
 }
 

@@ -10,8 +10,8 @@
  * Tensors that are one in memory stay one. */
 const judo_ops *boxed_ops(const judo_device *device, bool bf16);
 
-/* The ops in boxes of the GPU, or of the module that JUDO_DEVICE_MODULE names (which must work);
- * NULL, after a line that says why, where there is no GPU. */
+/* The ops in boxes of the GPU, or of the module that JUDO_DEVICE_MODULE names (which must
+ * work); NULL, after a line that says why, where there is no GPU. */
 const judo_ops *boxed_cuda_ops(bool bf16);
 
 #endif

@@ -245,32 +245,6 @@ static void test_add__adds_any_shape(void **state)
     FREE(&y, &x, &other, &sum);
 }
 
-static void test_convert__rounds_to_nearest_even_and_widens_exactly(void **state)
-{
-    (void)state;
-    judo_tensor x = new_2d(37, 259), back = new_2d(37, 259), shorter = new_2d(36, 259);
-    judo_tensor narrow = new_2d(37, 259);
-    narrow.dtype = JUDO_BF16;
-    for (int64_t i = 0; i < judo_tensor_count(&x); i++) {
-        values_of(&x)[i] = judo_random_uniform(7, JUDO_STREAM_TEST, (uint64_t)i, 3, 0) - 0.5f;
-    }
-    values_of(&x)[0] = 0x1.01p0f; /* half way: to the even neighbour, below */
-    values_of(&x)[1] = 0x1.03p0f; /* above */
-    values_of(&x)[2] = -INFINITY;
-    assert_ok(JUDO_TEST_OPS->convert(&narrow, &x));
-    assert_ok(JUDO_TEST_OPS->convert(&back, &narrow));
-    for (int64_t i = 0; i < judo_tensor_count(&x); i++) {
-        uint16_t bits = judo_f32_to_bf16(values_of(&x)[i]);
-        assert_int_equal(((const uint16_t *)narrow.data)[i], bits);
-        assert_true(values_of(&back)[i] == judo_bf16_to_f32(bits));
-    }
-    assert_true(values_of(&back)[0] == 1.0f && values_of(&back)[1] == 0x1.04p0f);
-    assert_ok(JUDO_TEST_OPS->convert(&back, &x));
-    assert_same_bits(&back, &x, "a copy");
-    assert_int_equal(JUDO_TEST_OPS->convert(&shorter, &x), JUDO_ERROR_INTERNAL);
-    FREE(&x, &back, &shorter, &narrow);
-}
-
 static void test_rows__gather_scatter_and_add_by_index(void **state)
 {
     (void)state;

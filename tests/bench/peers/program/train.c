@@ -56,7 +56,7 @@ static judo_status open_model(training *t, const char *folder)
     JUDO_TRY(judo_comm_self_create(&t->comm));
     JUDO_TRY(judo_model_create(&config, judo_device_cpu(), &t->options, &t->model));
     const judo_param_layout *layout = judo_model_layout(t->model);
-    JUDO_TRY(judo_zero3_create(t->comm, layout, judo_ops_cpu(), &sharding, &t->zero3));
+    JUDO_TRY(judo_zero3_create(t->comm, layout, judo_device_cpu(), &sharding, &t->zero3));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));
     judo_status status = judo_zero3_load(t->zero3, &source);
     judo_model_source_close(&source);
@@ -109,7 +109,7 @@ static judo_status answer_request(void *context, const judo_json *request, const
     times[0] = judo_clock();
     JUDO_TRY(pass(t, false, &loss));
     times[1] = judo_clock();
-    judo_zero3_zero_gradients(t->zero3);
+    JUDO_TRY(judo_zero3_zero_gradients(t->zero3));
     JUDO_TRY(pass(t, true, &loss));
     times[2] = judo_clock();
     JUDO_TRY(judo_zero3_step(t->zero3, &adamw, 1.0, &update));
