@@ -16,11 +16,11 @@ try_test() { # try_test PROGRAM "what"
         $(($(milliseconds) - start)) "the row or the run, by name"
 }
 
-# These are tests by themselves.
+trial try_test test_data_image_file "PNG and JPEG"
+# The others are tests by themselves, too.
 if [ $quick = 0 ]; then
     trial try_script bad_input
     trial try_script bad_input_mpi
-    trial try_test test_data_image_file "PNG and JPEG"
     trial try_test test_data_tokenizer_files "tokenizer.json with holes"
     trial try_test test_data_pack "rows of JSON lines"
     trial try_test test_runtime_json "JSON"

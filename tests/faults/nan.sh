@@ -32,7 +32,7 @@ overflow() { # overflow STAGE
     cp -r base/model "$work/model"
     put_largest "$work/model/model.safetensors"
     fresh
-    stage 2 "$1" model.path="$work/model" train.max_steps=9 train.max_skipped_steps=3 run.save_every=1 run.keep_last=9
+    stage 2 "$1" model.path="$work/model" train.max_steps=9 train.max_skipped_steps=3 run.save_every=1 run.keep_last=9 run.async_checkpoint=false
     [ $code = 17 ] && [ "$(errors)" = 1 ] && says 'error: step 2: no finite gradient in 3 steps in a row' ||
         complain "stage $1 without finite gradients: exit code $code"
     skipped=$(grep -o '"skipped":[0-9]*' "$work/run/metrics.jsonl" | tr '\n' ' ')
