@@ -22,11 +22,11 @@ judo_status judo_nccl_check(judo_comm_nccl *self, int64_t sequence, judo_status 
         return JUDO_OK;
     }
     (void)snprintf(cause, sizeof cause, "%s", judo_error_message());
-    judo_flight_notice flight = judo_flight_describe(&self->base.recorder, sequence);
+    judo_flight_notice notice = judo_flight_describe(&self->base.recorder, sequence);
     judo_comm_break(&self->base);
     end_by_force(self);
     return JUDO_FAIL(status, "rank %d of %d: collective %s failed: %s", self->base.rank,
-                     self->base.size, flight.text, cause);
+                     self->base.size, notice.text, cause);
 }
 
 judo_status judo_nccl_await(judo_comm_nccl *self, int64_t sequence, judo_event *event)

@@ -78,8 +78,8 @@ typedef struct judo_zero3_bytes {
 } judo_zero3_bytes;
 
 /* What one rank of `num_ranks` would allocate, beside the scratch of communicators
- * (judo_zero3_exchange_bytes). The group size must be a number. Not collective, allocates nothing
- * lasting. */
+ * (judo_zero3_exchange_bytes). The group size must be a number. Not collective, allocates
+ * nothing lasting. */
 judo_status judo_zero3_plan(const judo_param_layout *layout, int num_ranks,
                             const judo_zero3_options *options,
                             judo_zero3_bytes *out) JUDO_MUST_CHECK;

@@ -9,17 +9,37 @@ static double megabytes(int64_t bytes)
     return 1e-6 * (double)bytes;
 }
 
+/* What lies on the host beside a device with memory of its own, or would. */
+static void print_host(const judo_job *job, int64_t offloaded, int64_t exchange)
+{
+    if (job->device->separate) {
+        JUDO_INFO("memory     %.1f MB more per rank on the host: optimizer state %.1f, staging "
+                  "and exchange %.1f",
+                  megabytes(offloaded + exchange), megabytes(offloaded), megabytes(exchange));
+    } else if (job->config->zero.offload_optimizer != 0) {
+        JUDO_INFO(
+            "memory     zero.offload_optimizer changes nothing on the CPU: the optimizer's "
+            "state is in host memory anyway");
+    }
+}
+
 void judo_memory_plan_job(const judo_job *job)
 {
     judo_zero3_bytes bytes = judo_zero3_allocated(job->zero);
+    const bool offloads = bytes.offloaded > 0;
+    int64_t weights = bytes.compute + (offloads ? 0 : bytes.weights);
+    int64_t moments = offloads ? 0 : bytes.moments;
     int64_t activations = judo_model_activation_bytes(job->model);
     int64_t exchange = job->comm->scratch_bytes + judo_zero3_exchange_bytes(job->zero);
-    JUDO_INFO("memory     %.1f MB per rank: weights %.1f, gradients %.1f, moments %.1f, unit "
+    int64_t here = job->device->separate ? 0 : exchange;
+    JUDO_INFO("memory     %.1f MB per rank%s: weights %.1f, gradients %.1f, moments %.1f, unit "
               "buffers %.1f, activations %.1f, exchange %.1f",
-              megabytes(bytes.total + activations + exchange),
-              megabytes(bytes.weights + bytes.compute), megabytes(bytes.gradients),
-              megabytes(bytes.moments), megabytes(bytes.gathered + bytes.gradient_buffer),
-              megabytes(activations), megabytes(exchange));
+              megabytes(bytes.total + activations + here),
+              job->device->separate ? " on the device" : "", megabytes(weights),
+              megabytes(bytes.gradients), megabytes(moments),
+              megabytes(bytes.gathered + bytes.gradient_buffer), megabytes(activations),
+              megabytes(here));
+    print_host(job, bytes.offloaded, exchange);
 }
 
 void judo_memory_plan_batches(const judo_job *job, int64_t num_batches)

@@ -1,12 +1,15 @@
 /* stages/train_config.c: the field table of a training job. */
 #include "stages/train_config.h"
 
+#include "runtime/device.h"
 #include "runtime/dtype_choice.h"
 #include "stages/sharding.h"
 
 #define AT(member) offsetof(judo_train_config, member)
 
 static const judo_config_field common_fields[] = {
+    {"device", JUDO_CONFIG_CHOICE, AT(device), "auto", 0, 0, JUDO_DEVICE_CHOICES,
+     "what the model computes on: CUDA, the CPU, or auto: CUDA where it works", NULL},
     {"run.folder", JUDO_CONFIG_STRING, AT(run.folder), NULL, 0, 0, NULL,
      "where checkpoints, metrics, samples and the trained model go", NULL},
     {"run.seed", JUDO_CONFIG_INT, AT(run.seed), "42", 0, 9e15, NULL,

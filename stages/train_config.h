@@ -33,6 +33,8 @@ typedef enum judo_importance {
 } judo_importance;
 
 typedef struct judo_train_config {
+    int device; /* judo_device_choice */
+
     struct {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;

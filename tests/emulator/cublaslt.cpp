@@ -29,6 +29,11 @@ const char *cublasLtGetStatusName(cublasStatus_t status)
     return "a status that is not emulated";
 }
 
+size_t cublasLtGetVersion(void)
+{
+    return 0;
+}
+
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
 {
     static cublasLtContext context;
@@ -311,6 +316,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
                        workspace_bytes,
                        *(const float *)alpha,
                        *(const float *)beta};
-    emulator_enqueue(stream, [job]() { multiply(&job); });
+    emulator_enqueue(stream, [job]() {
+        emulator_memory_open();
+        multiply(&job);
+    });
     return CUBLAS_STATUS_SUCCESS;
 }

@@ -18,7 +18,10 @@ const judo_device *test_device(void)
 {
     static const judo_device *device;
     const char *module = getenv("JUDO_DEVICE_MODULE");
+    const char *rank =
+        getenv("JUDO_TEST_GPU_PER_RANK") ? getenv("OMPI_COMM_WORLD_LOCAL_RANK") : NULL;
     const judo_device_request request = {.choice = module ? JUDO_DEVICE_CUDA : JUDO_DEVICE_CPU,
+                                         .index = rank ? (int)strtol(rank, NULL, 10) : 0,
                                          .module = module};
     if (!device && getenv("JUDO_TEST_FAKE_DEVICE")) {
         device = fake_device();

@@ -1,6 +1,7 @@
 /* tests/parallel/test_device.h: the device that a test runs on: the CPU, the one of the
  * module that JUDO_DEVICE_MODULE names, or with JUDO_TEST_FAKE_DEVICE the one of fake_device.h
- * (collective the first time); and host copies of its memory. */
+ * (collective the first time); of several GPUs the first, or with JUDO_TEST_GPU_PER_RANK
+ * another for each rank; and host copies of its memory. */
 #ifndef JUDO_TESTS_PARALLEL_TEST_DEVICE_H
 #define JUDO_TESTS_PARALLEL_TEST_DEVICE_H
 

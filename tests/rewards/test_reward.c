@@ -173,12 +173,16 @@ static void test_score__embeds_thinks_and_each_rationale_once(void **state)
     const char *none = "no tags at all";
     const char *rationale = "x marks";
     judo_completion_facts facts[] = {
-        {same, strlen(same), 'A', {{0}}, NAN, rationale, NULL},
-        {none, strlen(none), 'A', {{0}}, NAN, rationale, NULL},
-        {other, strlen(other), 'A', {{0}}, NAN, rationale, NULL},
-        {same, strlen(same), 'A', {{0}}, NAN, NULL, NULL},
-        {same, strlen(same), 'A', {{0}}, 0.75f, rationale, NULL},
+        {.text = same, .cosine = NAN, .rationale = rationale},
+        {.text = none, .cosine = NAN, .rationale = rationale},
+        {.text = other, .cosine = NAN, .rationale = rationale},
+        {.text = same, .cosine = NAN},
+        {.text = same, .cosine = 0.75f, .rationale = rationale},
     };
+    for (int i = 0; i < 5; i++) {
+        facts[i].length = strlen(facts[i].text);
+        facts[i].answer = 'A';
+    }
     judo_reward_values values[5];
     int64_t embedded = 0;
     judo_embedder embedder = {embed, &embedded};

@@ -56,10 +56,14 @@ judo_status judo_cuda_start(int index, char *description, size_t size)
                          "them); set device to cpu to run without",
                          error == cudaSuccess ? "none" : cudaGetErrorString(error));
     }
+    const char *share = getenv("JUDO_GPU_SHARE");
+    if (share && strcmp(share, "1") == 0 && index >= count) {
+        index %= count; /* for tests: more ranks than GPUs */
+    }
     if (index < 0 || index >= count) {
         return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
                          "cuda: GPU %d is wanted, but this machine has %d; start no more ranks "
-                         "on a node than it has GPUs",
+                         "on a node than it has GPUs, or let them share with JUDO_GPU_SHARE=1",
                          index, count);
     }
     cudaDeviceProp properties;

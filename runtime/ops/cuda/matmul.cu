@@ -1,12 +1,20 @@
-/* runtime/ops/cuda/matmul.cu: matrix products by cuBLASLt, one algorithm per kind of product.
+/* runtime/ops/cuda/matmul.cu: matrix products by cuBLASLt, one algorithm per kind of product:
+ * the library's first choice, or the fastest of several that a file keeps (JUDO_CUDA_PRODUCTS).
  */
 #include "runtime/ops/cuda/cuda.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include <cublasLt.h>
 
-enum { WORKSPACE = 32 << 20, CACHE = 1024, CANONICAL_ROWS = 4096 };
+extern "C" {
+#include "runtime/ops/cuda/product_choices.h"
+}
+
+enum { WORKSPACE = 32 << 20, CACHE = 1024, CANONICAL_ROWS = 4096, CANDIDATES = 12 };
 
 /* What an algorithm is chosen for. Rows of c whose sums run over k alone take one algorithm for
  * any number of rows: `m` is then CANONICAL_ROWS, and a row's bits do not depend on the others.
@@ -139,10 +147,10 @@ static judo_status describe(layouts *l, const product_key *key, const void *bias
     return JUDO_OK;
 }
 
-/* The library's first choice. Sums are not split where rows must not depend on their number,
- * and never joined in an order that may change. */
-static judo_status choose(cublasLtMatmulAlgo_t *algorithm, layouts *l, const product_key *key,
-                          bool rows_apart)
+/* The library's candidates, its favourite first. Sums are not split where rows must not depend
+ * on their number, and never joined in an order that may change. */
+static judo_status propose(cublasLtMatmulHeuristicResult_t *candidates, int wanted, int *found,
+                           layouts *l, const product_key *key, bool rows_apart)
 {
     cublasLtMatmulPreferenceOpaque_t preference;
     uint64_t workspace = WORKSPACE;
@@ -166,26 +174,142 @@ static judo_status choose(cublasLtMatmulAlgo_t *algorithm, layouts *l, const pro
                                                  sizeof alignment),
             key);
     }
-    cublasLtMatmulHeuristicResult_t result;
-    int found = 0;
     TRY(cublasLtMatmulAlgoGetHeuristic(handle, &l->product, &l->a, &l->b, &l->c, &l->c,
-                                       &preference, 1, &result, &found),
+                                       &preference, wanted, candidates, found),
         key);
-    if (found < 1) {
+    if (*found < 1) {
         return check(CUBLAS_STATUS_NOT_SUPPORTED, "no algorithm", key);
     }
-    *algorithm = result.algo;
     return JUDO_OK;
 }
 
+static cublasStatus_t multiply(const judo_cuda_product *p, layouts *l,
+                               const cublasLtMatmulAlgo_t *algorithm, void *workspace)
+{
+    const float one = 1.0f;
+    const float beta = p->accumulate ? 1.0f : 0.0f;
+    return cublasLtMatmul(handle, &l->product, &one, p->b, &l->a, p->a, &l->b, &beta, p->c,
+                          &l->c, p->c, &l->c, algorithm, workspace, WORKSPACE,
+                          judo_cuda.stream);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Seconds of the best of a few runs, each of some products; negative if it cannot run. */
+static judo_status time_algorithm(double *seconds, const judo_cuda_product *p, layouts *l,
+                                  const cublasLtMatmulAlgo_t *algorithm, void *workspace)
+{
+    const int turns = 4;
+    const int calls = 8;
+    *seconds = -1.0;
+    for (int turn = 0; turn < turns; turn++) { /* the first warms up */
+        double start = now();
+        for (int i = 0; i < calls; i++) {
+            if (multiply(p, l, algorithm, workspace) != CUBLAS_STATUS_SUCCESS) {
+                return JUDO_OK;
+            }
+        }
+        JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
+        double taken = (now() - start) / calls;
+        if (turn == 1 || (turn > 1 && taken < *seconds)) {
+            *seconds = taken;
+        }
+    }
+    return JUDO_OK;
+}
+
+/* The fastest candidate for this very product; its result goes to memory of its own. */
+static judo_status fastest(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
+                           const cublasLtMatmulHeuristicResult_t *candidates, int found,
+                           const product_key *exact, void *workspace)
+{
+    judo_cuda_product trial = *p;
+    layouts l;
+    JUDO_TRY(describe(&l, exact, p->bias));
+    JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
+    JUDO_CUDA_TRY(cudaMalloc(&trial.c, (size_t)(p->m * p->n * judo_dtype_bytes(p->c_dtype))));
+    judo_status status = JUDO_OK;
+    double best = -1.0;
+    *algorithm = candidates[0].algo;
+    for (int i = 0; i < found && status == JUDO_OK; i++) {
+        double seconds = -1.0;
+        status = time_algorithm(&seconds, &trial, &l, &candidates[i].algo, workspace);
+        if (seconds > 0.0 && (best < 0.0 || seconds < best)) {
+            best = seconds;
+            *algorithm = candidates[i].algo;
+        }
+    }
+    (void)cudaFree(trial.c);
+    return status;
+}
+
+static judo_product_choices choices;
+
+/* The file that the environment names, for this GPU and this library. */
+static judo_status open_choices(void)
+{
+    char identity[320];
+    cudaDeviceProp properties;
+    JUDO_CUDA_TRY(cudaGetDeviceProperties(&properties, judo_cuda.index));
+    (void)snprintf(identity, sizeof identity, "judo products 1, cublasLt %zu, %s, %zu MiB",
+                   cublasLtGetVersion(), properties.name, properties.totalGlobalMem >> 20);
+    return judo_product_choices_open(&choices, getenv("JUDO_CUDA_PRODUCTS"), identity);
+}
+
+static judo_product_choice choice_of(const product_key *key, const cublasLtMatmulAlgo_t *value)
+{
+    static_assert(sizeof(cublasLtMatmulAlgo_t) <= sizeof(uint64_t) * JUDO_CHOICE_VALUE,
+                  "an algorithm does not fit in a choice");
+    judo_product_choice choice;
+    memset(&choice, 0, sizeof choice);
+    const int64_t numbers[JUDO_CHOICE_KEY] = {key->m,
+                                              key->n,
+                                              key->k,
+                                              key->a_stride,
+                                              (int64_t)key->dtype * 256 + key->c_dtype,
+                                              key->flags,
+                                              key->alignment};
+    memcpy(choice.key, numbers, sizeof numbers);
+    memcpy(choice.value, value, sizeof *value);
+    return choice;
+}
+
+static judo_status choose(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
+                          const product_key *key, bool rows_apart, void *workspace)
+{
+    cublasLtMatmulHeuristicResult_t candidates[CANDIDATES] = {};
+    int found = 0;
+    layouts l;
+    judo_product_choice choice = choice_of(key, &candidates[0].algo);
+    const uint64_t *kept = judo_product_choices_find(&choices, choice.key);
+    if (kept) {
+        memcpy(algorithm, kept, sizeof *algorithm);
+        return JUDO_OK;
+    }
+    JUDO_TRY(describe(&l, key, p->bias));
+    JUDO_TRY(
+        propose(candidates, choices.recording ? CANDIDATES : 1, &found, &l, key, rows_apart));
+    *algorithm = candidates[0].algo;
+    if (!choices.recording) {
+        return JUDO_OK;
+    }
+    const product_key exact = key_of(p, false);
+    JUDO_TRY(fastest(algorithm, p, candidates, found, &exact, workspace));
+    choice = choice_of(key, algorithm);
+    return judo_product_choices_add(&choices, &choice);
+}
+
 static judo_status algorithm_for(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
-                                 const product_key *key, bool rows_apart)
+                                 const product_key *key, bool rows_apart, void *workspace)
 {
     cache_entry *entry = find(key);
     if (!entry->used) {
-        layouts l;
-        JUDO_TRY(describe(&l, key, p->bias));
-        JUDO_TRY(choose(algorithm, &l, key, rows_apart));
+        JUDO_TRY(choose(algorithm, p, key, rows_apart, workspace));
         if (num_cached >= CACHE / 2) {
             memset(cache, 0, sizeof cache);
             num_cached = 0;
@@ -200,16 +324,6 @@ static judo_status algorithm_for(cublasLtMatmulAlgo_t *algorithm, const judo_cud
     return JUDO_OK;
 }
 
-static cublasStatus_t multiply(const judo_cuda_product *p, layouts *l,
-                               const cublasLtMatmulAlgo_t *algorithm, void *workspace)
-{
-    const float one = 1.0f;
-    const float beta = p->accumulate ? 1.0f : 0.0f;
-    return cublasLtMatmul(handle, &l->product, &one, p->b, &l->a, p->a, &l->b, &beta, p->c,
-                          &l->c, p->c, &l->c, algorithm, workspace, WORKSPACE,
-                          judo_cuda.stream);
-}
-
 judo_status judo_cuda_matmul(const judo_cuda_product *p)
 {
     if (p->m == 0 || p->n == 0 || (p->k == 0 && p->accumulate)) {
@@ -220,6 +334,7 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
         return check(CUBLAS_STATUS_NOT_SUPPORTED, "an empty sum", &exact);
     }
     if (!handle) {
+        JUDO_TRY(open_choices());
         TRY(cublasLtCreate(&handle), &exact);
     }
     void *workspace = NULL;
@@ -227,13 +342,13 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
     const bool rows_apart = !p->transpose_a;
     const product_key key = key_of(p, rows_apart);
     cublasLtMatmulAlgo_t algorithm;
-    JUDO_TRY(algorithm_for(&algorithm, p, &key, rows_apart));
+    JUDO_TRY(algorithm_for(&algorithm, p, &key, rows_apart, workspace));
     layouts l;
     JUDO_TRY(describe(&l, &exact, p->bias));
     cublasStatus_t status = multiply(p, &l, &algorithm, workspace);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
         /* Not for so few rows: the choice for exactly these takes its place. */
-        JUDO_TRY(algorithm_for(&algorithm, p, &exact, rows_apart));
+        JUDO_TRY(algorithm_for(&algorithm, p, &exact, rows_apart, workspace));
         status = multiply(p, &l, &algorithm, workspace);
     }
     return check(status, "cublasLtMatmul", &exact);

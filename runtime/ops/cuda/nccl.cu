@@ -10,17 +10,16 @@
 #include <stdlib.h>
 #include <time.h>
 
-static_assert(JUDO_DEVICE_GROUP_ID == NCCL_UNIQUE_ID_BYTES, "the size of NCCL's names");
+static_assert((int)JUDO_DEVICE_GROUP_ID == (int)NCCL_UNIQUE_ID_BYTES, "the size of NCCL's names");
 
 enum { MAX_BUFFERS = 16 };
 
 struct judo_device_group {
     ncclComm_t comm;
-    int size;
-
+    int size, num_buffers;
     struct {
         void *memory, *handle;
-    } buffers[MAX_BUFFERS]; /* memory NULL: free */
+    } buffers[MAX_BUFFERS];
 };
 
 static judo_status check(const judo_device_group *group, ncclResult_t result, const char *what)
@@ -187,8 +186,8 @@ template <typename T>
 static void launch_pack(void *pieces, const float *values, int64_t slice, int64_t count,
                         int64_t total, judo_stream *stream)
 {
-    pack_pieces<<<judo_cuda_blocks(total), JUDO_CUDA_THREADS, 0, queue_of(stream)>>>(
-        (T *)pieces, values, slice, count, total);
+    judo_cuda_launch_on(queue_of(stream), pack_pieces<T>, judo_cuda_blocks(total),
+                        JUDO_CUDA_THREADS, 0, (T *)pieces, values, slice, count, total);
 }
 
 static judo_status pack(void *pieces, judo_dtype wire, const float *values, int64_t slice,
@@ -219,8 +218,8 @@ template <typename T>
 static void launch_sum(float *shard, bool add, const void *pieces, int64_t count, int size,
                        judo_stream *stream)
 {
-    sum_pieces<<<judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, queue_of(stream)>>>(
-        shard, add, (const T *)pieces, count, size);
+    judo_cuda_launch_on(queue_of(stream), sum_pieces<T>, judo_cuda_blocks(count),
+                        JUDO_CUDA_THREADS, 0, shard, add, (const T *)pieces, count, size);
 }
 
 static judo_status sum(float *shard, bool add, const void *pieces, judo_dtype wire,

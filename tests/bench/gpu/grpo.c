@@ -94,11 +94,7 @@ static judo_status measure(const bench *b, const step_shape *shape, const judo_b
                            step_times *times, bench_result *result)
 {
     bench_trainer t = {.scale = 1.0};
-    judo_batch largest = *group;
-    largest.num_tokens =
-        prompts->num_tokens > group->num_tokens ? prompts->num_tokens : group->num_tokens;
-    largest.num_patches = prompts->num_patches;
-    judo_status status = bench_trainer_open(b, &largest, true, &t);
+    judo_status status = bench_trainer_open(b, group, true, &t);
     for (int64_t step = 1; step <= 2 && status == JUDO_OK; step++) {
         status = run_step(b, &t, shape, prompts, group, buffers, step, times);
     }

@@ -74,6 +74,7 @@ typedef struct cublasLtMatmulHeuristicResult_t {
 typedef struct cublasLtContext *cublasLtHandle_t;
 
 const char *cublasLtGetStatusName(cublasStatus_t status);
+size_t cublasLtGetVersion(void);
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle);
 cublasStatus_t cublasLtMatmulDescInit(cublasLtMatmulDesc_t product, cublasComputeType_t compute,
                                       cudaDataType_t scale_type);
