@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <vector>
+
 #include "tests/emulator/block.h"
 
 enum { LANES = EMULATOR_WARP };
@@ -117,4 +119,38 @@ void emulator_multiply_add(float c[4], const uint32_t a[4], uint32_t b0, uint32_
 {
     multiply_operand operand = {c, a, {b0, b1}};
     emulator_warp_meets(multiply, ~0u, &operand);
+}
+
+namespace
+{
+
+struct pending_copy {
+    void *to;
+    const void *from;
+};
+
+/* Of each thread of the block that runs; all have waited when it ends. */
+std::vector<pending_copy> pending[EMULATOR_MOST_THREADS];
+
+} // namespace
+
+void emulator_start_copy(void *shared, const void *global)
+{
+    emulator_check_shared(shared, 16, 16);
+    if ((uintptr_t)global % 16 != 0) {
+        emulator_fail("cp.async from %p, which is not aligned to 16", global);
+    }
+    pending[emulator_place.thread.x].push_back({shared, global});
+}
+
+void emulator_copies_arrive(void)
+{
+    for (const pending_copy &copy : pending[emulator_place.thread.x]) {
+        if (copy.from) {
+            memcpy(copy.to, copy.from, 16);
+        } else {
+            memset(copy.to, 0, 16);
+        }
+    }
+    pending[emulator_place.thread.x].clear();
 }

@@ -61,6 +61,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     return cudaSuccess;
 }
 
+cudaError_t cudaDeviceGetPCIBusId(char *name, int bytes, int device)
+{
+    (void)snprintf(name, (size_t)bytes, "0000:%02X:00.0", (unsigned)device);
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     emulator_lock lock;

@@ -11,14 +11,19 @@ static bool takes_tiles(judo_dtype dtype, int dim)
     return dtype == JUDO_BF16 && dim <= MOST_TILE_DIMENSIONS;
 }
 
-static judo_status check_sizes(const char *op, int dim, int64_t rows, int key_heads)
+static judo_status check_sizes(const char *op, const judo_attention_shape *shape)
 {
-    if (dim > JUDO_SIMPLE_DIMENSIONS || rows > INT32_MAX || key_heads > 65535) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
-                         "%s: %" PRId64
-                         " rows, %d key heads of %d dimensions; the CUDA backend "
-                         "takes up to %d dimensions",
-                         op, rows, key_heads, dim, (int)JUDO_SIMPLE_DIMENSIONS);
+    /* Rows of a run times the group: what token_of divides exactly. */
+    int64_t most = UINT32_MAX / ((int64_t)shape->group * shape->group);
+    if (shape->dim > JUDO_SIMPLE_DIMENSIONS || shape->tokens > INT32_MAX ||
+        shape->tokens > most || shape->key_heads > 65535) {
+        return JUDO_FAIL(
+            JUDO_ERROR_UNSUPPORTED,
+            "%s: %" PRId64
+            " tokens, %d query and %d key heads of %d dimensions; the CUDA backend "
+            "takes up to %d dimensions and %" PRId64 " tokens",
+            op, shape->tokens, shape->query_heads, shape->key_heads, shape->dim,
+            (int)JUDO_SIMPLE_DIMENSIONS, most < INT32_MAX ? most : INT32_MAX);
     }
     return JUDO_OK;
 }
@@ -28,6 +33,8 @@ static void set_shape(attention_arguments *args, const judo_attention_shape *sha
     args->query_heads = shape->query_heads;
     args->key_heads = shape->key_heads;
     args->group = shape->group;
+    args->group_inverse =
+        shape->group == 1 ? 0 : (uint32_t)(((uint64_t)1 << 32) / (uint64_t)shape->group + 1);
     args->dim = shape->dim;
     args->scale = scale;
 }
@@ -72,7 +79,7 @@ judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
     judo_attention_shape shape;
     JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
     JUDO_TRY(judo_attention_check_outputs(&shape, out, lse, q));
-    JUDO_TRY(check_sizes(op, shape.dim, shape.tokens, shape.key_heads));
+    JUDO_TRY(check_sizes(op, &shape));
     if (shape.tokens == 0) {
         return JUDO_OK;
     }
@@ -126,7 +133,7 @@ judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_
     judo_attention_shape shape;
     JUDO_TRY(judo_attention_check(&shape, op, q, k, v, spans, num_spans));
     JUDO_TRY(judo_attention_check_gradients(&shape, dq, dk, dv, dout, q, k, out, lse));
-    JUDO_TRY(check_sizes(op, shape.dim, shape.tokens, shape.key_heads));
+    JUDO_TRY(check_sizes(op, &shape));
     if (shape.tokens == 0) {
         return JUDO_OK;
     }
@@ -164,7 +171,7 @@ judo_status judo_cuda_attention_decode(judo_tensor *out, const judo_tensor *q,
     shape.key_heads = num_kv_heads;
     shape.group = shape.query_heads / num_kv_heads;
     shape.dim = (int)q->dims[2];
-    JUDO_TRY(check_sizes("attention_decode", shape.dim, num_rows, num_kv_heads));
+    JUDO_TRY(check_sizes("attention_decode", &shape));
     if (num_rows == 0) {
         return JUDO_OK;
     }

@@ -24,16 +24,25 @@ typedef struct attention_arguments {
     const judo_decode_row *rows;
     judo_attention_counts counts;
     int query_heads, key_heads, group, dim;
+    uint32_t group_inverse; /* 2^32 / group, rounded up; 0 for a group of one */
     float scale;
 } attention_arguments;
+
+/* row / group without a division: exact for rows below 2^32 / group. */
+static __device__ __forceinline__ int token_of(const attention_arguments *args, int row)
+{
+    uint64_t product = (uint64_t)(uint32_t)row * args->group_inverse;
+    return args->group_inverse == 0 ? row : (int)(product >> 32);
+}
 
 /* Where row `row` of a run of query tokens from `first` on begins: an index of (token, head).
  */
 static __device__ __forceinline__ int64_t query_head_of(const attention_arguments *args,
                                                         int32_t first, int row, int key_head)
 {
-    return (int64_t)(first + row / args->group) * args->query_heads + key_head * args->group +
-           row % args->group;
+    int token = token_of(args, row);
+    return (int64_t)(first + token) * args->query_heads + key_head * args->group +
+           (row - token * args->group);
 }
 
 /* How many of its span's own keys the query of a row sees. */

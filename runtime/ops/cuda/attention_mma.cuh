@@ -116,4 +116,23 @@ static __device__ void load_rows(bf16 *tile, const bf16 *base, int rows, int cou
     }
 }
 
+/* The same, on its way beside what follows where rows can be read 16 bytes at a time; there
+ * after copies_arrive and a barrier. */
+template <int D, typename Place>
+static __device__ void start_rows(bf16 *tile, const bf16 *base, int rows, int count, int dim,
+                                  Place place)
+{
+    if (!reads_wide(base, dim)) {
+        load_rows<D>(tile, base, rows, count, dim, place);
+        return;
+    }
+    for (int i = (int)threadIdx.x; i < rows * (D / 8); i += (int)blockDim.x) {
+        int row = i / (D / 8);
+        int d = i % (D / 8) * 8;
+        bool there = row < count && d < dim;
+        start_copy(tile + row * (D + TILE_PAD) + d, there ? base + place(row) + d : base,
+                   there);
+    }
+}
+
 #endif

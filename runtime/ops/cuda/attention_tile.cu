@@ -24,36 +24,58 @@ typedef struct key_run {
     int count, dim;
 } key_run;
 
+/* Whether one of eight bf16 numbers is not finite: its exponent is all ones, and adding the
+ * lowest of them carries into the sign. */
+static __device__ __forceinline__ bool has_broken(const uint4 &eight)
+{
+    const uint32_t words[4] = {eight.x, eight.y, eight.z, eight.w};
+    uint32_t carried = 0;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        carried |= (words[i] & 0x7f807f80u) + 0x00800080u;
+    }
+    return (carried & 0x80008000u) != 0;
+}
+
 /* Values that are not finite become 0, so that 0 times them is 0 for rows that must not see
  * them; their keys are marked for the rows that do. */
 template <int D> static __device__ bool mend_values(tile_memory<D> *memory)
 {
     bool any = false;
-    for (int i = (int)threadIdx.x; i < KEYS * D; i += (int)blockDim.x) {
-        bf16 *value = &memory->v[i / D * (D + TILE_PAD) + i % D];
-        if ((__bfloat16_as_ushort(*value) & 0x7f80) == 0x7f80) {
-            *value = __ushort_as_bfloat16(0);
-            memory->broken[i / D] = 1;
-            any = true;
+    for (int i = (int)threadIdx.x; i < KEYS * (D / 8); i += (int)blockDim.x) {
+        int row = i / (D / 8);
+        bf16 *eight = &memory->v[row * (D + TILE_PAD) + i % (D / 8) * 8];
+        if (!has_broken(*(const uint4 *)eight)) {
+            continue;
         }
+        for (int j = 0; j < 8; j++) {
+            if ((__bfloat16_as_ushort(eight[j]) & 0x7f80) == 0x7f80) {
+                eight[j] = __ushort_as_bfloat16(0);
+            }
+        }
+        memory->broken[row] = 1;
+        any = true;
     }
     return __syncthreads_or(any) != 0;
 }
 
 template <int D>
-static __device__ bool load_keys(tile_memory<D> *memory, const key_run *run, int first)
+static __device__ void start_keys(tile_memory<D> *memory, const key_run *run, int first)
 {
-    int64_t offset = first * run->stride;
-    int count = run->count - first;
     auto place = [run](int row) { return row * run->stride; };
-    __syncthreads(); /* the block before has been used */
-    load_rows<D>(memory->k, run->keys + offset, KEYS, count, run->dim, place);
-    load_rows<D>(memory->v, run->values + offset, KEYS, count, run->dim, place);
+    start_rows<D>(memory->k, run->keys + first * run->stride, KEYS, run->count - first,
+                  run->dim, place);
+}
+
+template <int D>
+static __device__ void start_values(tile_memory<D> *memory, const key_run *run, int first)
+{
+    auto place = [run](int row) { return row * run->stride; };
+    start_rows<D>(memory->v, run->values + first * run->stride, KEYS, run->count - first,
+                  run->dim, place);
     if (threadIdx.x < KEYS) {
         memory->broken[threadIdx.x] = 0;
     }
-    __syncthreads();
-    return mend_values(memory);
 }
 
 /* Scores of one of the thread's rows become weights; the state is scaled to the new maximum. */
@@ -95,19 +117,35 @@ static __device__ __forceinline__ void weigh(tile_state<D> *state, float (&w)[SC
     state->sum[side] = sum;
 }
 
-/* The warp's rows see a run of keys, the thread's two rows the first visible[..] of them. */
+/* The warp's rows see a run of keys, the thread's two rows the first visible[..] of them. A
+ * block's values come while its scores are computed, the next block's keys while its weights
+ * meet the values. */
 template <int D>
 static __device__ void see(tile_state<D> *state, tile_memory<D> *memory, const key_run *run,
                            const int visible[2], float scale, bool active)
 {
     int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
+    float w[SCORES][4];
+    if (run->count > 0) {
+        __syncthreads(); /* the keys before have been used */
+        start_keys(memory, run, 0);
+    }
     for (int first = 0; first < run->count; first += KEYS) {
-        bool broken = load_keys(memory, run, first);
+        copies_arrive();
+        __syncthreads(); /* the keys are there, the values before have been used */
+        start_values(memory, run, first);
+        if (active) {
+            rows_by_rows<D, SCORES>(w, memory->q + warp * 16 * (D + TILE_PAD), memory->k);
+        }
+        copies_arrive();
+        __syncthreads(); /* the values are there, the keys have been used */
+        if (first + KEYS < run->count) {
+            start_keys(memory, run, first + KEYS);
+        }
+        bool broken = mend_values(memory);
         if (!active) {
             continue;
         }
-        float w[SCORES][4];
-        rows_by_rows<D, SCORES>(w, memory->q + warp * 16 * (D + TILE_PAD), memory->k);
 #pragma unroll
         for (int side = 0; side < 2; side++) {
             weigh(state, w, side, visible[side] - first, scale);
@@ -155,7 +193,7 @@ static __device__ void store(const tile_state<D> *state, int side, bf16 *out, fl
 }
 
 template <int D>
-static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
+static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 3)
     attention_forward_tile(const __grid_constant__ attention_arguments args)
 {
     JUDO_CUDA_LAUNCH_MEMORY(shared);
@@ -195,7 +233,7 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
 
 /* A block per (row, key head); the rows of the tile are the heads of the group. */
 template <int D>
-static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
+static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 3)
     attention_decode_tile(const __grid_constant__ attention_arguments args)
 {
     JUDO_CUDA_LAUNCH_MEMORY(shared);

@@ -8,7 +8,8 @@ enum { KEYS = JUDO_KEY_BLOCK, ROWS = JUDO_TILE_ROWS, FEW = 32 };
 
 template <int D> struct query_memory {
     bf16 q[ROWS * (D + TILE_PAD)], dout[ROWS * (D + TILE_PAD)];
-    bf16 k[FEW * (D + TILE_PAD)], v[FEW * (D + TILE_PAD)];
+    /* Two of each: one comes while the other is used. */
+    bf16 k[2][FEW * (D + TILE_PAD)], v[2][FEW * (D + TILE_PAD)];
 };
 
 /* Scores and d(weight) of this thread become d(score) x scale. */
@@ -34,21 +35,32 @@ static __device__ void query_slopes(float (&dq)[D / 8][4], query_memory<D> *memo
     int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
     int column = (int)threadIdx.x % 4 * 2;
     auto place = [stride](int row) { return row * stride; };
-    for (int first = 0; first < count; first += FEW) {
+    auto start = [&](int first, int turn) {
         int64_t at = offset + first * stride;
-        __syncthreads();
-        load_rows<D>(memory->k, (const bf16 *)args->k + at, FEW, count - first, args->dim,
-                     place);
-        load_rows<D>(memory->v, (const bf16 *)args->v + at, FEW, count - first, args->dim,
-                     place);
-        __syncthreads();
+        start_rows<D>(memory->k[turn], (const bf16 *)args->k + at, FEW, count - first,
+                      args->dim, place);
+        start_rows<D>(memory->v[turn], (const bf16 *)args->v + at, FEW, count - first,
+                      args->dim, place);
+    };
+    if (count > 0) {
+        __syncthreads(); /* the keys before have been used */
+        start(0, 0);
+    }
+    for (int first = 0, turn = 0; first < count; first += FEW, turn = 1 - turn) {
+        copies_arrive();
+        __syncthreads(); /* these are there, those before have been used */
+        if (first + FEW < count) {
+            start(first + FEW, 1 - turn);
+        }
         if (!active) {
             continue;
         }
         float scores[FEW / 8][4];
         float slopes[FEW / 8][4];
-        rows_by_rows<D, FEW / 8>(scores, memory->q + warp * 16 * (D + TILE_PAD), memory->k);
-        rows_by_rows<D, FEW / 8>(slopes, memory->dout + warp * 16 * (D + TILE_PAD), memory->v);
+        rows_by_rows<D, FEW / 8>(scores, memory->q + warp * 16 * (D + TILE_PAD),
+                                 memory->k[turn]);
+        rows_by_rows<D, FEW / 8>(slopes, memory->dout + warp * 16 * (D + TILE_PAD),
+                                 memory->v[turn]);
 #pragma unroll
         for (int n = 0; n < FEW / 8; n++) {
 #pragma unroll
@@ -58,7 +70,7 @@ static __device__ void query_slopes(float (&dq)[D / 8][4], query_memory<D> *memo
                                         rows->delta[e / 2], args->scale, visible);
             }
         }
-        weights_by_rows<D, FEW / 8>(dq, slopes, memory->k);
+        weights_by_rows<D, FEW / 8>(dq, slopes, memory->k[turn]);
     }
 }
 
@@ -113,29 +125,30 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
 
 template <int D> struct key_memory {
     bf16 k[KEYS * (D + TILE_PAD)], v[KEYS * (D + TILE_PAD)];
-    bf16 q[FEW * (D + TILE_PAD)], dout[FEW * (D + TILE_PAD)];
-    float lse[FEW], delta[FEW];
+    /* Two of each: one comes while the other is used. */
+    bf16 q[2][FEW * (D + TILE_PAD)], dout[2][FEW * (D + TILE_PAD)];
+    float lse[2][FEW], delta[2][FEW];
 };
 
-/* Rows [first, first + FEW) of a run of queries, with zeros behind its end. */
+/* Rows [first, first + FEW) of a run of queries start on their way, with zeros behind its end.
+ */
 template <int D>
-static __device__ void load_queries(key_memory<D> *memory, const attention_arguments *args,
-                                    const judo_query_run *run, int first, int key_head)
+static __device__ void start_queries(key_memory<D> *memory, const attention_arguments *args,
+                                     const judo_query_run *run, int first, int key_head,
+                                     int turn)
 {
     int count = (run->end - run->begin) * args->group - first;
     auto place = [=](int r) {
         return query_head_of(args, run->begin, first + r, key_head) * args->dim;
     };
-    __syncthreads(); /* the rows before have been used */
-    load_rows<D>(memory->q, (const bf16 *)args->q, FEW, count, args->dim, place);
-    load_rows<D>(memory->dout, (const bf16 *)args->dout, FEW, count, args->dim, place);
+    start_rows<D>(memory->q[turn], (const bf16 *)args->q, FEW, count, args->dim, place);
+    start_rows<D>(memory->dout[turn], (const bf16 *)args->dout, FEW, count, args->dim, place);
     int r = (int)threadIdx.x;
     if (r < FEW) {
         int64_t head = query_head_of(args, run->begin, first + r, key_head);
-        memory->lse[r] = r < count ? args->lse[head] : 0.0f;
-        memory->delta[r] = r < count ? args->delta[head] : 0.0f;
+        memory->lse[turn][r] = r < count ? args->lse[head] : 0.0f;
+        memory->delta[turn][r] = r < count ? args->delta[head] : 0.0f;
     }
-    __syncthreads();
 }
 
 /* The warp's 16 keys, from token `key` of this thread's first on, meet one run of queries. */
@@ -147,30 +160,46 @@ static __device__ void key_slopes(float (&dk)[D / 8][4], float (&dv)[D / 8][4],
     int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
     int column = (int)threadIdx.x % 4 * 2;
     int rows = (run->end - run->begin) * args->group;
-    for (int first = 0; first < rows; first += FEW) {
-        load_queries(memory, args, run, first, key_head);
+    /* The first row that sees each of the thread's two keys, and whether the run has the key.
+     */
+    int from[2];
+#pragma unroll
+    for (int side = 0; side < 2; side++) {
+        int token = key + side * 8;
+        bool there = token >= run->low && token < run->high;
+        from[side] = !there                              ? rows
+                     : run->causal && token > run->begin ? (token - run->begin) * args->group
+                                                         : 0;
+    }
+    __syncthreads(); /* the rows before have been used */
+    start_queries(memory, args, run, 0, key_head, 0);
+    for (int first = 0, turn = 0; first < rows; first += FEW, turn = 1 - turn) {
+        copies_arrive();
+        __syncthreads(); /* these are there, those before have been used */
+        if (first + FEW < rows) {
+            start_queries(memory, args, run, first + FEW, key_head, 1 - turn);
+        }
         float weights[FEW / 8][4];
         float slopes[FEW / 8][4];
-        rows_by_rows<D, FEW / 8>(weights, memory->k + warp * 16 * (D + TILE_PAD), memory->q);
-        rows_by_rows<D, FEW / 8>(slopes, memory->v + warp * 16 * (D + TILE_PAD), memory->dout);
+        rows_by_rows<D, FEW / 8>(weights, memory->k + warp * 16 * (D + TILE_PAD),
+                                 memory->q[turn]);
+        rows_by_rows<D, FEW / 8>(slopes, memory->v + warp * 16 * (D + TILE_PAD),
+                                 memory->dout[turn]);
 #pragma unroll
         for (int n = 0; n < FEW / 8; n++) {
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 int r = n * 8 + column + e % 2;
-                int token = key + e / 2 * 8;
-                bool visible =
-                    first + r < rows && token >= run->low && token < run->high &&
-                    (!run->causal || token <= run->begin + (first + r) / args->group);
+                bool visible = first + r < rows && first + r >= from[e / 2];
                 float score = weights[n][e];
-                float lse = memory->lse[r];
+                float lse = memory->lse[turn][r];
                 weights[n][e] = visible ? expf(score * args->scale - lse) : 0.0f;
-                slopes[n][e] =
-                    slope_of(score, slopes[n][e], lse, memory->delta[r], args->scale, visible);
+                slopes[n][e] = slope_of(score, slopes[n][e], lse, memory->delta[turn][r],
+                                        args->scale, visible);
             }
         }
-        weights_by_rows<D, FEW / 8>(dv, weights, memory->dout);
-        weights_by_rows<D, FEW / 8>(dk, slopes, memory->q);
+        weights_by_rows<D, FEW / 8>(dv, weights, memory->dout[turn]);
+        weights_by_rows<D, FEW / 8>(dk, slopes, memory->q[turn]);
     }
 }
 

@@ -1,11 +1,28 @@
 /* runtime/ops/cuda/mma_instructions.cuh: the tensor-core instructions that attention uses, and
  * where each lane of a warp holds its part of the operands (PTX ISA, "Matrix
  * multiply-accumulate operation using mma instruction", "Warp-level matrix load instruction:
- * ldmatrix"). */
+ * ldmatrix"); copies to shared memory that go on beside them ("cp.async"). */
 #ifndef JUDO_RUNTIME_OPS_CUDA_MMA_INSTRUCTIONS_CUH
 #define JUDO_RUNTIME_OPS_CUDA_MMA_INSTRUCTIONS_CUH
 
 #include "runtime/ops/cuda/cuda.h"
+
+/* Starts a copy of 16 bytes, both addresses aligned to 16, or of zeros where there is nothing
+ * to copy. This thread sees them after copies_arrive, others after a barrier behind that. */
+static __device__ __forceinline__ void start_copy(void *shared, const void *global, bool there)
+{
+    uint32_t address = (uint32_t)__cvta_generic_to_shared(shared);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :
+                 : "r"(address), "l"(global), "r"(there ? 16 : 0)
+                 : "memory");
+}
+
+/* Waits for all copies that this thread started. */
+static __device__ __forceinline__ void copies_arrive(void)
+{
+    asm volatile("cp.async.wait_all;" ::: "memory");
+}
 
 /* Four 8 x 8 matrices of 16-bit elements in shared memory: lane 8 i + j gives the address of
  * row j (16 bytes, aligned to 16) of matrix i. r[i] of a lane is the pair of elements of matrix

@@ -7,6 +7,16 @@
 #include "runtime/ops/cuda/cuda.h"
 #include "tests/emulator/mma.h"
 
+static inline void start_copy(void *shared, const void *global, bool there)
+{
+    emulator_start_copy(shared, there ? global : NULL);
+}
+
+static inline void copies_arrive(void)
+{
+    emulator_copies_arrive();
+}
+
 static inline void load_matrices(uint32_t r[4], const __nv_bfloat16 *row)
 {
     emulator_load_matrices(r, row, false);
