@@ -148,7 +148,7 @@ static void train(judo_zero3 *zero3, int64_t first, int64_t count)
 static double *train_and_collect(const judo_param_layout *layout, judo_zero3_options options)
 {
     judo_zero3 *zero3 = create(layout, options);
-    train(zero3, 1, 6);
+    train(zero3, 1, test_device()->separate ? 3 : 6); /* the guard is slow */
     double *state = whole_state(zero3);
     judo_zero3_destroy(&zero3);
     return state;
@@ -185,7 +185,9 @@ static void test_zero3_modes__train_alike(void **state)
 static void test_zero3_modes__train_alike_in_bf16(void **state)
 {
     (void)state;
-    check_all_modes(JUDO_BF16, JUDO_F32, 5e-3);
+    if (!test_device()->separate) {
+        check_all_modes(JUDO_BF16, JUDO_F32, 5e-3);
+    }
     check_all_modes(JUDO_BF16, JUDO_BF16, 5e-2);
 }
 
