@@ -8,7 +8,7 @@
 
 typedef struct judo_inspection {
     const char *path;
-    const char *model;   /* of a checkpoint; NULL: not given */
+    const char *model;     /* of a checkpoint; NULL: not given */
     bool tensors, headers; /* list every tensor; do not read what is behind the headers */
 } judo_inspection;
 

@@ -28,7 +28,8 @@ typedef struct judo_device_work {
 typedef struct judo_device {
     const char *name;        /* "cpu" or "cuda" */
     const char *description; /* one line for the log: what it is and which versions */
-    const judo_ops *ops;     /* work on tensors in this device's memory */
+    const judo_ops *ops;     /* work on tensors in this device's memory; for the thread that
+                                opened the device, the rest is for any thread */
     bool separate;           /* its memory is not the host's: neither may follow the other's
                                 pointers */
 

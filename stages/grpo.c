@@ -25,8 +25,9 @@ typedef struct judo_grpo {
     judo_reward_rules rules;
     judo_text_embedder *encoder; /* NULL without MiniLM */
     judo_embedder embedder;
-    judo_zero3 *reference; /* NULL when kl_beta is 0 */
-    uint8_t *banned;       /* [vocabulary] */
+    judo_device_scorer *scorer; /* NULL where the host scores */
+    judo_zero3 *reference;      /* NULL when kl_beta is 0 */
+    uint8_t *banned;            /* [vocabulary] */
     bool has_rollout;
 } judo_grpo;
 
@@ -81,8 +82,9 @@ static judo_status open_parts(judo_job *job, judo_grpo *self)
     JUDO_TRY(judo_banned_ids(job->tokenizer, &job->specials,
                              judo_model_config(job->model)->text.vocab_size, &self->banned));
     judo_model_set_banned(job->model, self->banned);
+    JUDO_TRY(judo_device_scorer_open(job->device, job->tokenizer, &self->scorer));
     if (config->minilm_path[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, judo_device_cpu(),
+        JUDO_TRY(judo_text_embedder_open(config->minilm_path, JUDO_F32, job->device,
                                          &self->encoder));
         self->embedder = judo_text_embedder_base(self->encoder);
     }
@@ -113,6 +115,7 @@ static void grpo_close(judo_job *job, void **state)
         judo_policy_pass_destroy(&self->pass);
         judo_batch_builder_destroy(&self->prompt_builder);
         judo_text_embedder_close(&self->encoder);
+        judo_device_scorer_close(&self->scorer);
         judo_zero3_destroy(&self->reference);
         judo_model_set_banned(job->model, NULL);
         free(self->banned);
@@ -164,8 +167,8 @@ static judo_status draw_and_score(judo_job *job, judo_grpo *self, judo_params *w
     }
     JUDO_TRY(judo_rollout_read_prompts(job, rollout));
     JUDO_TRY(judo_rollout_generate(job, weights, self->prompt_builder, self->banned, rollout));
-    return judo_rollout_score(job, &self->rules, self->encoder ? &self->embedder : NULL,
-                              rollout);
+    return judo_rollout_score(job, &self->rules, self->scorer,
+                              self->encoder ? &self->embedder : NULL, rollout);
 }
 
 static judo_status roll_out(judo_job *job, judo_grpo *self, int64_t step, int64_t index)

@@ -9,8 +9,10 @@
 #include "models/checkpoint_directory.h"
 #include "models/dtype_table.h"
 #include "parallel/agree.h"
+#include "runtime/device_choice.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
+#include "stages/device_memory.h"
 #include "stages/memory_plan.h"
 #include "stages/sharding.h"
 
@@ -52,6 +54,24 @@ static judo_status open_data(judo_job *job)
                                &job->sampler);
 }
 
+/* One of its own for every rank, as far as there are any; all of one kind. Collective. */
+static judo_status open_device(judo_job *job)
+{
+    judo_topology topology;
+    JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
+    JUDO_TRY(judo_agree(job->comm, judo_device_choose((judo_device_choice)job->config->device,
+                                                      topology.local_rank, &job->device)));
+    int64_t kinds[2] = {job->device->separate, !job->device->separate};
+    JUDO_TRY(judo_comm_max_i64(job->comm, kinds, 2));
+    if (kinds[0] && kinds[1]) {
+        return JUDO_FAIL(
+            JUDO_ERROR_CONFIG,
+            "device: some ranks have a GPU and others have none; set it to cuda to "
+            "see what these miss, or to cpu");
+    }
+    return JUDO_OK;
+}
+
 static judo_status open_model(judo_job *job)
 {
     const judo_train_config *config = job->config;
@@ -81,10 +101,10 @@ static judo_status open_model(judo_job *job)
                    .text_decoder = config->model.freeze_text,
                    .head = config->model.freeze_text},
     };
-    return judo_model_create(&qwen, judo_device_cpu(), &options, &job->model);
+    return judo_model_create(&qwen, job->device, &options, &job->model);
 }
 
-static void print_plan(const judo_job *job)
+static void print_job(const judo_job *job)
 {
     int64_t count = 0;
     const judo_param_layout *layout = judo_model_layout(job->model);
@@ -105,9 +125,11 @@ static judo_status open_shards(judo_job *job)
 {
     judo_zero3_options options;
     JUDO_TRY(judo_sharding_options(job, false, &options));
+    JUDO_TRY(judo_device_memory_check(job, &options));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device, &options,
                                &job->zero));
     job->params = judo_zero3_params(job->zero);
+    print_job(job);
     return JUDO_OK;
 }
 
@@ -132,6 +154,9 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
                       .threads = threads};
     judo_status status = judo_agree(comm, open_data(out));
     if (status == JUDO_OK) {
+        status = open_device(out);
+    }
+    if (status == JUDO_OK) {
         status = judo_agree(comm, open_model(out));
     }
     if (status == JUDO_OK) {
@@ -142,7 +167,6 @@ judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
         return status;
     }
     count_steps(out);
-    print_plan(out);
     return JUDO_OK;
 }
 

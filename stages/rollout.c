@@ -107,11 +107,16 @@ judo_status judo_rollout_generate(judo_job *job, judo_params *weights,
     return status;
 }
 
-static judo_completion_facts facts_of(const judo_sample *sample, const judo_text *text)
+static judo_completion_facts facts_of(const judo_rollout *rollout, int32_t row)
 {
+    const judo_sample *sample = &rollout->samples[row / rollout->group_size];
+    const judo_generation *generation = &rollout->generation;
+    const judo_text *text = &rollout->texts[row];
     return (judo_completion_facts){
         .text = text->bytes ? text->bytes : "",
         .length = text->length,
+        .tokens = generation->tokens + (int64_t)row * generation->max_new_tokens,
+        .num_tokens = generation->lengths[row],
         .answer = sample->answer,
         .gold = sample->cells,
         .cosine = NAN,
@@ -121,7 +126,8 @@ static judo_completion_facts facts_of(const judo_sample *sample, const judo_text
 }
 
 judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules,
-                               const judo_embedder *embedder, judo_rollout *rollout)
+                               judo_device_scorer *scorer, const judo_embedder *embedder,
+                               judo_rollout *rollout)
 {
     int32_t rows = rollout->num_prompts * rollout->group_size;
     judo_completion_facts *facts = calloc((size_t)rows + 1, sizeof *facts);
@@ -136,10 +142,10 @@ judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules,
         status = judo_tokenizer_decode(
             job->tokenizer, generation->tokens + (int64_t)row * generation->max_new_tokens,
             generation->lengths[row], true, text);
-        facts[row] = facts_of(&rollout->samples[row / rollout->group_size], text);
+        facts[row] = facts_of(rollout, row);
     }
     if (status == JUDO_OK) {
-        status = judo_rewards_score(rules, facts, rows, embedder, rollout->values);
+        status = judo_rewards_score_on(scorer, rules, facts, rows, embedder, rollout->values);
     }
     for (int32_t row = 0; row < rows && status == JUDO_OK; row++) {
         rollout->rewards[row] = rollout->values[row].total;

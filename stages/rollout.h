@@ -35,9 +35,10 @@ judo_status judo_rollout_generate(judo_job *job, judo_params *weights,
                                   judo_batch_builder *builder, const uint8_t *banned,
                                   judo_rollout *rollout) JUDO_MUST_CHECK;
 
-/* Decodes and scores them and fills rewards. `embedder` may be NULL. Not collective. */
+/* Decodes and scores them and fills rewards. `scorer` (NULL: the host scores) and `embedder`
+ * may be NULL. Not collective. */
 judo_status judo_rollout_score(judo_job *job, const judo_reward_rules *rules,
-                               const judo_embedder *embedder,
+                               judo_device_scorer *scorer, const judo_embedder *embedder,
                                judo_rollout *rollout) JUDO_MUST_CHECK;
 
 /* One JSON object per completion, a line each, appended to `w`'s text. */

@@ -4,10 +4,13 @@
 #include "parallel/agree.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/memory.h"
+#include "stages/device_memory.h"
 
 #define AT(member) offsetof(judo_train_config, zero.member)
 
 enum { RESIDENT_AUTO, RESIDENT_YES, RESIDENT_NO };
+
+enum { OFFLOAD_NONE, OFFLOAD_CPU };
 
 const judo_config_field judo_sharding_fields[] = {
     {"zero.stage", JUDO_CONFIG_INT, AT(stage), "3", 0, 3, NULL,
@@ -39,23 +42,42 @@ const judo_config_field judo_sharding_fields[] = {
      "sum a unit's gradient while the next one's is computed, in a second buffer",
      "zero_optimization.overlap_comm|overlap_comm"},
     {"zero.offload_optimizer", JUDO_CONFIG_CHOICE, AT(offload_optimizer), "none", 0, 0,
-     "none|cpu", "cpu: optimizer state in host memory, where it is anyway without a GPU",
+     "none|cpu",
+     "cpu: fp32 weights and moments stay in host memory, where the CPU updates them (with "
+     "device=cpu they are there anyway)",
      "zero_optimization.offload_optimizer.device|offload_optimizer.device"},
     {NULL, JUDO_CONFIG_INT, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
 static judo_status check(const judo_train_config *config)
 {
-    if (config->zero.offload_optimizer != 0) {
-        return JUDO_FAIL(JUDO_ERROR_CONFIG,
-                         "zero.offload_optimizer: cpu is for weights on a GPU; here all state "
-                         "is in host memory already: leave it out");
-    }
     if (config->zero.stage == 0 && (config->zero.hybrid || config->zero.group_size > 1)) {
         return JUDO_FAIL(JUDO_ERROR_CONFIG,
                          "zero.stage: 0 shards nothing, but zero.%s asks for groups that do; "
                          "take stage 1, 2 or 3",
                          config->zero.hybrid ? "hybrid" : "group_size");
+    }
+    return JUDO_OK;
+}
+
+/* How many passes a rank makes in a step whose sums no number of ranks changes; 0 where they
+ * are taken as they come. */
+static judo_status deterministic_passes(const judo_job *job, int64_t *out)
+{
+    const judo_train_config *config = job->config;
+    int64_t pass = config->train.micro_batch * job->comm->size;
+    *out = 0;
+    if (config->train.deterministic && config->train.batch_size % pass != 0) {
+        return JUDO_FAIL(
+            JUDO_ERROR_CONFIG,
+            "train.deterministic: the %lld samples of a step do not fill passes of "
+            "%lld on each of %d ranks; choose train.batch_size and "
+            "train.micro_batch that do",
+            (long long)config->train.batch_size, (long long)config->train.micro_batch,
+            job->comm->size);
+    }
+    if (config->train.deterministic) {
+        *out = config->train.batch_size / pass;
     }
     return JUDO_OK;
 }
@@ -73,8 +95,13 @@ static judo_status whole_weights_fit(const judo_job *job, const judo_zero3_optio
     judo_status status =
         judo_zero3_plan(judo_model_layout(job->model), job->comm->size, &whole, &bytes);
     JUDO_TRY(judo_agree(job->comm, status));
+    int64_t available = judo_memory_available() / topology.local_size;
     int64_t needed = bytes.total + judo_model_activation_bytes(job->model);
-    int64_t refused = needed > judo_memory_available() / topology.local_size / 3 * 2;
+    if (job->device->separate) {
+        needed = bytes.total; /* the activations are there already */
+        JUDO_TRY(judo_device_memory_available(job, &available));
+    }
+    int64_t refused = needed > available / 3 * 2;
     JUDO_TRY(judo_comm_max_i64(job->comm, &refused, 1));
     *out = !refused;
     return JUDO_OK;
@@ -92,7 +119,12 @@ judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_o
     options.no_overlap = !config->zero.overlap;
     options.whole_below = config->zero.persistence_threshold;
     options.gradient_dtype = judo_dtype_of_choice(config->zero.gradient_dtype);
+    options.offload = config->zero.offload_optimizer == OFFLOAD_CPU && job->device->separate;
     options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;
+    if (!frozen) {
+        JUDO_TRY(
+            judo_agree(job->comm, deterministic_passes(job, &options.deterministic_passes)));
+    }
     if (config->zero.group_size > 0) {
         options.group_size = (int)config->zero.group_size;
     } else if (config->zero.hybrid) {

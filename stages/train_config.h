@@ -33,6 +33,8 @@ typedef enum judo_importance {
 } judo_importance;
 
 typedef struct judo_train_config {
+    int device; /* judo_device_choice */
+
     struct {
         char folder[JUDO_CONFIG_STRING_BYTES];
         int64_t seed;
@@ -67,6 +69,7 @@ typedef struct judo_train_config {
         double epochs;
         int64_t batch_size;
         int64_t micro_batch;
+        bool deterministic;
         int normalization;
         int64_t max_tokens;
         int64_t max_patches;

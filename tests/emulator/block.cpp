@@ -16,19 +16,12 @@ emulator_indices emulator_place;
 namespace
 {
 
-enum state { READY, IN_WARP, IN_BARRIER, DONE };
-
-const char *const state_names[] = {"ready", "waiting for its warp", "at a barrier", "done"};
-
-struct thread {
-    state at;
-    fiber *stack; /* once it has begun */
-};
-
 struct warp {
-    unsigned arrived, mask;
+    unsigned all, ready, at_barrier, done; /* sets of lanes; the others wait for their warp */
+    unsigned arrived, mask;                /* those that wait, and those that are waited for */
     emulator_warp_work work;
     void *operands[EMULATOR_WARP];
+    fiber *stacks[EMULATOR_WARP]; /* of threads that have begun */
 };
 
 /* The block that runs. */
@@ -37,7 +30,6 @@ struct {
     const std::function<void()> *body;
     bool backward;
     int running; /* number of the thread that runs, or -1 */
-    thread threads[EMULATOR_MOST_THREADS];
     warp warps[EMULATOR_MOST_THREADS / EMULATOR_WARP];
     emulator_barrier_kind barrier;
     int waiting;  /* threads at the barrier */
@@ -45,43 +37,42 @@ struct {
     int last_any; /* the same of the barrier that was left last */
 } block;
 
-std::vector<fiber *> idle_stacks;
+std::vector<fiber *> &idle_stacks = *new std::vector<fiber *>; /* for the process */
 
-void set_place(int thread)
+warp *own_warp(void)
 {
-    block.running = thread;
-    emulator_place.thread.x = (unsigned)thread;
+    return &block.warps[block.running / EMULATOR_WARP];
+}
+
+unsigned own_lane(void)
+{
+    return 1u << block.running % EMULATOR_WARP;
 }
 
 /* What a fiber does, once per thread that it is lent to. */
 void run_thread(void)
 {
     (*block.body)();
-    block.threads[block.running].at = DONE;
+    own_warp()->done |= own_lane();
     fiber_leave();
 }
 
-void wait_as(state at)
+void resume(warp *w, int first, int lane)
 {
-    block.threads[block.running].at = at;
-    fiber_leave();
-}
-
-void resume(int number)
-{
-    thread *t = &block.threads[number];
-    if (!t->stack) {
+    if (!w->stacks[lane]) {
         if (idle_stacks.empty()) {
             idle_stacks.push_back(fiber_create(run_thread));
         }
-        t->stack = idle_stacks.back();
+        w->stacks[lane] = idle_stacks.back();
         idle_stacks.pop_back();
     }
-    set_place(number);
-    fiber_enter(t->stack);
-    if (t->at == DONE) {
-        idle_stacks.push_back(t->stack);
-        t->stack = NULL;
+    block.running = first + lane;
+    emulator_place.thread.x = (unsigned)(first + lane);
+    w->ready &= ~(1u << lane);
+    fiber_enter(w->stacks[lane]);
+    if (w->done >> lane & 1u) {
+        idle_stacks.push_back(w->stacks[lane]);
+        w->stacks[lane] = NULL;
     }
 }
 
@@ -94,44 +85,33 @@ int in_order(int i, int count)
 /* Until none of the warp's threads can go on by itself. */
 void run_warp(int number)
 {
-    int first = number * EMULATOR_WARP;
-    int lanes = block.shape->threads - first;
-    lanes = lanes < EMULATOR_WARP ? lanes : EMULATOR_WARP;
-    for (bool again = true; again;) {
-        again = false;
-        for (int i = 0; i < lanes; i++) {
-            int thread = first + in_order(i, lanes);
-            if (block.threads[thread].at == READY) {
-                resume(thread);
-                again = true;
-            }
-        }
+    warp *w = &block.warps[number];
+    while (w->ready) {
+        int lane = block.backward ? 31 - __builtin_clz(w->ready) : __builtin_ctz(w->ready);
+        resume(w, number * EMULATOR_WARP, lane);
     }
-    for (int i = first; i < first + lanes; i++) {
-        if (block.threads[i].at == IN_WARP) {
-            set_place(i);
-            const warp *w = &block.warps[number];
-            emulator_fail("lanes %#x wait for lanes %#x of their warp, which are elsewhere",
-                          w->arrived, w->mask & ~w->arrived);
-        }
+    if (w->arrived) {
+        emulator_fail("lanes %#x wait for lanes %#x of warp %d: of those %#x are at a barrier, "
+                      "%#x done",
+                      w->arrived, w->mask & ~w->arrived, number, w->at_barrier, w->done);
     }
 }
 
 /* All threads have stopped: either all are done, or all stand at one barrier. */
-bool release_barrier(void)
+bool release_barrier(int warps)
 {
     if (block.waiting == 0) {
         return false;
     }
     if (block.waiting < block.shape->threads) {
-        emulator_fail(
-            "a barrier that %d of %d threads have reached; thread 0 is %s, the last %s",
-            block.waiting, block.shape->threads, state_names[block.threads[0].at],
-            state_names[block.threads[block.shape->threads - 1].at]);
+        emulator_fail("a barrier that %d of %d threads have reached; the others are done",
+                      block.waiting, block.shape->threads);
     }
     block.last_any = block.any;
-    for (int i = 0; i < block.shape->threads; i++) {
-        block.threads[i].at = READY;
+    block.waiting = 0;
+    for (int i = 0; i < warps; i++) {
+        block.warps[i].ready = block.warps[i].all;
+        block.warps[i].at_barrier = 0;
     }
     return true;
 }
@@ -140,16 +120,19 @@ void run_block(void)
 {
     int threads = block.shape->threads;
     int warps = (threads + EMULATOR_WARP - 1) / EMULATOR_WARP;
-    for (int i = 0; i < threads; i++) {
-        block.threads[i].at = READY;
+    for (int i = 0; i < warps; i++) {
+        warp *w = &block.warps[i];
+        int lanes = threads - i * EMULATOR_WARP;
+        w->all = lanes < EMULATOR_WARP ? (1u << lanes) - 1 : ~0u;
+        w->ready = w->all;
+        w->at_barrier = w->done = w->arrived = 0;
     }
     emulator_spoil_shared();
     do {
-        block.waiting = 0;
         for (int i = 0; i < warps; i++) {
             run_warp(in_order(i, warps));
         }
-    } while (release_barrier());
+    } while (release_barrier(warps));
 }
 
 } // namespace
@@ -187,17 +170,18 @@ int emulator_barrier(emulator_barrier_kind kind, int predicate)
     }
     block.waiting++;
     block.any |= predicate != 0;
-    wait_as(IN_BARRIER);
+    own_warp()->at_barrier |= own_lane();
+    fiber_leave();
     return block.last_any;
 }
 
 void emulator_warp_meets(emulator_warp_work work, unsigned mask, void *operand)
 {
-    int first = block.running / EMULATOR_WARP * EMULATOR_WARP;
-    int lane = block.running - first;
-    warp *w = &block.warps[block.running / EMULATOR_WARP];
-    if ((mask >> lane & 1u) == 0) {
-        emulator_fail("lane %d is not in its own mask %#x", lane, mask);
+    warp *w = own_warp();
+    unsigned own = own_lane();
+    if ((mask & own) == 0) {
+        emulator_fail("lane %d is not in its own mask %#x", block.running % EMULATOR_WARP,
+                      mask);
     }
     if (w->arrived == 0) {
         w->work = work;
@@ -207,19 +191,15 @@ void emulator_warp_meets(emulator_warp_work work, unsigned mask, void *operand)
         emulator_fail("lanes of the warp are at different instructions (masks %#x and %#x)",
                       w->mask, mask);
     }
-    w->operands[lane] = operand;
-    w->arrived |= 1u << lane;
+    w->operands[block.running % EMULATOR_WARP] = operand;
+    w->arrived |= own;
     if (w->arrived != mask) {
-        wait_as(IN_WARP);
+        fiber_leave();
         return;
     }
     work(w->operands);
     w->arrived = 0;
-    for (int i = 0; i < EMULATOR_WARP; i++) {
-        if (mask >> i & 1u) {
-            block.threads[first + i].at = READY;
-        }
-    }
+    w->ready |= mask & ~own;
 }
 
 namespace

@@ -316,6 +316,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
                        workspace_bytes,
                        *(const float *)alpha,
                        *(const float *)beta};
-    emulator_enqueue(stream, [job]() { multiply(&job); });
+    emulator_enqueue(stream, [job]() {
+        emulator_memory_open();
+        multiply(&job);
+    });
     return CUBLAS_STATUS_SUCCESS;
 }

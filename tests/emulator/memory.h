@@ -25,9 +25,12 @@ size_t emulator_memory_left(void);
 /* Whose memory it is; fails if it begins in one of the GPU's blocks and ends outside of it. */
 emulator_memory_kind emulator_memory_at(const void *memory, size_t bytes);
 
-/* Between these two, device memory can be read and written; close fails if something was
- * written beside a block. */
+/* From open to close device memory can be read and written; opened twice is opened once. Close
+ * fails if something was written beside a block. */
 void emulator_memory_open(void);
 void emulator_memory_close(void);
+
+/* Copies from and to memory of any kind, open or not; from NULL: fills with `value`. */
+void emulator_memory_copy(void *to, const void *from, int value, size_t bytes);
 
 #endif

@@ -61,6 +61,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     return cudaSuccess;
 }
 
+cudaError_t cudaDeviceGetPCIBusId(char *name, int bytes, int device)
+{
+    (void)snprintf(name, (size_t)bytes, "0000:%02X:00.0", (unsigned)device);
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     emulator_lock lock;
@@ -144,7 +150,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
     if (!fits(kind, emulator_memory_at(to, bytes), emulator_memory_at(from, bytes))) {
         return emulator_note(cudaErrorInvalidValue);
     }
-    emulator_enqueue(stream, [=]() { memcpy(to, from, bytes); });
+    emulator_enqueue(stream, [=]() { emulator_memory_copy(to, from, 0, bytes); });
     return cudaSuccess;
 }
 
@@ -154,6 +160,6 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
     if (emulator_memory_at(memory, bytes) == EMULATOR_PAGEABLE) {
         return emulator_note(cudaErrorInvalidValue);
     }
-    emulator_enqueue(stream, [=]() { memset(memory, value, bytes); });
+    emulator_enqueue(stream, [=]() { emulator_memory_copy(memory, NULL, value, bytes); });
     return cudaSuccess;
 }

@@ -33,19 +33,30 @@ static thread_local volatile char
     anchor; /* makes sure that this thread has the module's memory */
 
 struct segment {
-    uintptr_t module;
     void *memory;
     size_t bytes;
 };
+
+/* Whether the module that this is the code of is loaded there. */
+static bool is_own(const struct dl_phdr_info *info)
+{
+    uintptr_t offset = (uintptr_t)reserve_launch_memory - info->dlpi_addr;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && offset - part->p_vaddr < part->p_memsz) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static int find_segment(struct dl_phdr_info *info, size_t size, void *context)
 {
     segment *found = (segment *)context;
     (void)size;
-    for (int i = 0; info->dlpi_addr == found->module && i < info->dlpi_phnum; i++) {
+    for (int i = 0; i < info->dlpi_phnum && is_own(info); i++) {
         if (info->dlpi_phdr[i].p_type == PT_TLS) {
-            found->memory = info->dlpi_tls_data;
-            found->bytes = info->dlpi_phdr[i].p_memsz;
+            *found = {info->dlpi_tls_data, info->dlpi_phdr[i].p_memsz};
             return 1;
         }
     }
@@ -62,12 +73,8 @@ void emulator_open_shared(size_t launch_bytes)
     }
     launch_memory = launch_end - (launch_bytes + 15) / 16 * 16;
 #ifndef __SANITIZE_ADDRESS__
-    Dl_info info;
     anchor = 1;
-    if (dladdr((const void *)find_segment, &info) == 0) {
-        emulator_fail("the module does not know itself");
-    }
-    variables = segment{(uintptr_t)info.dli_fbase, NULL, 0};
+    variables = {NULL, 0};
     if (dl_iterate_phdr(find_segment, &variables) == 0 || !variables.memory) {
         emulator_fail("the module has no thread-local memory");
     }

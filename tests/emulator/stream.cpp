@@ -1,8 +1,10 @@
 /* tests/emulator/stream.cpp: see stream.h. */
 #include "tests/emulator/stream.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <deque>
 #include <map>
@@ -25,7 +27,7 @@ struct emulator_event {
 
 struct emulator_stream {
     int device;
-    std::deque<std::function<void()>> queue;
+    std::deque<std::function<bool()>> queue; /* work, and whether it is done */
 };
 
 namespace
@@ -36,7 +38,6 @@ std::set<emulator_stream *> streams;
 cudaError_t last_error = cudaSuccess;
 std::map<std::thread::id, int> current_devices;
 std::map<const void *, int> launch_memory_limits; /* by kernel */
-bool memory_is_open;
 
 bool option(const char *word)
 {
@@ -44,46 +45,26 @@ bool option(const char *word)
     return options && strstr(options, word);
 }
 
-/* The oldest work of a stream. */
-void do_one(emulator_stream *stream)
+/* Tries the oldest work of a stream. */
+bool do_one(emulator_stream *stream)
 {
-    std::function<void()> work = std::move(stream->queue.front());
-    stream->queue.pop_front();
-    work();
+    bool done = stream->queue.front()();
+    if (done) {
+        stream->queue.pop_front();
+    }
+    return done;
 }
 
-/* Device memory is open from the outermost call on. */
-class opened
-{
-  public:
-    opened() : outermost(!memory_is_open)
-    {
-        if (outermost) {
-            emulator_memory_open();
-            memory_is_open = true;
-        }
-    }
-
-    ~opened()
-    {
-        if (outermost) {
-            memory_is_open = false;
-            emulator_memory_close();
-        }
-    }
-
-  private:
-    bool outermost;
-};
-
+/* Kernels open device memory; it is closed again before the host goes on. */
 void drain(emulator_stream *stream)
 {
-    if (!stream->queue.empty()) {
-        opened memory;
-        while (!stream->queue.empty()) {
-            do_one(stream);
+    time_t began = time(nullptr);
+    while (!stream->queue.empty()) {
+        if (!do_one(stream) && sched_yield() == 0 && time(nullptr) - began > 60) {
+            emulator_fail("a minute of waiting for another process");
         }
     }
+    emulator_memory_close();
 }
 
 bool known(cudaStream_t stream)
@@ -136,6 +117,14 @@ int emulator_current_device(void)
 
 void emulator_enqueue(cudaStream_t stream, std::function<void()> work)
 {
+    emulator_enqueue_tries(stream, [work = std::move(work)]() {
+        work();
+        return true;
+    });
+}
+
+void emulator_enqueue_tries(cudaStream_t stream, std::function<bool()> work)
+{
     if (!known(stream)) {
         emulator_fail("work for a stream that is not there; judo uses no default stream");
     }
@@ -174,6 +163,7 @@ void emulator_launch(const emulator_shape &shape, cudaStream_t stream,
     } else if (emulator_note(check_shape(&shape)) == cudaSuccess) {
         bool backward = option("backward");
         emulator_enqueue(stream, [shape, backward, thread = std::move(thread)]() {
+            emulator_memory_open();
             emulator_run_grid(&shape, thread, backward);
         });
     }
@@ -262,10 +252,11 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
         return emulator_note(cudaErrorInvalidResourceHandle);
     }
     std::shared_ptr<marker> place = event->last;
-    emulator_enqueue(stream, [place]() {
-        while (place && !place->passed) {
-            do_one(place->stream);
+    emulator_enqueue_tries(stream, [place]() {
+        if (place && !place->passed) {
+            (void)do_one(place->stream);
         }
+        return !place || place->passed;
     });
     return cudaSuccess;
 }
@@ -277,7 +268,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     if (!event->last || event->last->passed) {
         return cudaSuccess;
     }
-    opened memory;
-    do_one(event->last->stream);
+    (void)do_one(event->last->stream);
+    emulator_memory_close();
     return event->last->passed ? cudaSuccess : cudaErrorNotReady;
 }

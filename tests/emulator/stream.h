@@ -28,6 +28,8 @@ int emulator_current_device(void);
 
 /* Queues work; what it needs must be copied into it. */
 void emulator_enqueue(cudaStream_t stream, std::function<void()> work);
+/* Work that other processes have a part in: it is tried until it returns true. */
+void emulator_enqueue_tries(cudaStream_t stream, std::function<bool()> work);
 
 /* Does everything that is queued anywhere. */
 void emulator_finish_all(void);

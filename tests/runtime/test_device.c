@@ -77,7 +77,7 @@ static const struct {
 } broken[] = {
     {FAKES "/libfake_absent.so", "cannot be opened", JUDO_ERROR_UNSUPPORTED},
     {FAKES "/libfake_symbol.so", "has no symbol judo_device_module_table", JUDO_ERROR_MISMATCH},
-    {FAKES "/libfake_abi.so", "was built for another judo (interface 2", JUDO_ERROR_MISMATCH},
+    {FAKES "/libfake_abi.so", "was built for another judo (interface", JUDO_ERROR_MISMATCH},
     {FAKES "/libfake_size.so", "was built for another judo", JUDO_ERROR_MISMATCH},
     {FAKES "/libfake_version.so", "is of judo 0.0.0", JUDO_ERROR_MISMATCH},
     {FAKES "/libfake_init.so", "cuda: no GPU answers (fake)", JUDO_ERROR_UNSUPPORTED},

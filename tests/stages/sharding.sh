@@ -52,5 +52,4 @@ refuse() { # refuse TEXT key=value ..
 }
 refuse "do not fill groups of 3" zero.group_size=3
 refuse "shards nothing" zero.stage=0 zero.hybrid=true
-refuse "host memory already" zero.offload_optimizer=cpu
 finish sharding

@@ -11,13 +11,22 @@
 /* Declares `name`: the shared memory that the launch gives to the kernel. */
 #define JUDO_CUDA_LAUNCH_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
 
-/* Queues a kernel behind the ops before it; judo_cuda_launched says whether it could be. */
+/* Queues a kernel on a stream; judo_cuda_launched says whether it could be. */
+template <typename... Parameters>
+static inline void judo_cuda_launch_on(cudaStream_t stream, void (*kernel)(Parameters...),
+                                       dim3 grid, int threads, size_t shared_bytes,
+                                       std::type_identity_t<Parameters>... arguments)
+{
+    kernel<<<grid, (unsigned)threads, shared_bytes, stream>>>(arguments...);
+}
+
+/* The same behind the ops before it. */
 template <typename... Parameters>
 static inline void judo_cuda_launch(void (*kernel)(Parameters...), dim3 grid, int threads,
                                     size_t shared_bytes,
                                     std::type_identity_t<Parameters>... arguments)
 {
-    kernel<<<grid, (unsigned)threads, shared_bytes, judo_cuda.stream>>>(arguments...);
+    judo_cuda_launch_on(judo_cuda.stream, kernel, grid, threads, shared_bytes, arguments...);
 }
 
 #endif

@@ -10,17 +10,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-static_assert(JUDO_DEVICE_GROUP_ID == NCCL_UNIQUE_ID_BYTES, "the size of NCCL's names");
+static_assert((int)JUDO_DEVICE_GROUP_ID == (int)NCCL_UNIQUE_ID_BYTES,
+              "the size of NCCL's names");
 
 enum { MAX_BUFFERS = 16 };
 
 struct judo_device_group {
     ncclComm_t comm;
-    int size;
+    int size, num_buffers;
 
     struct {
         void *memory, *handle;
-    } buffers[MAX_BUFFERS]; /* memory NULL: free */
+    } buffers[MAX_BUFFERS]; /* memory NULL: it is another's */
 };
 
 static judo_status check(const judo_device_group *group, ncclResult_t result, const char *what)
@@ -99,7 +100,9 @@ static judo_status close_group(judo_device_group *group)
 static void free_group(judo_device_group *group)
 {
     for (int i = 0; i < group->num_buffers; i++) {
-        (void)ncclMemFree(group->buffers[i].memory);
+        if (group->buffers[i].memory) {
+            (void)ncclMemFree(group->buffers[i].memory);
+        }
     }
     free(group);
 }
@@ -187,8 +190,8 @@ template <typename T>
 static void launch_pack(void *pieces, const float *values, int64_t slice, int64_t count,
                         int64_t total, judo_stream *stream)
 {
-    pack_pieces<<<judo_cuda_blocks(total), JUDO_CUDA_THREADS, 0, queue_of(stream)>>>(
-        (T *)pieces, values, slice, count, total);
+    judo_cuda_launch_on(queue_of(stream), pack_pieces<T>, judo_cuda_blocks(total),
+                        JUDO_CUDA_THREADS, 0, (T *)pieces, values, slice, count, total);
 }
 
 static judo_status pack(void *pieces, judo_dtype wire, const float *values, int64_t slice,
@@ -219,8 +222,8 @@ template <typename T>
 static void launch_sum(float *shard, bool add, const void *pieces, int64_t count, int size,
                        judo_stream *stream)
 {
-    sum_pieces<<<judo_cuda_blocks(count), JUDO_CUDA_THREADS, 0, queue_of(stream)>>>(
-        shard, add, (const T *)pieces, count, size);
+    judo_cuda_launch_on(queue_of(stream), sum_pieces<T>, judo_cuda_blocks(count),
+                        JUDO_CUDA_THREADS, 0, shard, add, (const T *)pieces, count, size);
 }
 
 static judo_status sum(float *shard, bool add, const void *pieces, judo_dtype wire,
@@ -259,6 +262,17 @@ static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
     return JUDO_OK;
 }
 
+/* What cannot be registered is exchanged all the same. */
+static judo_status lend(judo_device_group *group, void *memory, int64_t bytes)
+{
+    void *handle = NULL;
+    if (group->num_buffers < MAX_BUFFERS && bytes > 0 &&
+        ncclCommRegister(group->comm, memory, (size_t)bytes, &handle) == ncclSuccess) {
+        group->buffers[group->num_buffers++].handle = handle;
+    }
+    return JUDO_OK;
+}
+
 const judo_device_collectives *judo_cuda_collectives(void)
 {
     static char description[32];
@@ -277,6 +291,7 @@ const judo_device_collectives *judo_cuda_collectives(void)
         .pack = pack,
         .sum = sum,
         .allocate = allocate,
+        .lend = lend,
     };
     int version = 0;
     (void)ncclGetVersion(&version);

@@ -41,6 +41,20 @@ static inline const judo_ops *cuda_ops_or_skip(void)
 #define JUDO_TEST_OPS boxed_ops(judo_device_cpu(), true)
 #endif
 
+/* Numbers of the CPU's threads mean nothing to a GPU; that two runs give the same bits does.
+ * And a GPU that is emulated is slow. */
+#ifdef JUDO_TEST_CUDA
+enum { ON_CPU = 0 };
+#else
+enum { ON_CPU = 1 };
+#endif
+
+/* 1 .. this many thread counts are tried where the CPU would take 1 .. `cpu`. */
+static inline int thread_counts(int cpu)
+{
+    return ON_CPU ? cpu : 2;
+}
+
 #ifndef JUDO_TEST_OPS
 #define JUDO_TEST_OPS judo_ops_cpu()
 #endif

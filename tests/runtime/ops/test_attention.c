@@ -8,6 +8,9 @@ typedef struct attention_case {
     judo_attention_span spans[6];
 } attention_case;
 
+/* The group of completions: as in Qwen2.5-VL-7B, or a part of it. */
+enum { KEY_HEADS = ON_CPU ? 2 : 1, QUERY_HEADS = 7 * KEY_HEADS };
+
 static const attention_case cases[] = {
     {5, 1, 1, 3, 1, {{0, 5, 0, 0, true}}},
     {130, 4, 2, 16, 1, {{0, 130, 0, 0, true}}},
@@ -16,8 +19,8 @@ static const attention_case cases[] = {
     {100, 3, 1, 80, 4, {{64, 100, 0, 0, false}, {0, 64, 0, 0, false}, {9, 9, 0, 0, true}}},
     /* a group of completions on one prompt */
     {300,
-     14,
-     2,
+     QUERY_HEADS,
+     KEY_HEADS,
      64,
      4,
      {{0, 131, 0, 0, true},
@@ -27,6 +30,10 @@ static const attention_case cases[] = {
     /* prefix behind the queries, and one that skips tokens */
     {40, 2, 1, 24, 3, {{0, 7, 20, 40, false}, {7, 20, 2, 5, true}, {20, 40, 0, 0, true}}},
     {0, 2, 1, 8, 0, {{0, 0, 0, 0, false}}},
+    /* the other head dimensions of models, and more than the tiles of a GPU take */
+    {70, 4, 2, 128, 2, {{0, 66, 0, 0, true}, {66, 70, 3, 66, true}}},
+    {67, 2, 2, 96, 2, {{0, 2, 0, 0, false}, {2, 67, 0, 0, false}}},
+    {19, 3, 1, 160, 2, {{0, 9, 0, 0, true}, {9, 19, 0, 9, true}}},
 };
 
 typedef struct attention_data {
@@ -331,7 +338,7 @@ static void test_threads__do_not_change_bits(void **state)
     judo_tensor first[3] = {new_copy(&d.q), new_copy(&d.k), new_copy(&d.v)};
     judo_tensor again[3] = {new_copy(&d.q), new_copy(&d.k), new_copy(&d.v)};
     int before = judo_ops_cpu_threads();
-    for (int threads = 1; threads <= 3; threads++) {
+    for (int threads = 1; threads <= thread_counts(3); threads++) {
         judo_tensor *g = threads == 1 ? first : again;
         judo_ops_cpu_set_threads(threads);
         assert_ok(JUDO_TEST_OPS->attention_forward(&d.out, &d.lse, &d.q, &d.k, &d.v, c->spans,

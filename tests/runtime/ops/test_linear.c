@@ -129,7 +129,7 @@ static void test_rows__do_not_depend_on_their_number(void **state)
                                  {512, 1088}, {1040, 544}, {1312, 416}};
     int before = judo_ops_cpu_threads();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        for (int threads = 1; threads <= 4; threads++) {
+        for (int threads = 1; threads <= thread_counts(4); threads++) {
             check_rows(shapes[i][0], shapes[i][1], threads);
         }
     }
@@ -151,7 +151,7 @@ static void test_threads__do_not_change_forward(void **state)
         fill(&w, 2, 1.0f);
         judo_ops_cpu_set_threads(1);
         assert_ok(JUDO_TEST_OPS->linear_forward(&one, &x, &w, NULL));
-        for (int threads = 2; threads <= 5; threads++) {
+        for (int threads = 2; threads <= thread_counts(5); threads++) {
             judo_ops_cpu_set_threads(threads);
             assert_ok(JUDO_TEST_OPS->linear_forward(&more, &x, &w, NULL));
             assert_same_bits(&one, &more, "y");

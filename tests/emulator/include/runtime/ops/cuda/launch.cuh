@@ -11,12 +11,20 @@
 #define JUDO_CUDA_LAUNCH_MEMORY(name) unsigned char *name = emulator_launch_memory()
 
 template <typename... Parameters>
+static inline void judo_cuda_launch_on(cudaStream_t stream, void (*kernel)(Parameters...),
+                                       dim3 grid, int threads, size_t shared_bytes,
+                                       std::type_identity_t<Parameters>... arguments)
+{
+    emulator_launch({(const void *)kernel, grid, threads, shared_bytes}, stream,
+                    [=]() { kernel(arguments...); });
+}
+
+template <typename... Parameters>
 static inline void judo_cuda_launch(void (*kernel)(Parameters...), dim3 grid, int threads,
                                     size_t shared_bytes,
                                     std::type_identity_t<Parameters>... arguments)
 {
-    emulator_launch({(const void *)kernel, grid, threads, shared_bytes}, judo_cuda.stream,
-                    [=]() { kernel(arguments...); });
+    judo_cuda_launch_on(judo_cuda.stream, kernel, grid, threads, shared_bytes, arguments...);
 }
 
 #endif
