@@ -12,9 +12,15 @@
 
 extern "C" {
 #include "runtime/ops/cuda/product_choices.h"
+#include "runtime/ops/cuda/work_memory.h"
 }
 
-enum { WORKSPACE = 32 << 20, CACHE = 1024, CANONICAL_ROWS = 4096, CANDIDATES = 12 };
+enum {
+    WORKSPACE = JUDO_PRODUCT_WORKSPACE,
+    CACHE = 1024,
+    CANONICAL_ROWS = 4096,
+    CANDIDATES = 12
+};
 
 /* What an algorithm is chosen for. Rows of c whose sums run over k alone take one algorithm for
  * any number of rows: `m` is then CANONICAL_ROWS, and a row's bits do not depend on the others.
