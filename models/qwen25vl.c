@@ -9,7 +9,7 @@
 #include "models/model_state.h"
 #include "models/vision_block.h"
 
-enum { DEFAULT_HEAD_CHUNK_ROWS = 256 };
+enum { DEFAULT_HEAD_CHUNK_ROWS = 256, SEPARATE_HEAD_CHUNK_ROWS = 1024 };
 
 static judo_activation_options activation_options(const judo_model_options *options,
                                                   const judo_device *device, bool backward)
@@ -100,7 +100,10 @@ judo_status judo_model_create(const judo_qwen_config *config, const judo_device 
     model->config = *config;
     model->options = *options;
     if (model->options.head_chunk_rows == 0) {
-        model->options.head_chunk_rows = DEFAULT_HEAD_CHUNK_ROWS;
+        /* Every chunk reads and writes the whole gradient of the head's matrix: where that
+         * costs more than a product of 256 rows, on a GPU, chunks are larger. */
+        model->options.head_chunk_rows = device->separate ? (int64_t)SEPARATE_HEAD_CHUNK_ROWS
+                                                          : (int64_t)DEFAULT_HEAD_CHUNK_ROWS;
     }
     model->device = device;
     model->ops = device->ops;

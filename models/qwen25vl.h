@@ -15,7 +15,8 @@
 typedef struct judo_model_options {
     bool checkpoint_activations; /* keep unit inputs only, recompute the rest in backward */
     bool forward_only;           /* plan no backward pass */
-    int64_t head_chunk_rows;     /* rows of logits that exist at once; 0: 256 */
+    int64_t head_chunk_rows;     /* rows of logits that exist at once; 0: 256, or 1024 on a
+                                    device with memory of its own */
     judo_freeze freeze;
     judo_dtype dtype;    /* of activations; must be the parameters' compute dtype */
     int64_t max_tokens;  /* the largest batch; activations are planned for it */

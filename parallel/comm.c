@@ -126,6 +126,13 @@ judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes)
     return comm->ops->set_bucket(comm, bytes);
 }
 
+judo_status judo_comm_lend(judo_comm *comm, void *memory, int64_t bytes)
+{
+    JUDO_TRY(check_sound(comm, "lend"));
+    return comm->ops->lend != NULL && bytes > 0 ? comm->ops->lend(comm, memory, bytes)
+                                                : JUDO_OK;
+}
+
 static judo_status gather_start(judo_comm *comm, const char *name, const void *slice,
                                 int64_t slice_bytes, void *out, int *request)
 {

@@ -48,6 +48,7 @@ typedef struct judo_comm_ops {
     judo_status (*topology)(judo_comm *comm, judo_topology *out);
     judo_status (*split)(judo_comm *comm, int color, judo_comm **out);
     judo_status (*set_bucket)(judo_comm *comm, int64_t bytes);
+    judo_status (*lend)(judo_comm *comm, void *memory, int64_t bytes); /* NULL: of no use */
     void (*abort_job)(judo_comm *comm, int exit_code);
     void (*destroy)(judo_comm *comm);
 } judo_comm_ops;
@@ -88,6 +89,10 @@ void judo_comm_destroy(judo_comm **comm);
  * those split off later; at least what two elements of each rank take. Nothing may be under
  * way. The same on all ranks; not collective. */
 judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes) JUDO_MUST_CHECK;
+
+/* Tells that gathers and reductions will often be from and to this memory, which must live as
+ * long as the communicator. The same calls on all ranks; not collective. */
+judo_status judo_comm_lend(judo_comm *comm, void *memory, int64_t bytes) JUDO_MUST_CHECK;
 
 /* Seconds that a wait may take from now on. Long for the first step, short after. */
 void judo_comm_set_deadline(judo_comm *comm, double seconds);

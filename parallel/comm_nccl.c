@@ -187,6 +187,14 @@ static judo_status nccl_reduce_finish(judo_comm *comm)
     return self->reduction.used ? wait_for(self, &self->reduction) : JUDO_OK;
 }
 
+static judo_status nccl_lend(judo_comm *comm, void *memory, int64_t bytes)
+{
+    judo_comm_nccl *self = self_of(comm);
+    int64_t last = comm->recorder.last;
+    JUDO_TRY(judo_nccl_check(self, last, self->collectives->lend(self->group, memory, bytes)));
+    return judo_nccl_await(self, last, NULL);
+}
+
 /* Notes what has ended by now. Failures are left for the wait, which tells them. */
 static void nccl_poll(judo_comm *comm)
 {
@@ -230,6 +238,7 @@ static const judo_comm_ops nccl_ops = {
     .topology = judo_host_part_topology,
     .split = judo_host_part_split,
     .set_bucket = judo_host_part_set_bucket,
+    .lend = nccl_lend,
     .abort_job = judo_host_part_abort_job,
     .destroy = nccl_destroy,
 };

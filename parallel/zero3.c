@@ -59,6 +59,9 @@ judo_status judo_zero3_create(judo_comm *comm, const judo_param_layout *layout,
     if (status == JUDO_OK) {
         status = judo_agree(comm, fill(self));
     }
+    if (status == JUDO_OK) {
+        status = judo_agree(comm, judo_zero3_groups_lend(self));
+    }
     if (status != JUDO_OK) {
         judo_zero3_groups_close(self);
         free_all(self);

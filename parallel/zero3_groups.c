@@ -73,6 +73,24 @@ judo_status judo_zero3_groups_open(judo_zero3 *zero3)
                                                              &zero3->replica_exchange);
 }
 
+/* What weights are gathered in, and gradients summed from and to. */
+static judo_status lend_to(const judo_zero3 *zero3, judo_comm *exchange)
+{
+    const judo_zero3_bytes *bytes = &zero3->allocated;
+    int64_t weights = bytes->compute > 0 ? bytes->compute : bytes->weights;
+    JUDO_TRY(judo_comm_lend(exchange, zero3->compute, weights + bytes->gathered));
+    JUDO_TRY(judo_comm_lend(exchange, zero3->gradients, bytes->gradients));
+    return judo_comm_lend(exchange, zero3->gradient_room.buffer, bytes->gradient_buffer);
+}
+
+judo_status judo_zero3_groups_lend(const judo_zero3 *zero3)
+{
+    if (zero3->group_exchange != NULL) {
+        JUDO_TRY(lend_to(zero3, zero3->group_exchange));
+    }
+    return zero3->replica_exchange != NULL ? lend_to(zero3, zero3->replica_exchange) : JUDO_OK;
+}
+
 static void close_exchange(judo_comm **exchange, const judo_comm *comm)
 {
     if (*exchange != comm) {

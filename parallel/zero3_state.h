@@ -113,6 +113,8 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
 
 /* zero3_groups.c. Collective. */
 judo_status judo_zero3_groups_open(judo_zero3 *zero3) JUDO_MUST_CHECK;
+/* Once there is memory: tells the groups of it. */
+judo_status judo_zero3_groups_lend(const judo_zero3 *zero3) JUDO_MUST_CHECK;
 void judo_zero3_groups_close(judo_zero3 *zero3);
 
 /* zero3_memory.c: addresses. `at` counts from the beginning of the rank's slice of the unit. */

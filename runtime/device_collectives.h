@@ -66,6 +66,9 @@ typedef struct judo_device_collectives {
 
     /* Memory that the group's exchanges are fastest with; it goes when the group goes. */
     judo_status (*allocate)(judo_device_group *group, void **memory, int64_t bytes);
+    /* Makes exchanges from and to this memory faster, where the library can; the caller keeps
+     * it for as long as the group lives. */
+    judo_status (*lend)(judo_device_group *group, void *memory, int64_t bytes);
 } judo_device_collectives;
 
 #endif

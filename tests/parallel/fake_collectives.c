@@ -320,6 +320,16 @@ static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
     return JUDO_OK;
 }
 
+static judo_status lend(judo_device_group *group, void *memory, int64_t bytes)
+{
+    if (!memory || bytes <= 0) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "fake: lent nothing");
+    }
+    fake_seen.lent += bytes;
+    after_call(group);
+    return JUDO_OK;
+}
+
 const judo_device_collectives fake_collectives = {
     .description = "fake collectives",
     .place = place,
@@ -335,4 +345,5 @@ const judo_device_collectives fake_collectives = {
     .pack = pack,
     .sum = sum,
     .allocate = allocate,
+    .lend = lend,
 };

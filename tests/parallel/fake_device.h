@@ -19,6 +19,7 @@ extern fake_faults fake;
 
 typedef struct fake_counts {
     int begun, released, aborted, buffers;
+    int64_t lent; /* bytes */
 } fake_counts;
 
 extern fake_counts fake_seen;

@@ -265,6 +265,9 @@ static void test_comm_device__is_the_same_communicator_for_host_memory(void **st
     assert_ptr_equal(comm, process.comm);
     assert_ok(judo_comm_on_device(process.comm, test_device(), &comm));
     assert_int_equal(comm != process.comm, test_device()->separate);
+    if (test_device()->separate) {
+        assert_string_equal(comm->ops->name, test_device()->collectives ? "nccl" : "staged");
+    }
     if (comm != process.comm) {
         judo_comm_destroy(&comm);
     }

@@ -241,6 +241,19 @@ static void test_comm_nccl__is_used_where_every_rank_has_a_device(void **state)
     assert_string_equal(transport("0000:1B:00.0"), process.comm->size > 1 ? "staged" : "nccl");
 }
 
+static void test_comm_nccl__passes_lent_memory_on(void **state)
+{
+    fixture f;
+    (void)state;
+    fake.slow_settling = 3;
+    setup(&f);
+    assert_ok(judo_comm_lend(f.comm, f.whole, COUNT * 4));
+    assert_ok(gather(&f));
+    assert_int_equal(fake_seen.lent, COUNT * 4);
+    assert_ok(judo_comm_lend(f.host, f.whole, COUNT * 4)); /* of no use there */
+    teardown(&f);
+}
+
 static void test_comm_nccl__books_its_times(void **state)
 {
     fixture f;
@@ -266,6 +279,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_comm_nccl__all_ranks_agree_that_one_cannot_begin),
     cmocka_unit_test(test_comm_nccl__gives_up_a_group_that_does_not_form),
     cmocka_unit_test(test_comm_nccl__is_used_where_every_rank_has_a_device),
+    cmocka_unit_test(test_comm_nccl__passes_lent_memory_on),
     cmocka_unit_test(test_comm_nccl__books_its_times),
 };
 

@@ -1,7 +1,7 @@
-/* tests/parallel/test_device.h: the device that a test runs on: the CPU, the one of the
- * module that JUDO_DEVICE_MODULE names, or with JUDO_TEST_FAKE_DEVICE the one of fake_device.h
- * (collective the first time); of several GPUs the first, or with JUDO_TEST_GPU_PER_RANK
- * another for each rank; and host copies of its memory. */
+/* tests/parallel/test_device.h: the device that a test runs on, and host copies of its memory:
+ * the CPU; the one of the module that JUDO_DEVICE_MODULE names (its first, or with
+ * JUDO_TEST_GPU_PER_RANK another for each rank); or with JUDO_TEST_FAKE_DEVICE the one of
+ * fake_device.h (collective the first time). */
 #ifndef JUDO_TESTS_PARALLEL_TEST_DEVICE_H
 #define JUDO_TESTS_PARALLEL_TEST_DEVICE_H
 
@@ -16,5 +16,7 @@ void *test_device_put(const void *content, int64_t bytes);
 void test_device_write(void *to, const void *content, int64_t bytes);
 /* A copy of the device's memory; free() it. */
 void *test_device_get(const void *memory, int64_t bytes);
+/* The same where memory may be short; free() *out after a failure, too. */
+judo_status test_device_read(const void *memory, int64_t bytes, void **out) JUDO_MUST_CHECK;
 
 #endif

@@ -10,16 +10,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-static_assert((int)JUDO_DEVICE_GROUP_ID == (int)NCCL_UNIQUE_ID_BYTES, "the size of NCCL's names");
+static_assert((int)JUDO_DEVICE_GROUP_ID == (int)NCCL_UNIQUE_ID_BYTES,
+              "the size of NCCL's names");
 
 enum { MAX_BUFFERS = 16 };
 
 struct judo_device_group {
     ncclComm_t comm;
     int size, num_buffers;
+
     struct {
         void *memory, *handle;
-    } buffers[MAX_BUFFERS];
+    } buffers[MAX_BUFFERS]; /* memory NULL: it is another's */
 };
 
 static judo_status check(const judo_device_group *group, ncclResult_t result, const char *what)
@@ -98,7 +100,9 @@ static judo_status close_group(judo_device_group *group)
 static void free_group(judo_device_group *group)
 {
     for (int i = 0; i < group->num_buffers; i++) {
-        (void)ncclMemFree(group->buffers[i].memory);
+        if (group->buffers[i].memory) {
+            (void)ncclMemFree(group->buffers[i].memory);
+        }
     }
     free(group);
 }
@@ -258,6 +262,17 @@ static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
     return JUDO_OK;
 }
 
+/* What cannot be registered is exchanged all the same. */
+static judo_status lend(judo_device_group *group, void *memory, int64_t bytes)
+{
+    void *handle = NULL;
+    if (group->num_buffers < MAX_BUFFERS && bytes > 0 &&
+        ncclCommRegister(group->comm, memory, (size_t)bytes, &handle) == ncclSuccess) {
+        group->buffers[group->num_buffers++].handle = handle;
+    }
+    return JUDO_OK;
+}
+
 const judo_device_collectives *judo_cuda_collectives(void)
 {
     static char description[32];
@@ -276,6 +291,7 @@ const judo_device_collectives *judo_cuda_collectives(void)
         .pack = pack,
         .sum = sum,
         .allocate = allocate,
+        .lend = lend,
     };
     int version = 0;
     (void)ncclGetVersion(&version);
