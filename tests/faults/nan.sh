@@ -27,26 +27,38 @@ poisoned_model() {
 
 # A weight so large that all activations overflow: weights are finite, gradients are not. The job gives up behind
 # train.max_skipped_steps of them; every checkpoint of the meantime is the state that it began with.
-overflow() { # overflow STAGE
+overflow() {
     local folder skipped
     cp -r base/model "$work/model"
     put_largest "$work/model/model.safetensors"
     fresh
-    stage 2 "$1" model.path="$work/model" train.max_steps=9 train.max_skipped_steps=3 run.save_every=1 run.keep_last=9 run.async_checkpoint=false
+    stage 2 2 model.path="$work/model" train.max_steps=9 train.max_skipped_steps=3 run.save_every=1 run.keep_last=9 run.async_checkpoint=false
     [ $code = 17 ] && [ "$(errors)" = 1 ] && says 'error: step 2: no finite gradient in 3 steps in a row' ||
-        complain "stage $1 without finite gradients: exit code $code"
+        complain "stage 2 without finite gradients: exit code $code"
     skipped=$(grep -o '"skipped":[0-9]*' "$work/run/metrics.jsonl" | tr '\n' ' ')
-    [ "$skipped" = '"skipped":1 "skipped":2 ' ] || complain "stage $1 without finite gradients: the metrics say $skipped"
+    [ "$skipped" = '"skipped":1 "skipped":2 ' ] || complain "stage 2 without finite gradients: the metrics say $skipped"
     for folder in "$work"/run/checkpoints/step-*; do
-        "$bin/judo" inspect "$folder" >"$work/inspected" 2>&1 || complain "stage $1: $(tail -n 1 "$work/inspected")"
+        "$bin/judo" inspect "$folder" >"$work/inspected" 2>&1 || complain "stage 2: $(tail -n 1 "$work/inspected")"
     done
     [ "$(cd "$work/run/checkpoints" && echo step-*)" = "step-000001 step-000002" ] ||
-        complain "stage $1 saved $(ls "$work/run/checkpoints" | tr '\n' ' ')"
-    row 7 "finite weights whose gradients overflow, stage $1" "ends behind max_skipped_steps=3" "$ms" "the skipped steps"
+        complain "stage 2 saved $(ls "$work/run/checkpoints" | tr '\n' ' ')"
+    row 7 "finite weights whose gradients overflow" "ends behind max_skipped_steps=3" "$ms" "the skipped steps"
+}
+
+# In stage 3 the same weight already leaves no logit to draw from.
+overflow_in_rollout() {
+    cp -r base/model "$work/model"
+    put_largest "$work/model/model.safetensors"
+    fresh
+    stage 2 3 model.path="$work/model" train.max_steps=3 run.save_every=1
+    [ $code = 17 ] && [ "$(errors)" = 1 ] && says 'error: .*no finite logit, or one that is not a number' ||
+        complain "a rollout without finite logits: exit code $code"
+    [ -z "$(ls "$work/run/checkpoints" 2>/dev/null)" ] || complain "a rollout without finite logits: was saved"
+    row 7 "the same weight in stage 3" "stops in the rollout, not saved" "$ms" nothing
 }
 
 trial one_gradient
 need_world
 trial poisoned_model
-trial overflow 2
-[ $quick = 1 ] || trial overflow 3
+trial overflow
+[ $quick = 1 ] || trial overflow_in_rollout
