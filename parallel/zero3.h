@@ -125,6 +125,10 @@ typedef struct judo_zero3_update {
  * over ranks; more micro-batches may follow. Collective. */
 judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm) JUDO_MUST_CHECK;
 
+/* Behind a norm that is not finite: the first parameter, in the layout's order, whose gradient
+ * has an element that is not; -1 if none has. Collective. */
+judo_status judo_zero3_damaged_gradient(judo_zero3 *zero3, int *param) JUDO_MUST_CHECK;
+
 /* One optimizer step: norm, clipping to `max_norm` (0: none), AdamW on the stored shards.
  * options->gradient_scale multiplies the gradient before norm and clipping; parameters without
  * `decay` get no weight decay, frozen ones no update. Collective. */

@@ -42,6 +42,38 @@ judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm)
     return JUDO_OK;
 }
 
+/* The first whose owned part has an element that is not finite; num_params if none has. */
+static judo_status first_damaged(judo_zero3 *zero3, int *param)
+{
+    int num_params = zero3->map.layout->num_params;
+    for (int p = 0; p < num_params; p++) {
+        judo_shard_range range = judo_shard_owned(&zero3->map, p);
+        double sum = 0;
+        if (range.count > 0 && !range.frozen) {
+            JUDO_TRY(zero3->device->ops->sum_of_squares(
+                &sum, judo_zero3_gradient_at(zero3, range.unit, range.at), range.count));
+        }
+        if (!isfinite(sum)) {
+            *param = p;
+            return JUDO_OK;
+        }
+    }
+    *param = num_params;
+    return JUDO_OK;
+}
+
+judo_status judo_zero3_damaged_gradient(judo_zero3 *zero3, int *param)
+{
+    int num_params = zero3->map.layout->num_params;
+    int own = num_params;
+    JUDO_TRY(check_trainable(zero3));
+    JUDO_TRY(judo_agree(zero3->comm, first_damaged(zero3, &own)));
+    int64_t behind = num_params - own;
+    JUDO_TRY(judo_comm_max_i64(zero3->comm, &behind, 1));
+    *param = behind > 0 ? num_params - (int)behind : -1;
+    return JUDO_OK;
+}
+
 judo_adamw judo_zero3_adamw_of(const judo_zero3 *zero3, const judo_adamw *options, int param)
 {
     judo_adamw adamw = *options;

@@ -6,9 +6,14 @@
 #include "stages/stage.h"
 
 /* After each step; `applied` is false, on all ranks alike, if its gradient norm was not finite
- * and so nothing was changed. Counts such steps. JUDO_ERROR_NUMERIC if the weights themselves
- * are not finite, naming the tensor, or after train.max_skipped_steps of them in a row.
- * Collective. */
+ * and so nothing was changed. Counts such steps and names the first tensor whose gradient is
+ * not finite. JUDO_ERROR_NUMERIC if the weights themselves are not finite, naming the tensor,
+ * or after train.max_skipped_steps of them in a row. Collective. */
 judo_status judo_finite_check(judo_job *job, int64_t step, bool applied) JUDO_MUST_CHECK;
+
+/* After a pass of this rank: a warning that names the rows of the dataset that it was made of
+ * where their loss is not finite. */
+void judo_finite_check_loss(const judo_job *job, double loss, const int64_t *rows,
+                            int64_t num_rows);
 
 #endif

@@ -6,10 +6,12 @@
 
 #include "data/batch_builder.h"
 #include "parallel/agree.h"
+#include "stages/finite_check.h"
 #include "stages/loss_scale.h"
 #include "stages/policy_loss.h"
 
 typedef struct group_targets {
+    int64_t row; /* of the dataset */
     int32_t count, capacity;
     float *advantages, *old_logprobs, *ref_logprobs, *drawn_logprobs, *logprobs, *entropies,
         *log_ratios; /* [capacity] */
@@ -129,6 +131,7 @@ static judo_status pack_group(judo_policy_pass *self, const judo_rollout *rollou
     JUDO_TRY(judo_batch_builder_add_group(self->builders[group], &rollout->prompts[group].view,
                                           self->completions, rollout->group_size));
     JUDO_TRY(reserve_targets(targets, total));
+    targets->row = rollout->samples[group].index;
     int32_t at = 0;
     for (int32_t k = 0; k < rollout->group_size; k++) {
         int64_t row = first_row + k;
@@ -268,7 +271,11 @@ judo_status judo_policy_pass_update(judo_policy_pass *self, bool first_update)
     update_sums sums = {.clips = judo_clip_tally_begin()};
     JUDO_TRY(agree_denominator(self));
     for (int32_t m = 0; m < self->num_micro; m++) {
+        bool was_finite = isfinite(sums.result.loss);
         JUDO_TRY(update_group(self, m, first_update, &sums));
+        if (was_finite) {
+            judo_finite_check_loss(self->job, sums.result.loss, &self->targets[m].row, 1);
+        }
     }
     return put_metrics(self, &sums);
 }

@@ -8,6 +8,7 @@
 #include "data/batch_builder.h"
 #include "data/loader.h"
 #include "parallel/agree.h"
+#include "stages/finite_check.h"
 #include "stages/loss_scale.h"
 #include "stages/memory_plan.h"
 
@@ -148,8 +149,29 @@ static judo_status agree_denominator(judo_sft *self, double totals[3])
     return judo_comm_sum_f64(self->job->comm, totals, 3);
 }
 
+/* Names the pass's rows of the dataset if its loss is not finite. */
+static judo_status check_loss(const judo_sft *self, int64_t step, int64_t micro, double loss)
+{
+    enum { MOST_NAMED = 16 };
+
+    const judo_job *job = self->job;
+    int64_t rows[MOST_NAMED];
+    int64_t count = 0;
+    for (int64_t j = 0; j < job->config->train.micro_batch && count < MOST_NAMED; j++) {
+        int64_t slot = slot_of(job, micro, j);
+        if (slot < job->config->train.batch_size) {
+            int64_t place;
+            JUDO_TRY(judo_sampler_index(job->sampler,
+                                        step * job->config->train.batch_size + slot, &place));
+            rows[count++] = job->indices[place];
+        }
+    }
+    judo_finite_check_loss(job, loss, rows, count);
+    return JUDO_OK;
+}
+
 /* Forward and backward of the rank's passes; leaves the sums of each. Collective. */
-static judo_status run_passes(judo_sft *self, double scale)
+static judo_status run_passes(judo_sft *self, int64_t step, double scale)
 {
     judo_job *job = self->job;
     for (int64_t m = 0; m < self->micro_steps; m++) {
@@ -161,6 +183,7 @@ static judo_status run_passes(judo_sft *self, double scale)
                                 .temperature = 1.0f,
                                 .weights = batch.target_weights};
         JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));
+        JUDO_TRY(check_loss(self, step, m, result.loss));
         self->sums[m][SUM_LOSS] = result.loss;
         self->sums[m][SUM_ENTROPY] = result.entropy;
         self->sums[m][SUM_CORRECT] = (double)result.num_correct;
@@ -196,7 +219,7 @@ judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
     double denominator = judo_sft_denominator(
         (judo_normalization)job->config->train.normalization, totals[1], totals[0]);
     double sums[NUM_SUMS] = {0};
-    JUDO_TRY(run_passes(self, 1.0 / denominator));
+    JUDO_TRY(run_passes(self, step, 1.0 / denominator));
     JUDO_TRY(sum_passes(self, sums));
     double targets = totals[0] > 0 ? totals[0] : 1;
     judo_metrics_put(job->metrics, "loss", sums[SUM_LOSS]);

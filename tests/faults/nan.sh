@@ -35,6 +35,10 @@ overflow() {
     stage 2 2 model.path="$work/model" train.max_steps=9 train.max_skipped_steps=3 run.save_every=1 run.keep_last=9 run.async_checkpoint=false
     [ $code = 17 ] && [ "$(errors)" = 1 ] && says 'error: step 2: no finite gradient in 3 steps in a row' ||
         complain "stage 2 without finite gradients: exit code $code"
+    says '^.rank 0. warning: the loss of row [0-9]+ of all.h5 is not finite' && says '^.rank 1. warning: the loss of row' ||
+        complain "stage 2 without finite gradients: the rows are not named"
+    says 'step 0: .* the first gradient that is not is that of [a-z_.0-9]+;' ||
+        complain "stage 2 without finite gradients: no tensor is named"
     skipped=$(grep -o '"skipped":[0-9]*' "$work/run/metrics.jsonl" | tr '\n' ' ')
     [ "$skipped" = '"skipped":1 "skipped":2 ' ] || complain "stage 2 without finite gradients: the metrics say $skipped"
     for folder in "$work"/run/checkpoints/step-*; do
@@ -42,7 +46,7 @@ overflow() {
     done
     [ "$(cd "$work/run/checkpoints" && echo step-*)" = "step-000001 step-000002" ] ||
         complain "stage 2 saved $(ls "$work/run/checkpoints" | tr '\n' ' ')"
-    row 7 "finite weights whose gradients overflow" "ends behind max_skipped_steps=3" "$ms" "the skipped steps"
+    row 7 "finite weights whose gradients overflow" "ranks, rows and tensor named; ends behind max_skipped_steps=3" "$ms" "the skipped steps"
 }
 
 # In stage 3 the same weight already leaves no logit to draw from.
