@@ -107,9 +107,8 @@ judo_status judo_block_finish(const judo_compute *compute, const judo_block_shap
     judo_tensor attended = flat(&saved->attended);
     JUDO_TRY(
         linear(compute, &saved->middle, &attended, &weights->out_weight, &weights->out_bias));
-    JUDO_COMPUTE(compute, add(&saved->middle, x));
-    JUDO_COMPUTE(compute, rmsnorm_forward(&saved->normed2, &saved->rstd2, &saved->middle,
-                                          &weights->norm2, shape->epsilon));
+    JUDO_COMPUTE(compute, add_rmsnorm_forward(&saved->normed2, &saved->rstd2, &saved->middle, x,
+                                              &weights->norm2, shape->epsilon));
     JUDO_TRY(linear(compute, &saved->gate, &saved->normed2, &weights->gate_weight,
                     &weights->gate_bias));
     JUDO_TRY(

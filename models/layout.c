@@ -141,6 +141,9 @@ judo_status judo_qwen_layout_create(const judo_qwen_config *config, const judo_f
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the list of parameters");
     }
     build(&(builder){.layout = layout}, config, freeze ? freeze : &nothing);
+    /* A tied head hands in the embedding's gradient beside the embedding itself. */
+    layout->units[judo_qwen_units_of(config).embed].gradient_parts =
+        config->text.tie_word_embeddings ? 2 : 1;
     *out = layout;
     return JUDO_OK;
 }

@@ -9,7 +9,7 @@
 #include "models/model_state.h"
 #include "models/vision_block.h"
 
-enum { DEFAULT_HEAD_CHUNK_ROWS = 256 };
+enum { HEAD_CHUNK_ROWS = 256, SEPARATE_HEAD_CHUNK_ROWS = 1024, MOST_DRAWN_ROWS = 512 };
 
 static judo_activation_options activation_options(const judo_model_options *options,
                                                   const judo_device *device, bool backward)
@@ -67,12 +67,55 @@ static int64_t device_bytes(const judo_device *device, int64_t tensors, int64_t 
     return tensors + (device->separate ? 0 : lists);
 }
 
+/* What the device's ops will be asked for at most, passes and decoding. */
+static judo_device_work work_of(const judo_qwen_config *config,
+                                const judo_model_options *options)
+{
+    const judo_qwen_text_config *text = &config->text;
+    judo_activation_counts counts = largest(config, options);
+    int64_t width = text->intermediate_size > config->vision.intermediate_size
+                        ? text->intermediate_size
+                        : config->vision.intermediate_size;
+    return (judo_device_work){
+        .rows = counts.tokens > counts.patches ? counts.tokens : counts.patches,
+        .columns = width > text->hidden_size ? width : text->hidden_size,
+        .heads = text->num_heads > config->vision.num_heads ? text->num_heads
+                                                            : config->vision.num_heads,
+        .targets = counts.targets,
+        .chunk_rows = options->head_chunk_rows,
+        .vocabulary = text->vocab_size,
+        .drawn_rows = MOST_DRAWN_ROWS,
+    };
+}
+
+static int64_t work_bytes(const judo_device *device, const judo_qwen_config *config,
+                          const judo_model_options *options)
+{
+    judo_device_work work = work_of(config, options);
+    return device->work_bytes ? device->work_bytes(&work) : 0;
+}
+
+/* The options with what was left to the device. */
+static judo_model_options resolved(const judo_model_options *options, const judo_device *device)
+{
+    judo_model_options out = *options;
+    if (out.head_chunk_rows == 0) {
+        /* Every chunk reads and writes the whole gradient of the head's matrix: where that
+         * costs more than a product of 256 rows, on a GPU, chunks are larger. */
+        out.head_chunk_rows =
+            device->separate ? (int64_t)SEPARATE_HEAD_CHUNK_ROWS : (int64_t)HEAD_CHUNK_ROWS;
+    }
+    return out;
+}
+
 judo_status judo_model_plan(const judo_qwen_config *config, const judo_device *device,
                             const judo_model_options *options, int64_t *bytes)
 {
     judo_activation_bytes plan;
-    JUDO_TRY(plan_bytes(config, device, options, &plan));
-    *bytes = device_bytes(device, plan.tensors, plan.lists);
+    judo_model_options whole = resolved(options, device);
+    JUDO_TRY(plan_bytes(config, device, &whole, &plan));
+    *bytes =
+        device_bytes(device, plan.tensors, plan.lists) + work_bytes(device, config, &whole);
     return JUDO_OK;
 }
 
@@ -86,6 +129,10 @@ static judo_status fill(judo_model *model)
     JUDO_TRY(judo_activations_create(&model->config, &model->activations));
     JUDO_TRY(judo_arena_create(judo_device_cpu(), bytes.lists, &model->lists));
     JUDO_TRY(judo_staging_create(model->device, bytes.staging, &model->staging));
+    if (model->device->reserve_work) {
+        judo_device_work work = work_of(&model->config, &model->options);
+        JUDO_TRY(model->device->reserve_work(&work));
+    }
     return judo_arena_create(model->device, bytes.tensors, &model->arena);
 }
 
@@ -98,10 +145,7 @@ judo_status judo_model_create(const judo_qwen_config *config, const judo_device 
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a model");
     }
     model->config = *config;
-    model->options = *options;
-    if (model->options.head_chunk_rows == 0) {
-        model->options.head_chunk_rows = DEFAULT_HEAD_CHUNK_ROWS;
-    }
+    model->options = resolved(options, device);
     model->device = device;
     model->ops = device->ops;
     model->units = judo_qwen_units_of(config);
@@ -151,7 +195,8 @@ const judo_qwen_config *judo_model_config(const judo_model *model)
 
 int64_t judo_model_activation_bytes(const judo_model *model)
 {
-    return device_bytes(model->device, model->arena.capacity, model->lists.capacity);
+    return device_bytes(model->device, model->arena.capacity, model->lists.capacity) +
+           work_bytes(model->device, &model->config, &model->options);
 }
 
 void judo_model_set_banned(judo_model *model, const uint8_t *banned)

@@ -15,7 +15,8 @@
 typedef struct judo_model_options {
     bool checkpoint_activations; /* keep unit inputs only, recompute the rest in backward */
     bool forward_only;           /* plan no backward pass */
-    int64_t head_chunk_rows;     /* rows of logits that exist at once; 0: 256 */
+    int64_t head_chunk_rows;     /* rows of logits that exist at once; 0: 256, or 1024 on a
+                                    device with memory of its own */
     judo_freeze freeze;
     judo_dtype dtype;    /* of activations; must be the parameters' compute dtype */
     int64_t max_tokens;  /* the largest batch; activations are planned for it */
@@ -37,7 +38,8 @@ const judo_param_layout *judo_model_layout(const judo_model *model);
 const judo_qwen_config *judo_model_config(const judo_model *model);
 /* Where it computes. */
 const judo_device *judo_model_device(const judo_model *model);
-/* Bytes of activations that were planned and allocated on the device. */
+/* Bytes of activations that were planned and allocated on the device, and of what its ops take
+ * for themselves. */
 int64_t judo_model_activation_bytes(const judo_model *model);
 /* Bytes that a model with these options would allocate there; allocates none of them. */
 judo_status judo_model_plan(const judo_qwen_config *config, const judo_device *device,

@@ -25,6 +25,8 @@ typedef struct judo_reduction {
     int64_t slice;
     judo_dtype wire; /* JUDO_F32, or JUDO_BF16: every rank's values are rounded to it first */
     bool add;
+    bool pairwise; /* the sum is (r0 + r1) + (r2 + r3) ..; a power of two of ranks in fp32, of
+                      memory of the host */
 } judo_reduction;
 
 /* One backend. `sequence` is the flight recorder's number of the collective. */

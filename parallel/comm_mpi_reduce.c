@@ -80,24 +80,51 @@ static void add_block(float *sum, const char *piece, judo_dtype wire, int64_t co
     }
 }
 
+/* Elements from `at` on of a rank's piece. */
+static const char *piece_of(const judo_comm_mpi *self, int64_t bucket, int rank, int64_t at)
+{
+    const char *piece =
+        rank == self->base.rank ? leaving(self, bucket, rank) : arriving(self, bucket, rank);
+    return piece + at * judo_dtype_bytes(self->reduction.job.wire);
+}
+
 /* ((r0 + r1) + r2) + .. */
+static void sum_in_turn(const judo_comm_mpi *self, int64_t bucket, int64_t at, int64_t count,
+                        float *sum)
+{
+    judo_dtype wire = self->reduction.job.wire;
+    judo_convert_to_f32(sum, piece_of(self, bucket, 0, at), wire, count);
+    for (int rank = 1; rank < self->base.size; rank++) {
+        add_block(sum, piece_of(self, bucket, rank, at), wire, count);
+    }
+}
+
+/* (r0 + r1) + (r2 + r3), of `num` ranks from `first` on. */
+static void sum_pairwise(const judo_comm_mpi *self, int64_t bucket, int64_t at, int64_t count,
+                         int first, int num, float *sum)
+{
+    if (num == 1) {
+        memcpy(sum, piece_of(self, bucket, first, at), (size_t)count * sizeof *sum);
+        return;
+    }
+    float second[BLOCK];
+    sum_pairwise(self, bucket, at, count, first, num / 2, sum);
+    sum_pairwise(self, bucket, at, count, first + num / 2, num / 2, second);
+    add_block(sum, (const char *)second, JUDO_F32, count);
+}
+
 static void sum_bucket(const judo_comm_mpi *self, int64_t bucket)
 {
     const judo_mpi_reduction *r = &self->reduction;
-    const int64_t element = judo_dtype_bytes(r->job.wire);
     int64_t count = bucket_count(r, bucket);
     float *shard = r->job.shard + bucket_first(r, bucket);
     for (int64_t at = 0; at < count; at += BLOCK) {
         float sum[BLOCK];
         int64_t part = count - at < BLOCK ? count - at : BLOCK;
-        for (int rank = 0; rank < self->base.size; rank++) {
-            const char *piece = rank == self->base.rank ? leaving(self, bucket, rank)
-                                                        : arriving(self, bucket, rank);
-            if (rank == 0) {
-                judo_convert_to_f32(sum, piece + at * element, r->job.wire, part);
-            } else {
-                add_block(sum, piece + at * element, r->job.wire, part);
-            }
+        if (r->job.pairwise) {
+            sum_pairwise(self, bucket, at, part, 0, self->base.size, sum);
+        } else {
+            sum_in_turn(self, bucket, at, part, sum);
         }
         if (r->job.add) {
             add_block(shard + at, (const char *)sum, JUDO_F32, part);

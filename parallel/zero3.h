@@ -51,6 +51,9 @@ typedef struct judo_zero3_options {
                              next_unit are the ones that followed the last time. */
     int group_size;       /* ranks of a group, in rank order; 0: all. JUDO_GROUP_OF_NODE */
     int64_t whole_below;  /* units of fewer elements are as with whole_weights */
+    int64_t deterministic_passes; /* of a rank in a step, at most: their gradients are summed
+                              as a binary tree that 1, 2, 4, .. ranks do not change, if pass p
+                              of the step is rank p % size's; 0: in the order of passes */
     judo_dtype compute_dtype;  /* of the weights that the model sees: JUDO_F32 or JUDO_BF16 */
     judo_dtype gradient_dtype; /* in which gradients travel; they are summed and kept in fp32 */
 } judo_zero3_options;
@@ -73,6 +76,7 @@ typedef struct judo_zero3_bytes {
     int64_t moments;         /* two fp32 shards */
     int64_t gathered;        /* gathered units, less the slices counted above */
     int64_t gradient_buffer; /* whole gradients of one unit or two */
+    int64_t tree;            /* sums of 1, 2, 4, .. passes, if deterministic */
     int64_t total;           /* of these, what lies in the device's memory */
     int64_t offloaded;       /* in host memory: the rest, and buffers of the update */
 } judo_zero3_bytes;

@@ -40,7 +40,7 @@ static judo_status finish_sum(judo_zero3 *zero3)
         JUDO_TRY(judo_comm_reduce_scatter_finish(zero3->group_exchange));
     }
     zero3->gradient_room.summed_count = 0;
-    return JUDO_OK;
+    return judo_zero3_tree_take(zero3);
 }
 
 /* Room beside the gradient that is being summed, at one end of the buffer or the other. */
@@ -105,8 +105,13 @@ judo_status judo_zero3_gradient_end(judo_params *params, int unit)
                                 .slice = zero3->map.slice[unit],
                                 .wire = zero3->options.gradient_dtype,
                                 .add = true};
-    judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
-    JUDO_TRY(judo_comm_reduce_scatter_start(zero3->group_exchange, &reduction));
+    if (zero3->tree.num_levels > 0) {
+        JUDO_TRY(finish_sum(zero3));
+        JUDO_TRY(judo_zero3_tree_sum(zero3, unit, reduction.values));
+    } else {
+        judo_comm_set_unit(zero3->group_exchange, zero3->map.layout->units[unit].name);
+        JUDO_TRY(judo_comm_reduce_scatter_start(zero3->group_exchange, &reduction));
+    }
     room->summed_first = room->lent_first;
     room->summed_count = judo_shard_padded_count(&zero3->map, unit);
     return zero3->options.no_overlap ? finish_sum(zero3) : JUDO_OK;
@@ -127,6 +132,7 @@ judo_status judo_zero3_gradients_reduce(judo_zero3 *zero3)
 {
     const judo_shard_map *map = &zero3->map;
     JUDO_TRY(finish_sum(zero3));
+    judo_zero3_tree_collect(zero3);
     for (int u = 0; u < map->layout->num_units; u++) {
         if (zero3->gradient_states[u] != JUDO_GRADIENT_LOCAL) {
             continue;
@@ -169,6 +175,7 @@ judo_status judo_zero3_zero_gradients(judo_zero3 *zero3)
         return JUDO_OK;
     }
     JUDO_TRY(finish_sum(zero3));
+    judo_zero3_tree_forget(zero3);
     JUDO_TRY(zero3->device->clear(zero3->gradients, zero3->allocated.gradients, NULL));
     memset(zero3->gradient_states, 0,
            (size_t)zero3->map.layout->num_units * sizeof *zero3->gradient_states);

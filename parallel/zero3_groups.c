@@ -53,6 +53,7 @@ static judo_status split(judo_zero3 *zero3)
     membership own;
     judo_comm *comm = zero3->comm;
     JUDO_TRY(membership_of(comm, &zero3->options, &own));
+    JUDO_TRY(judo_zero3_tree_check(&zero3->options, comm->size, own.size));
     if (own.size == comm->size) {
         zero3->group_comm = comm;
         return JUDO_OK;

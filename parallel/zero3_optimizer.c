@@ -33,6 +33,9 @@ judo_status judo_zero3_gradient_norm(judo_zero3 *zero3, double *norm)
     JUDO_TRY(check_trainable(zero3));
     double sum = 0;
     JUDO_TRY(judo_zero3_gradients_reduce(zero3));
+    if (zero3->options.deterministic_passes > 0) {
+        return judo_zero3_tree_norm(zero3, norm);
+    }
     JUDO_TRY(judo_agree(zero3->comm, owned_sum_of_squares(zero3, &sum)));
     JUDO_TRY(judo_comm_sum_f64(zero3->comm, &sum, 1));
     *norm = sqrt(sum);

@@ -35,7 +35,7 @@ static bool unit_is_whole(const judo_shard_map *map, const judo_zero3_options *o
 
 bool judo_zero3_gradients_are_whole(const judo_zero3_options *options, int size)
 {
-    return size == 1 || options->whole_gradients;
+    return options->deterministic_passes == 0 && (size == 1 || options->whole_gradients);
 }
 
 static int compare_counts(const void *a, const void *b)
@@ -132,9 +132,10 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
         bytes.gradients = map->trainable_total * (whole ? map->size : 1) * element;
         bytes.moments = 2 * map->trainable_total * element;
         bytes.gradient_buffer = gradient_room(map, options) * element;
+        bytes.tree = judo_zero3_tree_bytes(map, options);
     }
     bytes.total = bytes.weights + bytes.compute + bytes.gradients + bytes.moments +
-                  bytes.gathered + bytes.gradient_buffer;
+                  bytes.gathered + bytes.gradient_buffer + bytes.tree;
     if (options->offload && !options->frozen) {
         bytes.total -= bytes.weights + bytes.moments;
         bytes.offloaded = bytes.weights + bytes.moments + judo_zero3_offload_bytes(options);

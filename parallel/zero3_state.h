@@ -49,6 +49,17 @@ typedef struct judo_zero3_gradient_room {
     int64_t summed_first, summed_count; /* under way; count 0: none */
 } judo_zero3_gradient_room;
 
+/* Sums of passes that wait for their other halves, and the one that the ranks are summing. */
+typedef struct judo_zero3_tree {
+    int num_levels;     /* 0: gradients are summed in the order of passes */
+    int64_t count;      /* elements of a level */
+    float *arrived;     /* [largest slice] of `arriving`; begins the allocation */
+    float *levels;      /* [num_levels][count]: of 2^level passes */
+    int64_t *position;  /* [num_units] first element in a level; parts behind each other */
+    int64_t *num_added; /* [num_units] gradients since the last collection */
+    int arriving;       /* unit; -1: none */
+} judo_zero3_tree;
+
 /* An update in host memory: blocks of gradients come and blocks of weights go, in turns through
  * two buffers with a queue each. */
 typedef struct judo_zero3_offload {
@@ -83,6 +94,7 @@ struct judo_zero3 {
     judo_gathered_unit *gathered;         /* [num_units] */
     judo_gradient_state *gradient_states; /* [num_units] */
     judo_zero3_gradient_room gradient_room;
+    judo_zero3_tree tree;
     judo_zero3_offload offload;
     judo_zero3_order order;
     judo_local_params *resident;
@@ -141,6 +153,22 @@ judo_status judo_zero3_gradient_end(judo_params *params, int unit) JUDO_MUST_CHE
 judo_status judo_zero3_gradients_reduce(judo_zero3 *zero3) JUDO_MUST_CHECK;
 /* Behind it: the stored slices are final too. Collective. */
 judo_status judo_zero3_gradients_share(judo_zero3 *zero3) JUDO_MUST_CHECK;
+
+/* zero3_tree.c */
+judo_status judo_zero3_tree_check(const judo_zero3_options *options, int num_ranks,
+                                  int group_size) JUDO_MUST_CHECK;
+int64_t judo_zero3_tree_bytes(const judo_shard_map *map, const judo_zero3_options *options);
+judo_status judo_zero3_tree_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
+void judo_zero3_tree_destroy(judo_zero3_tree *tree);
+void judo_zero3_tree_forget(judo_zero3 *zero3);
+/* Begins the ranks' sum of a unit's gradient of one pass. Collective. */
+judo_status judo_zero3_tree_sum(judo_zero3 *zero3, int unit, float *values) JUDO_MUST_CHECK;
+/* The sum that was begun is complete, if there was one: adds it to the tree. */
+judo_status judo_zero3_tree_take(judo_zero3 *zero3) JUDO_MUST_CHECK;
+/* Adds the tree's sums to the gradients; it is empty then. */
+void judo_zero3_tree_collect(judo_zero3 *zero3);
+/* The norm of what is owned by all, the same bits for any number of ranks. Collective. */
+judo_status judo_zero3_tree_norm(judo_zero3 *zero3, double *norm) JUDO_MUST_CHECK;
 
 /* zero3_arena.c */
 /* Makes the unit's gathered weights HELD. Collective. */

@@ -23,6 +23,7 @@ typedef struct resolved {
 typedef struct resolver {
     resolved *fields;
     int count;
+    const judo_config_hint *hints;
 } resolver;
 
 static judo_status begin(const judo_config_table *table, resolver *out)
@@ -33,7 +34,7 @@ static judo_status begin(const judo_config_table *table, resolver *out)
             count++;
         }
     }
-    resolver r = {.fields = calloc((size_t)count + 1, sizeof *r.fields)};
+    resolver r = {.fields = calloc((size_t)count + 1, sizeof *r.fields), .hints = table->hints};
     if (r.fields == NULL) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "configuration: no memory for %d fields", count);
     }
@@ -105,6 +106,22 @@ static const char *nearest_key(const resolver *r, const char *key)
     return best;
 }
 
+/* What the table says to one of the words of a dotted key, or NULL. */
+static const char *find_answer(const resolver *r, const char *key)
+{
+    for (const judo_config_hint *hint = r->hints; hint != NULL && hint->key != NULL; hint++) {
+        size_t length = strlen(hint->key);
+        for (const char *word = key; word != NULL; word = strchr(word, '.')) {
+            word += *word == '.';
+            if (strncmp(word, hint->key, length) == 0 &&
+                (word[length] == '\0' || word[length] == '.')) {
+                return hint->answer;
+            }
+        }
+    }
+    return NULL;
+}
+
 static judo_status fail_unknown(const resolver *r, const char *key, const char *place)
 {
     if (is_section(r, key)) {
@@ -118,6 +135,10 @@ static judo_status fail_unknown(const resolver *r, const char *key, const char *
             return JUDO_FAIL(JUDO_ERROR_CONFIG, "%s: '%s' takes a value, not keys below it",
                              place, known);
         }
+    }
+    const char *answer = find_answer(r, key);
+    if (answer != NULL) {
+        return JUDO_FAIL(JUDO_ERROR_CONFIG, "%s: '%.200s': %s", place, key, answer);
     }
     const char *nearest = nearest_key(r, key);
     if (nearest == NULL) {

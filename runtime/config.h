@@ -32,11 +32,18 @@ typedef struct judo_config_field {
                             and TRL's */
 } judo_config_field;
 
+/* A key of other programs that no field takes, and what to write instead: "judo calls it ..".
+ * It is met as a whole key or as a part of a dotted one. */
+typedef struct judo_config_hint {
+    const char *key, *answer;
+} judo_config_hint;
+
 /* A table; a program's table may be joined from several (loop, model, stage) that fill one
  * struct. */
 typedef struct judo_config_table {
     const judo_config_field *const *parts; /* each ends with an entry whose key is NULL */
     int num_parts;
+    const judo_config_hint *hints; /* ends with an entry whose key is NULL; or NULL */
 } judo_config_table;
 
 /* Fills `target` from defaults, then `yaml_path` (may be NULL), then `overrides` ("key=value").

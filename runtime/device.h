@@ -16,6 +16,15 @@ typedef struct judo_stream judo_stream;
 /* A place in a queue that others can wait for. */
 typedef struct judo_event judo_event;
 
+/* The largest that ops will be asked for in one call. */
+typedef struct judo_device_work {
+    int64_t rows, columns;       /* of activations */
+    int64_t heads;               /* of queries */
+    int64_t targets, chunk_rows; /* of a loss; rows of logits at once */
+    int64_t vocabulary;
+    int64_t drawn_rows; /* that draw a token */
+} judo_device_work;
+
 typedef struct judo_device {
     const char *name;        /* "cpu" or "cuda" */
     const char *description; /* one line for the log: what it is and which versions */
@@ -57,6 +66,11 @@ typedef struct judo_device {
     /* May be missing. Without collectives, other ranks' devices are reached by the host. */
     const judo_device_collectives *collectives;
     const struct judo_device_rewards *rewards; /* rewards/device_rewards.h */
+
+    /* What its ops take for themselves beside their tensors. Bytes for work up to `most`, and
+     * taking them at once, so that no step allocates. Both NULL: nothing worth counting. */
+    int64_t (*work_bytes)(const judo_device_work *most);
+    judo_status (*reserve_work)(const judo_device_work *most);
 } judo_device;
 
 /* Choices of a configuration field. */

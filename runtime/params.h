@@ -33,6 +33,7 @@ typedef struct judo_unit {
     int num_params;
     int64_t count; /* elements of the flat buffer: its parameters, densely packed in order */
     bool frozen;   /* all of its parameters are frozen */
+    int gradient_parts; /* how often one pass hands in its gradient; 0: once */
 } judo_unit;
 
 /* Owned by the model; borrowed by everyone else for the model's lifetime. */

@@ -89,15 +89,14 @@ static judo_status plan(const judo_job *job, const judo_zero3_options *options, 
 static void print_needs(const judo_job *job, const needs *n, int64_t available)
 {
     const judo_zero3_bytes *policy = &n->policy;
-    const int64_t state = policy->weights + policy->moments;
     const bool offloads = policy->offloaded > 0;
+    const int64_t movable = policy->moments + (policy->compute > 0 ? policy->weights : 0);
 
     const struct {
         const char *what;
         int64_t bytes;
     } rows[] = {
-        {"weights as they are lent",
-         offloads ? policy->compute : policy->weights + policy->compute},
+        {"weights", offloads ? policy->compute : policy->weights + policy->compute},
         {"moments", offloads ? 0 : policy->moments},
         {"gradients", policy->gradients},
         {"unit buffers", policy->gathered + policy->gradient_buffer},
@@ -115,7 +114,7 @@ static void print_needs(const judo_job *job, const needs *n, int64_t available)
     }
     if (!offloads) {
         JUDO_INFO("    zero.offload_optimizer=cpu would move %.1f to the host",
-                  mb * (double)state);
+                  mb * (double)movable);
     }
 }
 

@@ -37,8 +37,8 @@ void judo_memory_plan_job(const judo_job *job)
               megabytes(bytes.total + activations + here),
               job->device->separate ? " on the device" : "", megabytes(weights),
               megabytes(bytes.gradients), megabytes(moments),
-              megabytes(bytes.gathered + bytes.gradient_buffer), megabytes(activations),
-              megabytes(here));
+              megabytes(bytes.gathered + bytes.gradient_buffer + bytes.tree),
+              megabytes(activations), megabytes(here));
     print_host(job, bytes.offloaded, exchange);
 }
 
@@ -54,9 +54,9 @@ void judo_memory_plan_rollout(const judo_job *job, const judo_zero3 *reference,
                               const judo_text_embedder *encoder, int32_t num_prompts)
 {
     const judo_train_config *config = job->config;
-    int64_t kept =
-        reference ? judo_zero3_allocated(reference).total + judo_zero3_exchange_bytes(reference)
-                  : 0;
+    int64_t exchange = reference ? judo_zero3_exchange_bytes(reference) : 0;
+    int64_t here = job->device->separate ? 0 : exchange;
+    int64_t kept = reference ? judo_zero3_allocated(reference).total + here : 0;
     int64_t of_encoder = encoder ? judo_text_embedder_bytes(encoder) : 0;
     int64_t whole = judo_zero3_resident_bytes(job->zero);
     int32_t rows = num_prompts * (int32_t)config->grpo.group_size;
@@ -64,6 +64,9 @@ void judo_memory_plan_rollout(const judo_job *job, const judo_zero3 *reference,
                                           rows, (int32_t)config->grpo.max_new_tokens);
     JUDO_INFO("memory     %.1f MB more per rank: reference model %.1f, reward's encoder %.1f",
               megabytes(kept + of_encoder), megabytes(kept), megabytes(of_encoder));
+    if (exchange > here) {
+        print_host(job, 0, exchange);
+    }
     JUDO_INFO("memory     up to %.1f MB more per rank while completions are drawn: whole "
               "weights %.1f, keys and values, packed weights and logits %.1f",
               megabytes(whole + drawing), megabytes(whole), megabytes(drawing));

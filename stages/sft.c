@@ -11,11 +11,15 @@
 #include "stages/loss_scale.h"
 #include "stages/memory_plan.h"
 
+enum { SUM_LOSS, SUM_ENTROPY, SUM_CORRECT, NUM_SUMS };
+
 typedef struct judo_sft {
     judo_job *job;
     judo_loader *loader;
-    int64_t micro_steps;        /* per optimizer step, the same on all ranks */
-    judo_batch_builder **micro; /* [micro_steps]: the step's batches, held by the loader */
+    int64_t micro_steps;          /* per optimizer step, the same on all ranks */
+    judo_batch_builder **micro;   /* [micro_steps]: the step's batches, held by the loader */
+    double (*sums)[NUM_SUMS];     /* [micro_steps]: of the rank's passes */
+    double (*all_sums)[NUM_SUMS]; /* [ranks][micro_steps] */
 } judo_sft;
 
 double judo_sft_samples_per_step(const judo_train_config *config)
@@ -43,6 +47,17 @@ static judo_status add_sample(judo_job *job, int64_t position, judo_batch_builde
     return status;
 }
 
+/* Which of the step's samples is the j-th of a rank's pass. They are dealt one by one, so that
+ * ranks that have fewer than others lack one at most; or by passes that hold the same on any
+ * number of ranks. */
+static int64_t slot_of(const judo_job *job, int64_t micro, int64_t j)
+{
+    int64_t micro_batch = job->config->train.micro_batch;
+    return job->config->train.deterministic
+               ? (micro * job->comm->size + job->comm->rank) * micro_batch + j
+               : (micro * micro_batch + j) * job->comm->size + job->comm->rank;
+}
+
 static judo_status build_micro_batch(void *context, int64_t ticket, judo_batch_builder *builder)
 {
     judo_sft *self = context;
@@ -52,7 +67,7 @@ static judo_status build_micro_batch(void *context, int64_t ticket, judo_batch_b
     int64_t step = ticket / self->micro_steps;
     int64_t micro = ticket % self->micro_steps;
     for (int64_t j = 0; j < micro_batch; j++) {
-        int64_t slot = (micro * micro_batch + j) * job->comm->size + job->comm->rank;
+        int64_t slot = slot_of(job, micro, j);
         if (slot < batch_size) {
             JUDO_TRY(add_sample(job, step * batch_size + slot, builder));
         }
@@ -73,8 +88,12 @@ judo_status judo_sft_open(judo_job *job, void **state)
     int64_t per_rank = (config->train.batch_size + job->comm->size - 1) / job->comm->size;
     self->micro_steps = (per_rank + config->train.micro_batch - 1) / config->train.micro_batch;
     self->micro = calloc((size_t)self->micro_steps, sizeof(judo_batch_builder *));
-    judo_status status =
-        self->micro ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
+    self->sums = calloc((size_t)self->micro_steps, sizeof *self->sums);
+    self->all_sums =
+        calloc((size_t)(self->micro_steps * job->comm->size), sizeof *self->all_sums);
+    judo_status status = self->micro && self->sums && self->all_sums
+                             ? JUDO_OK
+                             : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for the stage");
     if (status == JUDO_OK) {
         judo_loader_options options = {
             .processor = job->processor,
@@ -100,6 +119,8 @@ void judo_sft_close(judo_job *job, void **state)
     if (self) {
         judo_loader_close(&self->loader);
         free(self->micro);
+        free(self->sums);
+        free(self->all_sums);
         free(self);
         *state = NULL;
     }
@@ -127,6 +148,43 @@ static judo_status agree_denominator(judo_sft *self, double totals[3])
     return judo_comm_sum_f64(self->job->comm, totals, 3);
 }
 
+/* Forward and backward of the rank's passes; leaves the sums of each. Collective. */
+static judo_status run_passes(judo_sft *self, double scale)
+{
+    judo_job *job = self->job;
+    for (int64_t m = 0; m < self->micro_steps; m++) {
+        judo_batch batch;
+        judo_token_result result = {0};
+        JUDO_TRY(judo_batch_builder_batch(self->micro[m], &batch));
+        judo_token_loss loss = {.kind = JUDO_LOSS_NLL,
+                                .scale = scale,
+                                .temperature = 1.0f,
+                                .weights = batch.target_weights};
+        JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));
+        self->sums[m][SUM_LOSS] = result.loss;
+        self->sums[m][SUM_ENTROPY] = result.entropy;
+        self->sums[m][SUM_CORRECT] = (double)result.num_correct;
+    }
+    return JUDO_OK;
+}
+
+/* Over all passes of all ranks, in their order in the step: no number of ranks changes it.
+ * Collective. */
+static judo_status sum_passes(judo_sft *self, double sums[NUM_SUMS])
+{
+    judo_comm *comm = self->job->comm;
+    int64_t bytes = self->micro_steps * (int64_t)sizeof *self->sums;
+    JUDO_TRY(judo_comm_all_gather(comm, self->sums, bytes, self->all_sums));
+    for (int64_t m = 0; m < self->micro_steps; m++) {
+        for (int rank = 0; rank < comm->size; rank++) {
+            for (int i = 0; i < NUM_SUMS; i++) {
+                sums[i] += self->all_sums[rank * self->micro_steps + m][i];
+            }
+        }
+    }
+    return JUDO_OK;
+}
+
 judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
 {
     judo_sft *self = state;
@@ -137,22 +195,13 @@ judo_status judo_sft_accumulate(judo_job *job, void *state, int64_t step)
     JUDO_TRY(agree_denominator(self, totals));
     double denominator = judo_sft_denominator(
         (judo_normalization)job->config->train.normalization, totals[1], totals[0]);
-    judo_token_result result = {0};
-    for (int64_t m = 0; m < self->micro_steps; m++) {
-        judo_batch batch;
-        JUDO_TRY(judo_batch_builder_batch(self->micro[m], &batch));
-        judo_token_loss loss = {.kind = JUDO_LOSS_NLL,
-                                .scale = 1.0 / denominator,
-                                .temperature = 1.0f,
-                                .weights = batch.target_weights};
-        JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));
-    }
-    double sums[3] = {result.loss, result.entropy, (double)result.num_correct};
-    JUDO_TRY(judo_comm_sum_f64(job->comm, sums, 3));
+    double sums[NUM_SUMS] = {0};
+    JUDO_TRY(run_passes(self, 1.0 / denominator));
+    JUDO_TRY(sum_passes(self, sums));
     double targets = totals[0] > 0 ? totals[0] : 1;
-    judo_metrics_put(job->metrics, "loss", sums[0]);
-    judo_metrics_put(job->metrics, "entropy", sums[1] / targets);
-    judo_metrics_put(job->metrics, "mean_token_accuracy", sums[2] / targets);
+    judo_metrics_put(job->metrics, "loss", sums[SUM_LOSS]);
+    judo_metrics_put(job->metrics, "entropy", sums[SUM_ENTROPY] / targets);
+    judo_metrics_put(job->metrics, "mean_token_accuracy", sums[SUM_CORRECT] / targets);
     judo_metrics_put(job->metrics, "num_tokens", totals[2]);
     return JUDO_OK;
 }

@@ -60,6 +60,28 @@ static judo_status check(const judo_train_config *config)
     return JUDO_OK;
 }
 
+/* How many passes a rank makes in a step whose sums no number of ranks changes; 0 where they
+ * are taken as they come. */
+static judo_status deterministic_passes(const judo_job *job, int64_t *out)
+{
+    const judo_train_config *config = job->config;
+    int64_t pass = config->train.micro_batch * job->comm->size;
+    *out = 0;
+    if (config->train.deterministic && config->train.batch_size % pass != 0) {
+        return JUDO_FAIL(
+            JUDO_ERROR_CONFIG,
+            "train.deterministic: the %lld samples of a step do not fill passes of "
+            "%lld on each of %d ranks; choose train.batch_size and "
+            "train.micro_batch that do",
+            (long long)config->train.batch_size, (long long)config->train.micro_batch,
+            job->comm->size);
+    }
+    if (config->train.deterministic) {
+        *out = config->train.batch_size / pass;
+    }
+    return JUDO_OK;
+}
+
 /* Whether every rank's machine has the room that whole weights need. */
 static judo_status whole_weights_fit(const judo_job *job, const judo_zero3_options *options,
                                      bool *out)
@@ -99,6 +121,10 @@ judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_o
     options.gradient_dtype = judo_dtype_of_choice(config->zero.gradient_dtype);
     options.offload = config->zero.offload_optimizer == OFFLOAD_CPU && job->device->separate;
     options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;
+    if (!frozen) {
+        JUDO_TRY(
+            judo_agree(job->comm, deterministic_passes(job, &options.deterministic_passes)));
+    }
     if (config->zero.group_size > 0) {
         options.group_size = (int)config->zero.group_size;
     } else if (config->zero.hybrid) {

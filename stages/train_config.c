@@ -3,6 +3,7 @@
 
 #include "runtime/device.h"
 #include "runtime/dtype_choice.h"
+#include "stages/foreign_keys.h"
 #include "stages/sharding.h"
 
 #define AT(member) offsetof(judo_train_config, member)
@@ -11,9 +12,9 @@ static const judo_config_field common_fields[] = {
     {"device", JUDO_CONFIG_CHOICE, AT(device), "auto", 0, 0, JUDO_DEVICE_CHOICES,
      "what the model computes on: CUDA, the CPU, or auto: CUDA where it works", NULL},
     {"run.folder", JUDO_CONFIG_STRING, AT(run.folder), NULL, 0, 0, NULL,
-     "where checkpoints, metrics, samples and the trained model go", NULL},
+     "where checkpoints, metrics, samples and the trained model go", "output_dir"},
     {"run.seed", JUDO_CONFIG_INT, AT(run.seed), "42", 0, 9e15, NULL,
-     "data order and sampling are pure functions of it", NULL},
+     "data order and sampling are pure functions of it", "seed"},
     {"run.resume", JUDO_CONFIG_CHOICE, AT(run.resume), "auto", 0, 0, "auto|never|must",
      "auto: go on from the newest checkpoint if there is one", NULL},
     {"run.save_every", JUDO_CONFIG_INT, AT(run.save_every), "500", 0, 1e9, NULL,
@@ -103,10 +104,14 @@ static const judo_config_field common_fields[] = {
 
 static const judo_config_field sft_fields[] = {
     {"train.batch_size", JUDO_CONFIG_INT, AT(train.batch_size), "4", 1, 1e6, NULL,
-     "samples of one optimizer step, over all ranks", NULL},
+     "samples of one optimizer step, over all ranks", "train_batch_size"},
     {"train.micro_batch", JUDO_CONFIG_INT, AT(train.micro_batch), "1", 1, 1e6, NULL,
      "samples packed into one pass on one rank",
      "per_device_train_batch_size|train_micro_batch_size_per_gpu"},
+    {"train.deterministic", JUDO_CONFIG_BOOL, AT(train.deterministic), "false", 0, 0, NULL,
+     "sums of a step in an order that 1, 2, 4, .. ranks do not change: the same bits, for "
+     "log2(passes of a rank) gradient shards of memory more",
+     NULL},
     {"train.normalization", JUDO_CONFIG_CHOICE, AT(train.normalization), "sample", 0, 0,
      "token|sample",
      "loss is the mean over all tokens of a step, or the mean of the samples' means (as the "
@@ -194,7 +199,8 @@ judo_config_table judo_train_config_table(bool for_grpo)
         grpo_parts[2] = grpo_fields;
         judo_reward_config_fields(AT(rewards), reward_fields);
         grpo_parts[3] = reward_fields;
-        return (judo_config_table){.parts = grpo_parts, .num_parts = 4};
+        return (judo_config_table){
+            .parts = grpo_parts, .num_parts = 4, .hints = judo_foreign_keys};
     }
-    return (judo_config_table){.parts = sft_parts, .num_parts = 3};
+    return (judo_config_table){.parts = sft_parts, .num_parts = 3, .hints = judo_foreign_keys};
 }

@@ -69,6 +69,7 @@ typedef struct judo_train_config {
         double epochs;
         int64_t batch_size;
         int64_t micro_batch;
+        bool deterministic;
         int normalization;
         int64_t max_tokens;
         int64_t max_patches;

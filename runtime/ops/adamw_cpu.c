@@ -1,6 +1,7 @@
 /* runtime/ops/adamw_cpu.c: the optimizer's update and the sum of squares of a gradient. */
 #include "runtime/ops/adamw_step.h"
 #include "runtime/ops/cpu.h"
+#include "runtime/ops/split_weight.h"
 #include "runtime/ops/vector_math.h"
 
 /* What an update works on. */
@@ -42,6 +43,39 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
 #pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))
     for (int64_t i = 0; i < n; i += JUDO_LANES) {
         update_vector(&x, i, n - i, &step);
+    }
+    return JUDO_OK;
+}
+
+/* The weights of one vector joined, updated and split again. */
+JUDO_INLINE void update_split(const adamw_arrays *x, uint16_t *high, uint16_t *low, int64_t i,
+                              int64_t left, const judo_adamw_step *step)
+{
+    float weights[JUDO_LANES];
+    int64_t count = left < JUDO_LANES ? left : JUDO_LANES;
+    for (int64_t j = 0; j < count; j++) {
+        weights[j] = judo_weight_join(high[i + j], low[i + j]);
+    }
+    const adamw_arrays part = {weights, x->first_moment + i, x->second_moment + i, NULL,
+                               x->gradient + i};
+    update_vector(&part, 0, count, step);
+    for (int64_t j = 0; j < count; j++) {
+        judo_split_weight halves = judo_weight_split(weights[j]);
+        high[i + j] = halves.high;
+        low[i + j] = halves.low;
+    }
+}
+
+judo_status judo_cpu_adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
+                                 float *second_moment, const float *gradient, int64_t n,
+                                 const judo_adamw *options)
+{
+    JUDO_TRY(judo_adamw_check(options));
+    const judo_adamw_step step = judo_adamw_step_of(options);
+    const adamw_arrays x = {NULL, first_moment, second_moment, NULL, gradient};
+#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(n))
+    for (int64_t i = 0; i < n; i += JUDO_LANES) {
+        update_split(&x, high, low, i, n - i, &step);
     }
     return JUDO_OK;
 }

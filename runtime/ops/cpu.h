@@ -141,5 +141,11 @@ judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_mo
                            uint16_t *bf16_copy, const float *gradient, int64_t n,
                            const judo_adamw *options);
 judo_status judo_cpu_sum_of_squares(double *sum, const float *x, int64_t n);
+judo_status judo_cpu_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                         const judo_tensor *x, const judo_tensor *w,
+                                         float epsilon);
+judo_status judo_cpu_adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
+                                 float *second_moment, const float *gradient, int64_t n,
+                                 const judo_adamw *options);
 
 #endif

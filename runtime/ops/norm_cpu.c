@@ -38,6 +38,42 @@ judo_status judo_cpu_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const ju
     return JUDO_OK;
 }
 
+static judo_tensor rows_of(const judo_tensor *t, int64_t first, int64_t rows)
+{
+    judo_tensor view = *t;
+    view.data = judo_cpu_to(t->data, t->dtype, first * (t->num_dims == 1 ? 1 : t->dims[1]));
+    view.dims[0] = rows;
+    return view;
+}
+
+/* Rows that stay in a cache between the sum and the norm. */
+enum { ROWS_AT_ONCE = 16 };
+
+judo_status judo_cpu_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                         const judo_tensor *x, const judo_tensor *w,
+                                         float epsilon)
+{
+    JUDO_TRY(judo_add_check(sum, x));
+    JUDO_TRY(judo_rmsnorm_check_forward(y, rstd, sum, w));
+    int64_t m = x->dims[0];
+    int64_t n = x->dims[1];
+    int64_t step = ROWS_AT_ONCE * (int64_t)judo_cpu_threads_for(m * n);
+    for (int64_t first = 0; first < m; first += step) {
+        int64_t rows = m - first < step ? m - first : step;
+        judo_tensor part_y = rows_of(y, first, rows);
+        judo_tensor part_sum = rows_of(sum, first, rows);
+        judo_tensor part_x = rows_of(x, first, rows);
+        judo_tensor part_rstd = {.data = NULL};
+        if (rstd) {
+            part_rstd = rows_of(rstd, first, rows);
+        }
+        JUDO_TRY(judo_cpu_add(&part_sum, &part_x));
+        JUDO_TRY(
+            judo_cpu_rmsnorm_forward(&part_y, rstd ? &part_rstd : NULL, &part_sum, w, epsilon));
+    }
+    return JUDO_OK;
+}
+
 /* dx += rstd (w dy - x rstd^2 mean(w dy x)). */
 JUDO_INLINE void rmsnorm_backward_row(void *dx, const void *dy, const void *x, const void *w,
                                       float rstd, int64_t n, judo_dtype dtype)

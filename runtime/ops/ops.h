@@ -140,6 +140,18 @@ typedef struct judo_ops {
                          const judo_adamw *options);
     /* Sum of squares in fp64, fixed order. */
     judo_status (*sum_of_squares)(double *sum, const float *x, int64_t n);
+
+    /* sum[M,N] += x, then y and rstd as rmsnorm_forward of it: the bits of `add` and
+     * `rmsnorm_forward`, in one look at the rows. */
+    judo_status (*add_rmsnorm_forward)(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                       const judo_tensor *x, const judo_tensor *w,
+                                       float epsilon);
+    /* adamw on n weights kept as two halves (split_weight.h): `high`, a bf16 number to compute
+     * with, and `low`, the 16 bits between it and the fp32 weight. The weights that come out
+     * have the bits of adamw's. */
+    judo_status (*adamw_split)(uint16_t *high, uint16_t *low, float *first_moment,
+                               float *second_moment, const float *gradient, int64_t n,
+                               const judo_adamw *options);
 } judo_ops;
 
 /* The CPU backend. `threads` > 0 sets the number of worker threads of this process. */

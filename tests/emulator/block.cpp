@@ -37,7 +37,7 @@ struct {
     int last_any; /* the same of the barrier that was left last */
 } block;
 
-std::vector<fiber *> idle_stacks;
+std::vector<fiber *> &idle_stacks = *new std::vector<fiber *>; /* for the process */
 
 warp *own_warp(void)
 {

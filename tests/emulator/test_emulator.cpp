@@ -21,6 +21,14 @@ extern "C" {
 #include "tests/emulator/mma.h"
 #include "tests/emulator/stream.h"
 
+/* The address sanitizer sees steps outside of shared variables, but their values stay from
+ * block to block (include/cuda_runtime.h). */
+#ifdef __SANITIZE_ADDRESS__
+enum { SPOILED_VARIABLES = 0 };
+#else
+enum { SPOILED_VARIABLES = 1 };
+#endif
+
 /* The words of a process that `run` ends, or "" where it does not. */
 static void last_words(char *words, size_t size, const std::function<void()> &run)
 {
@@ -145,7 +153,8 @@ static void test_shared_memory__shows_a_barrier_that_is_missing(void **state)
 {
     (void)state;
     assert_true(neighbours_meet(true, false) && neighbours_meet(true, true));
-    assert_false(neighbours_meet(false, false) && neighbours_meet(false, true));
+    assert_true(!SPOILED_VARIABLES ||
+                !(neighbours_meet(false, false) && neighbours_meet(false, true)));
 }
 
 /* Nothing of the block before is left. */
@@ -166,9 +175,7 @@ static void test_shared_memory__is_not_a_number_when_a_block_starts(void **state
             }
         },
         false);
-#ifndef __SANITIZE_ADDRESS__
-    assert_true(isnan(kept[0]) && isnan(kept[1]));
-#endif
+    assert_true(!SPOILED_VARIABLES || (isnan(kept[0]) && isnan(kept[1])));
     assert_true(isnan(asked[0]) && isnan(asked[1]));
 }
 

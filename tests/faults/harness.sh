@@ -2,6 +2,8 @@
 # Folders: $top of the suite, $home of a class, $work of one trial; a class outside of its trials has $work = $home.
 # shellcheck source=launch/environment.sh
 source "$root/launch/environment.sh"
+# shellcheck source=tests/shell/waiting.sh
+source "$root/tests/shell/waiting.sh"
 unset OPENBLAS_CORETYPE
 export OMP_NUM_THREADS=1
 mpirun=${JUDO_MPIEXEC:-mpirun}

@@ -3,10 +3,7 @@ need_world
 fresh
 "$mpirun" -np 2 "$bin/judo_stage1" stage1.yaml run.folder="$work/run" train.max_steps=100000 >"$work/first" 2>&1 </dev/null &
 job=$!
-for ((i = 0; i < 600; i++)); do
-    grep -qs '"step":1,' "$work/run/metrics.jsonl" && break
-    sleep 0.05
-done
+wait_until 60 grep -qs '"step":1,' "$work/run/metrics.jsonl" || complain "two launches: the first does not train"
 start=$(milliseconds)
 "$mpirun" -np 2 "$bin/judo_stage1" stage1.yaml run.folder="$work/run" >"$work/out" 2>"$work/err" </dev/null
 code=$?

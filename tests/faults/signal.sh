@@ -25,11 +25,11 @@ signal_again() { # signal_again SIGNAL
         rank=0 >"$work/out" 2>"$work/err" </dev/null &
     job=$!
     fault=()
-    for ((i = 0; i < 600; i++)); do [ -e "$work/run/checkpoints/step-000003.tmp" ] && break || sleep 0.05; done
+    wait_until 60 [ -e "$work/run/checkpoints/step-000003.tmp" ] || complain "second signal: no checkpoint is written"
     sleep 2.5
     [ ! -e "$work/run/checkpoints/step-000003" ] || complain "second signal: the checkpoint was complete before it came"
     start=$(milliseconds)
-    kill "-$1" "$(pgrep -P $job | head -n 1)"
+    kill "-$1" "$(rank_process $job 0)"
     wait $job
     code=$?
     ms=$(($(milliseconds) - start))

@@ -10,4 +10,4 @@ fault_path= inject 1 slow ,message, 30
 stage 2 1 train.max_steps=3 run.log_every=1
 [ $code = 0 ] && says 'warning: step [0-9]+: rank 1 is slow: .* times the others. work .* in forward and backward' ||
     complain "a slow rank: not reported"
-row 9 "each message of rank 1 takes 30 ms" "$(grep -oE 'rank 1 is slow: [0-9.e+]+ times' "$work/err" | tail -n 1)" "$ms" nothing
+row 9 "each message of rank 1 takes 30 ms" "$(grep -oE 'rank 1 is slow: [0-9.e+]+ times' "$work/err" | tail -n 1), phase named" "$ms" nothing

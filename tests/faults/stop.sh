@@ -23,7 +23,7 @@ continued() {
         >"$work/out" 2>"$work/err" </dev/null &
     job=$!
     start=$(milliseconds)
-    until grep -q '^3 ' "$work/out"; do sleep 0.05; done
+    wait_until 60 grep -q '^3 ' "$work/out"
     sleep 1
     for process in $(pgrep -P $job); do kill -CONT "$process"; done
     wait $job

@@ -4,11 +4,10 @@
 
 #include "runtime/device_module.h"
 
-/* --- guard_memory.c: the one region that is closed unless somebody has opened it --- */
+/* --- guard_memory.c: addresses that nobody may follow, and the memory behind them --- */
 
-/* Pairs nest, also across threads: a checkpoint's thread copies while an op runs. */
-void guard_open(void);
-void guard_close(void);
+/* Where the CPU finds what lies at an address of the device; other addresses as they are. */
+void *guard_host(const void *at);
 /* Whether bytes [at, at + bytes) are memory of the device. */
 bool guard_holds(const void *at, int64_t bytes);
 judo_status guard_allocate(void **out, int64_t bytes);

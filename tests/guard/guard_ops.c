@@ -1,5 +1,5 @@
-/* tests/guard/guard_ops.c: the CPU's ops with the memory opened around them, once their tensors
- * turned out to be the device's. */
+/* tests/guard/guard_ops.c: the CPU's ops on the memory behind the device's addresses, once
+ * their tensors turned out to have such addresses. */
 #include "tests/guard/guard.h"
 
 static judo_status fail_about(const char *op, int argument)
@@ -36,12 +36,24 @@ static judo_status check_runs(const char *op, const void *const *runs, int count
 
 static judo_status ended(judo_status status)
 {
-    guard_close();
     if (status != JUDO_OK) {
         guard_tell_program();
     }
     return status;
 }
+
+static judo_tensor *alias_of(judo_tensor *room, const judo_tensor *t)
+{
+    if (!t) {
+        return NULL;
+    }
+    *room = *t;
+    room->data = guard_host(t->data);
+    return room;
+}
+
+/* A tensor as the CPU may follow it. */
+#define ALIAS(tensor) alias_of(&(judo_tensor){0}, tensor)
 
 /* Calls the CPU's slot `name` with `arguments` after a look at the tensors that follow. */
 #define GUARDED(name, arguments, ...)                                                          \
@@ -49,14 +61,13 @@ static judo_status ended(judo_status status)
         const judo_tensor *const tensors[] = {__VA_ARGS__};                                    \
         JUDO_TRY(check_tensors(#name, tensors, (int)(sizeof tensors / sizeof *tensors)));      \
         guard_run(NULL);                                                                       \
-        guard_open();                                                                          \
         return ended(judo_ops_cpu()->name arguments);                                          \
     } while (0)
 
 static judo_status linear_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                   const judo_tensor *bias)
 {
-    GUARDED(linear_forward, (y, x, w, bias), y, x, w, bias);
+    GUARDED(linear_forward, (ALIAS(y), ALIAS(x), ALIAS(w), ALIAS(bias)), y, x, w, bias);
 }
 
 /* A GPU wants none. */
@@ -69,39 +80,45 @@ static int64_t linear_packed_bytes(const judo_tensor *w)
 static judo_status linear_pack(void *packed, const judo_tensor *w)
 {
     (void)packed;
-    GUARDED(linear_pack, (packed, w), w);
+    GUARDED(linear_pack, (guard_host(packed), ALIAS(w)), w);
 }
 
 static judo_status linear_backward(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,
                                    judo_tensor *dbias, const judo_tensor *dy,
                                    const judo_tensor *x, const judo_tensor *w)
 {
-    GUARDED(linear_backward, (dx, accumulate_dx, dw, dbias, dy, x, w), dx, dw, dbias, dy, x, w);
+    GUARDED(linear_backward,
+            (ALIAS(dx), accumulate_dx, ALIAS(dw), ALIAS(dbias), ALIAS(dy), ALIAS(x), ALIAS(w)),
+            dx, dw, dbias, dy, x, w);
 }
 
 static judo_status rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const judo_tensor *x,
                                    const judo_tensor *w, float epsilon)
 {
-    GUARDED(rmsnorm_forward, (y, rstd, x, w, epsilon), y, rstd, x, w);
+    GUARDED(rmsnorm_forward, (ALIAS(y), ALIAS(rstd), ALIAS(x), ALIAS(w), epsilon), y, rstd, x,
+            w);
 }
 
 static judo_status rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const judo_tensor *dy,
                                     const judo_tensor *x, const judo_tensor *w,
                                     const judo_tensor *rstd)
 {
-    GUARDED(rmsnorm_backward, (dx, dw, dy, x, w, rstd), dx, dw, dy, x, w, rstd);
+    GUARDED(rmsnorm_backward,
+            (ALIAS(dx), ALIAS(dw), ALIAS(dy), ALIAS(x), ALIAS(w), ALIAS(rstd)), dx, dw, dy, x,
+            w, rstd);
 }
 
 static judo_status layernorm_forward(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                      const judo_tensor *bias, float epsilon)
 {
-    GUARDED(layernorm_forward, (y, x, w, bias, epsilon), y, x, w, bias);
+    GUARDED(layernorm_forward, (ALIAS(y), ALIAS(x), ALIAS(w), ALIAS(bias), epsilon), y, x, w,
+            bias);
 }
 
 static judo_status rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
                           bool inverse)
 {
-    GUARDED(rotary, (x, cos, sin, inverse), x, cos, sin);
+    GUARDED(rotary, (ALIAS(x), ALIAS(cos), ALIAS(sin), inverse), x, cos, sin);
 }
 
 static judo_status attention_forward(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
@@ -109,7 +126,9 @@ static judo_status attention_forward(judo_tensor *out, judo_tensor *lse, const j
                                      const judo_attention_span *spans, int num_spans,
                                      float scale)
 {
-    GUARDED(attention_forward, (out, lse, q, k, v, spans, num_spans, scale), out, lse, q, k, v);
+    GUARDED(attention_forward,
+            (ALIAS(out), ALIAS(lse), ALIAS(q), ALIAS(k), ALIAS(v), spans, num_spans, scale),
+            out, lse, q, k, v);
 }
 
 static judo_status attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
@@ -119,72 +138,88 @@ static judo_status attention_backward(judo_tensor *dq, judo_tensor *dk, judo_ten
                                       const judo_attention_span *spans, int num_spans,
                                       float scale)
 {
-    GUARDED(attention_backward, (dq, dk, dv, dout, q, k, v, out, lse, spans, num_spans, scale),
+    GUARDED(attention_backward,
+            (ALIAS(dq), ALIAS(dk), ALIAS(dv), ALIAS(dout), ALIAS(q), ALIAS(k), ALIAS(v),
+             ALIAS(out), ALIAS(lse), spans, num_spans, scale),
             dq, dk, dv, dout, q, k, v, out, lse);
 }
 
 static judo_status attention_decode(judo_tensor *out, const judo_tensor *q,
                                     const judo_decode_row *rows, int num_kv_heads, float scale)
 {
+    enum { MOST_ROWS = 1024 };
+
+    static _Thread_local judo_decode_row aliases[MOST_ROWS];
+    const int64_t token = num_kv_heads * q->dims[2] * judo_dtype_bytes(q->dtype);
+    if (q->dims[0] > MOST_ROWS) {
+        (void)JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "guard: attention_decode: more than %d rows",
+                        MOST_ROWS);
+        return ended(JUDO_ERROR_UNSUPPORTED);
+    }
     for (int64_t i = 0; i < q->dims[0]; i++) {
-        const int64_t token = num_kv_heads * q->dims[2] * judo_dtype_bytes(q->dtype);
         const judo_decode_row *row = &rows[i];
         const void *const prefix[] = {row->prefix_keys, row->prefix_values};
         const void *const own[] = {row->own_keys, row->own_values};
         JUDO_TRY(check_runs("attention_decode", prefix, 2, row->prefix_length * token));
         JUDO_TRY(check_runs("attention_decode", own, 2, row->own_length * token));
+        aliases[i] = *row;
+        aliases[i].prefix_keys = guard_host(row->prefix_keys);
+        aliases[i].prefix_values = guard_host(row->prefix_values);
+        aliases[i].own_keys = guard_host(row->own_keys);
+        aliases[i].own_values = guard_host(row->own_values);
     }
-    GUARDED(attention_decode, (out, q, rows, num_kv_heads, scale), out, q);
+    GUARDED(attention_decode, (ALIAS(out), ALIAS(q), aliases, num_kv_heads, scale), out, q);
 }
 
 static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate,
                                   const judo_tensor *up)
 {
-    GUARDED(swiglu_forward, (y, gate, up), y, gate, up);
+    GUARDED(swiglu_forward, (ALIAS(y), ALIAS(gate), ALIAS(up)), y, gate, up);
 }
 
 static judo_status swiglu_backward(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
                                    const judo_tensor *gate, const judo_tensor *up)
 {
-    GUARDED(swiglu_backward, (dgate, dup, dy, gate, up), dgate, dup, dy, gate, up);
+    GUARDED(swiglu_backward, (ALIAS(dgate), ALIAS(dup), ALIAS(dy), ALIAS(gate), ALIAS(up)),
+            dgate, dup, dy, gate, up);
 }
 
 static judo_status gelu_forward(judo_tensor *y, const judo_tensor *x)
 {
-    GUARDED(gelu_forward, (y, x), y, x);
+    GUARDED(gelu_forward, (ALIAS(y), ALIAS(x)), y, x);
 }
 
 static judo_status gelu_backward(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x)
 {
-    GUARDED(gelu_backward, (dx, dy, x), dx, dy, x);
+    GUARDED(gelu_backward, (ALIAS(dx), ALIAS(dy), ALIAS(x)), dx, dy, x);
 }
 
 static judo_status add(judo_tensor *y, const judo_tensor *x)
 {
-    GUARDED(add, (y, x), y, x);
+    GUARDED(add, (ALIAS(y), ALIAS(x)), y, x);
 }
 
 static judo_status convert(judo_tensor *y, const judo_tensor *x)
 {
-    GUARDED(convert, (y, x), y, x);
+    GUARDED(convert, (ALIAS(y), ALIAS(x)), y, x);
 }
 
 static judo_status gather_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                int64_t count)
 {
-    GUARDED(gather_rows, (y, x, index, count), y, x);
+    GUARDED(gather_rows, (ALIAS(y), ALIAS(x), index, count), y, x);
 }
 
 static judo_status scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                 int64_t count)
 {
-    GUARDED(scatter_rows, (y, x, index, count), y, x);
+    GUARDED(scatter_rows, (ALIAS(y), ALIAS(x), index, count), y, x);
 }
 
 static judo_status scatter_add_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                     int64_t count)
 {
-    GUARDED(scatter_add_rows, (y, x, index, count), y, x);
+    GUARDED(scatter_add_rows, (ALIAS(y), ALIAS(x), index, count), y, x);
 }
 
 static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, judo_tensor *dw,
@@ -192,7 +227,9 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
                              const int32_t *targets, const judo_token_loss *spec,
                              const uint8_t *banned, int64_t chunk_rows)
 {
-    GUARDED(head_loss, (result, dhidden, dw, hidden, w, targets, spec, banned, chunk_rows),
+    GUARDED(head_loss,
+            (result, ALIAS(dhidden), ALIAS(dw), ALIAS(hidden), ALIAS(w), targets, spec, banned,
+             chunk_rows),
             dhidden, dw, hidden, w);
 }
 
@@ -201,9 +238,10 @@ static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
                           const uint8_t *const *seen, const uint8_t *banned,
                           float logprob_temperature)
 {
-    GUARDED(sample,
-            (tokens, logprobs, logits, sampling, uniform, seen, banned, logprob_temperature),
-            logits);
+    GUARDED(
+        sample,
+        (tokens, logprobs, ALIAS(logits), sampling, uniform, seen, banned, logprob_temperature),
+        logits);
 }
 
 static judo_status adamw(float *weights, float *first_moment, float *second_moment,
@@ -214,7 +252,9 @@ static judo_status adamw(float *weights, float *first_moment, float *second_mome
     const void *const copies[] = {bf16_copy};
     JUDO_TRY(check_runs("adamw", runs, 4, n * (int64_t)sizeof(float)));
     JUDO_TRY(check_runs("adamw", copies, 1, n * (int64_t)sizeof(uint16_t)));
-    GUARDED(adamw, (weights, first_moment, second_moment, bf16_copy, gradient, n, options),
+    GUARDED(adamw,
+            (guard_host(weights), guard_host(first_moment), guard_host(second_moment),
+             guard_host(bf16_copy), guard_host(gradient), n, options),
             NULL);
 }
 
@@ -222,7 +262,30 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
 {
     const void *const runs[] = {x};
     JUDO_TRY(check_runs("sum_of_squares", runs, 1, n * (int64_t)sizeof(float)));
-    GUARDED(sum_of_squares, (sum, x, n), NULL);
+    GUARDED(sum_of_squares, (sum, guard_host(x), n), NULL);
+}
+
+static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                       const judo_tensor *x, const judo_tensor *w,
+                                       float epsilon)
+{
+    GUARDED(add_rmsnorm_forward,
+            (ALIAS(y), ALIAS(rstd), ALIAS(sum), ALIAS(x), ALIAS(w), epsilon), y, rstd, sum, x,
+            w);
+}
+
+static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
+                               float *second_moment, const float *gradient, int64_t n,
+                               const judo_adamw *options)
+{
+    const void *const runs[] = {first_moment, second_moment, gradient};
+    const void *const halves[] = {high, low};
+    JUDO_TRY(check_runs("adamw_split", runs, 3, n * (int64_t)sizeof(float)));
+    JUDO_TRY(check_runs("adamw_split", halves, 2, n * (int64_t)sizeof(uint16_t)));
+    GUARDED(adamw_split,
+            (guard_host(high), guard_host(low), guard_host(first_moment),
+             guard_host(second_moment), guard_host(gradient), n, options),
+            NULL);
 }
 
 const judo_ops *guard_ops(void)
@@ -253,6 +316,8 @@ const judo_ops *guard_ops(void)
         .sample = sample,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
+        .add_rmsnorm_forward = add_rmsnorm_forward,
+        .adamw_split = adamw_split,
     };
     return &table;
 }

@@ -40,13 +40,11 @@ static judo_stream *queue_of(judo_stream *stream)
 
 static void perform(const entry *e)
 {
-    guard_open();
     if (e->kind == COPY) {
-        memmove(e->to, e->from, (size_t)e->bytes);
+        memmove(guard_host(e->to), guard_host(e->from), (size_t)e->bytes);
     } else {
-        memset(e->to, 0, (size_t)e->bytes);
+        memset(guard_host(e->to), 0, (size_t)e->bytes);
     }
-    guard_close();
 }
 
 /* Until `number` entries are done. Events only point back in time: this ends. */
@@ -115,13 +113,6 @@ static bool is_awaited(const void *at, int64_t bytes)
     }
     pthread_mutex_unlock(&lock);
     return found;
-}
-
-static void spoil(void *to, int64_t bytes)
-{
-    guard_open();
-    guard_spoil(to, bytes);
-    guard_close();
 }
 
 /* Staging memory has no mark, so that host memory of every kind is treated as staging, except
@@ -196,7 +187,7 @@ static judo_status copy(void *to, const void *from, int64_t bytes, judo_stream *
     if (!late) {
         guard_run(stream);
     } else if (!to_here && !awaited) {
-        spoil(to, bytes); /* what comes is not there before somebody waits for it */
+        guard_spoil(to, bytes); /* what comes is not there before somebody waits for it */
     }
     return JUDO_OK;
 }

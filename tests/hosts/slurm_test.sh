@@ -32,10 +32,10 @@ wait_for disturbed 20
 scancel --signal=USR1 "$number"
 # Slurm holds a requeued job back for two minutes; a test need not, but for the five seconds that the first start's credential
 # lives (cred_expire): a start before that is refused.
-for ((i = 0; i < 600; i++)); do grep -qs requeueing "$work/disturbed.log" && break || sleep 0.1; done
+wait_until 60 grep -qs requeueing "$work/disturbed.log"
 sleep 8
 scontrol update jobid="$number" StartTime=now
-for ((i = 0; i < 1200; i++)); do grep -qs 'trained model' "$work/disturbed.log" && break || sleep 0.1; done
+wait_until 120 grep -qs 'trained model' "$work/disturbed.log"
 state=$(slurm_wait "$number" 30)
 [ "$state" = COMPLETED ] || { complain "the disturbed job: $state"; cat "$work/disturbed.log"; }
 grep -q 'checkpoint written, requeueing' "$work/disturbed.log" || { complain "it was not requeued"; cat "$work/disturbed.log"; }

@@ -22,7 +22,7 @@ while IFS=: read -r file _ text; do
     to=${target%%/*}
     [ -f "$target" ] || complain "$file: include \"$target\" is not a path from the root"
     allowed "$from" "$to" || complain "$file: $from may not include $to ($target)"
-done < <(grep -nE '^\s*#include "' -r runtime parallel models data rewards eval stages launch tests --include='*.[ch]' --include='*.cu' --include='*.cuh')
+done < <(grep -nE '^\s*#include "' -r runtime parallel models data rewards eval stages launch tests --include='*.[ch]' --include='*.cpp' --include='*.cu' --include='*.cuh')
 
 fence() { # fence HEADER-REGEX ALLOWED-FILES-REGEX
     grep -lE "^\s*#include <$1>" -r runtime parallel models data rewards eval stages launch --include='*.[ch]' --include='*.cu' --include='*.cuh' 2>/dev/null |

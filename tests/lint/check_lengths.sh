@@ -2,7 +2,7 @@
 # No file over 600 lines, no function over 60 (needs universal-ctags for the second).
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-sources() { git ls-files -co --exclude-standard -- '*.c' '*.h' '*.cu' '*.cuh'; }
+sources() { git ls-files -co --exclude-standard -- '*.c' '*.cpp' '*.h' '*.cu' '*.cuh'; }
 long_files=$(sources | xargs wc -l | awk '$1 > 600 && $2 != "total" {print $2 ": " $1 " lines (at most 600)"}')
 long_functions=$(sources | ctags --fields=+ne --kinds-C=f --kinds-C++=f -L - -f - 2>/dev/null | awk -F'\t' '
     !/^!/ {b = e = 0; for (i = 4; i <= NF; i++) {if ($i ~ /^line:/) b = substr($i, 6); if ($i ~ /^end:/) e = substr($i, 5)}

@@ -11,9 +11,9 @@ refuse() { # refuse "why" PATTERN PATHS...
 }
 rooms=(runtime parallel models data rewards eval stages)
 refuse 'library code never exits' '(^|[^_a-zA-Z])(exit|abort|assert) ?\(' "${rooms[@]/%//*.c}"
-refuse 'work left standing' '\b(TODO|FIXME|XXX|HACK)\b' '*.c' '*.h' '*.cu' '*.cuh' 'CMakeLists.txt' '*.cmake' 'launch/*'
-refuse 'tabs' $'\t' '*.c' '*.h' '*.cu' '*.cuh'
-refuse 'paths of one machine' '(^|[^.[:alnum:]])/(work|home|root)/' '*.c' '*.h' '*.cu' '*.cuh' '*.md' '*.txt' '*.yaml' '*.py' 'launch/*'
+refuse 'work left standing' '\b(TODO|FIXME|XXX|HACK)\b' '*.c' '*.cpp' '*.h' '*.cu' '*.cuh' 'CMakeLists.txt' '*.cmake' 'launch/*'
+refuse 'tabs' $'\t' '*.c' '*.cpp' '*.h' '*.cu' '*.cuh'
+refuse 'paths of one machine' '(^|[^.[:alnum:]])/(work|home|root)/' '*.c' '*.cpp' '*.h' '*.cu' '*.cuh' '*.md' '*.txt' '*.yaml' '*.py' 'launch/*'
 # What the documents say is tested, is.
 for name in $(grep -ohE '\b(test_[a-z0-9_]+__[a-z0-9_]+|stages\.[a-z0-9_.]*[a-z0-9_])' docs/*.md | sort -u); do
     case $name in

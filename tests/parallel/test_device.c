@@ -45,11 +45,20 @@ void *test_device_put(const void *content, int64_t bytes)
     return memory;
 }
 
+judo_status test_device_read(const void *memory, int64_t bytes, void **out)
+{
+    *out = malloc((size_t)bytes + 1);
+    if (*out == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld bytes of a device",
+                         (long long)bytes);
+    }
+    JUDO_TRY(test_device()->copy(*out, memory, bytes, NULL));
+    return test_device()->stream_finish(NULL);
+}
+
 void *test_device_get(const void *memory, int64_t bytes)
 {
-    void *content = malloc((size_t)bytes + 1);
-    must(content ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory"));
-    must(test_device()->copy(content, memory, bytes, NULL));
-    must(test_device()->stream_finish(NULL));
+    void *content;
+    must(test_device_read(memory, bytes, &content));
     return content;
 }

@@ -16,5 +16,7 @@ void *test_device_put(const void *content, int64_t bytes);
 void test_device_write(void *to, const void *content, int64_t bytes);
 /* A copy of the device's memory; free() it. */
 void *test_device_get(const void *memory, int64_t bytes);
+/* The same where memory may be short; free() *out after a failure, too. */
+judo_status test_device_read(const void *memory, int64_t bytes, void **out) JUDO_MUST_CHECK;
 
 #endif

@@ -152,15 +152,26 @@ static judo_status give_gradient(judo_params *params, const judo_tensor *weights
         return JUDO_OK;
     }
     JUDO_TRY(params->ops->gradient_begin(params, u, &gradient));
-    void *lent = test_device_get(weights->data, unit->count * judo_dtype_bytes(weights->dtype));
-    float *seen = test_device_get(gradient.data, bytes); /* for its room */
-    float *sum = test_device_get(gradient.data, bytes);
-    judo_convert_to_f32(seen, lent, weights->dtype, unit->count);
-    *loss += unit_gradient(sum, seen, unit, u, rank, size, step, factor);
-    test_device_write(gradient.data, sum, bytes);
+    void *lent = NULL;
+    void *seen = NULL;
+    void *sum = NULL;
+    judo_status status =
+        test_device_read(weights->data, unit->count * judo_dtype_bytes(weights->dtype), &lent);
+    if (status == JUDO_OK) {
+        status = test_device_read(gradient.data, bytes, &seen); /* for its room */
+    }
+    if (status == JUDO_OK) {
+        status = test_device_read(gradient.data, bytes, &sum);
+    }
+    if (status == JUDO_OK) {
+        judo_convert_to_f32(seen, lent, weights->dtype, unit->count);
+        *loss += unit_gradient(sum, seen, unit, u, rank, size, step, factor);
+        test_device_write(gradient.data, sum, bytes);
+    }
     free(lent);
     free(seen);
     free(sum);
+    JUDO_TRY(status);
     return params->ops->gradient_end(params, u);
 }
 

@@ -70,7 +70,11 @@ static const judo_config_field model_fields[] = {
     {.key = NULL},
 };
 static const judo_config_field *const parts[] = {loop_fields, model_fields};
-static const judo_config_table table = {.parts = parts, .num_parts = 2};
+static const judo_config_hint hints[] = {
+    {"half", "write precision: bf16"},
+    {NULL, NULL},
+};
+static const judo_config_table table = {.parts = parts, .num_parts = 2, .hints = hints};
 
 static char path[64];
 
@@ -199,6 +203,9 @@ static void test_load__wrong_keys_are_placed_and_explained(void **state)
         {"train: {stpes: 1}\n", NULL, "did you mean 'train.steps'?"},
         {"zzzzzzzzz: 1\n", NULL, ":1:1: unknown key 'zzzzzzzzz'; --help lists"},
         {"zzzzzzzzz: {}\n", NULL, "unknown key 'zzzzzzzzz'"},
+        {"half: true\n", NULL, ":1:1: 'half': write precision: bf16"},
+        {"train:\n  half.enabled: true\n", NULL, ":2:3: 'train.half.enabled': write precision"},
+        {"halfs: true\n", NULL, "unknown key 'halfs'"},
         {"train: 3\n", NULL, ":1:1: 'train' is a section"},
         {"name: {a: 3}\n", NULL, "'name' takes a value"},
         {"name: {}\n", NULL, "'name' takes a value"},

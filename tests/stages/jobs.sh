@@ -2,6 +2,8 @@
 # jobs.sh: functions for tests of whole jobs; sourced. JUDO_PROGRAMS, JUDO_MPIEXEC, JUDO_WORLD and JUDO_COMPARE say where the
 # programs, the launcher, the folder made by world.sh and compare_metrics are. Runs go to $work, gone in the end.
 set -u
+# shellcheck source=tests/shell/waiting.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../shell/waiting.sh"
 cd "$JUDO_WORLD" || exit 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -36,19 +38,10 @@ begin() {
 
 # wait_for RUN STEP: until the running job has logged that step.
 wait_for() {
-    local i
-    for ((i = 0; i < 3000; i++)); do
-        grep -qs "^{\"step\":$2," "$work/$1/metrics.jsonl" && return
-        kill -0 "$job" 2>/dev/null || break
-        sleep 0.01
-    done
+    has_step() { grep -qs "^{\"step\":$2," "$work/$1/metrics.jsonl" || ! kill -0 "$job" 2>/dev/null; }
+    wait_until 30 has_step "$@" && grep -qs "^{\"step\":$2," "$work/$1/metrics.jsonl" && return
     complain "$1: step $2 did not come"
     cat "$work/$1.log"
-}
-
-# rank_process N: the process of the running job's Nth rank.
-rank_process() {
-    pgrep -P "$job" | sed -n "$(($1 + 1))p"
 }
 
 # compare RUN RUN TOLERANCE KEY..: relative; 0 asks for the same bits.

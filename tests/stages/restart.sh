@@ -17,7 +17,7 @@ interrupt() {
     local code
     begin "$ranks" "$stage" "$1" "${options[@]}"
     wait_for "$1" 12
-    kill "-$2" "$(rank_process $((ranks - 1)))"
+    kill "-$2" "$(rank_process "$job" $((ranks - 1)))"
     wait "$job"
     code=$?
     [[ $code =~ ^($3)$ ]] || { complain "$1: exit code $code, expected $3"; cat "$work/$1.log"; }

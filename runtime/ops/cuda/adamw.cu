@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "runtime/ops/adamw_step.h"
+#include "runtime/ops/split_weight.h"
 }
 
 /* Three numbers of a weight, and its gradient. */
@@ -96,6 +97,65 @@ judo_status judo_cuda_adamw(float *weights, float *first_moment, float *second_m
                          a);
     }
     return judo_cuda_launched("adamw");
+}
+
+/* The same on weights kept as two halves. */
+static __global__ void update_halves(const __grid_constant__ update_arguments a, uint16_t *high,
+                                     uint16_t *low)
+{
+    int64_t first = thread_number() * FOUR;
+    float moments[2][FOUR];
+    float gradient[FOUR];
+    uint16_t halves[2][FOUR];
+    if (!a.wide || first + FOUR > a.n) {
+        for (int64_t i = first; i < first + FOUR && i < a.n; i++) {
+            float weight = judo_weight_join(high[i], low[i]);
+            update_one(&weight, &a.first_moment[i], &a.second_moment[i], a.gradient[i],
+                       &a.step);
+            judo_split_weight split = judo_weight_split(weight);
+            high[i] = split.high;
+            low[i] = split.low;
+        }
+        return;
+    }
+    uint64_t words[2] = {*(const uint64_t *)(high + first), *(const uint64_t *)(low + first)};
+    memcpy(halves, words, sizeof halves);
+    read_pack(moments[0], a.first_moment + first);
+    read_pack(moments[1], a.second_moment + first);
+    read_pack(gradient, a.gradient + first);
+#pragma unroll
+    for (int i = 0; i < FOUR; i++) {
+        float weight = judo_weight_join(halves[0][i], halves[1][i]);
+        update_one(&weight, &moments[0][i], &moments[1][i], gradient[i], &a.step);
+        judo_split_weight split = judo_weight_split(weight);
+        halves[0][i] = split.high;
+        halves[1][i] = split.low;
+    }
+    write_pack(a.first_moment + first, moments[0]);
+    write_pack(a.second_moment + first, moments[1]);
+    memcpy(words, halves, sizeof words);
+    *(uint64_t *)(high + first) = words[0];
+    *(uint64_t *)(low + first) = words[1];
+}
+
+judo_status judo_cuda_adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
+                                  float *second_moment, const float *gradient, int64_t n,
+                                  const judo_adamw *options)
+{
+    JUDO_TRY(judo_adamw_check(options));
+    update_arguments a = {};
+    a.first_moment = first_moment;
+    a.second_moment = second_moment;
+    a.gradient = gradient;
+    a.n = n;
+    a.step = judo_adamw_step_of(options);
+    a.wide = judo_cuda_is_wide(first_moment) && judo_cuda_is_wide(second_moment) &&
+             judo_cuda_is_wide(gradient) && (uintptr_t)high % 8 == 0 && (uintptr_t)low % 8 == 0;
+    if (n > 0) {
+        judo_cuda_launch(update_halves, judo_cuda_blocks((n + FOUR - 1) / FOUR),
+                         JUDO_CUDA_THREADS, 0, a, high, low);
+    }
+    return judo_cuda_launched("adamw_split");
 }
 
 enum { STRIPS = 512 }; /* as many blocks for any length: one order of the sum */

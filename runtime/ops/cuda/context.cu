@@ -124,12 +124,43 @@ static struct {
     int64_t capacity, sent, used;
 } lists;
 
+/* Where the last lists stand in the run: layer after layer brings the same spans and indices,
+ * which are on the device already. */
+static struct {
+    struct {
+        int64_t offset, bytes;
+    } places[64];
+
+    unsigned next;
+} known;
+
+static void forget_lists(void)
+{
+    memset(&known, 0, sizeof known);
+}
+
+/* The offset of a list of the same content; -1: none. */
+static int64_t find_list(const void *host, int64_t bytes)
+{
+    for (size_t i = 0; i < sizeof known.places / sizeof *known.places; i++) {
+        if (known.places[i].bytes == bytes &&
+            memcmp(lists.host + known.places[i].offset, host, (size_t)bytes) == 0) {
+            return known.places[i].offset;
+        }
+    }
+    return -1;
+}
+
 judo_status judo_cuda_lists_open(int64_t bytes)
 {
     const int64_t least = 4 << 20;
+    if (lists.used != lists.sent) { /* an op failed before it sent its lists */
+        forget_lists();
+    }
     if (lists.used + bytes > lists.capacity) {
         JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
         lists.used = 0;
+        forget_lists();
     }
     if (bytes > lists.capacity) {
         int64_t capacity = bytes > least ? bytes : least;
@@ -151,12 +182,20 @@ const void *judo_cuda_lists_put(const void *host, int64_t bytes)
     if (!host) {
         return NULL;
     }
-    const void *place = lists.device + lists.used;
-    if (bytes > 0) {
-        memcpy(lists.host + lists.used, host, (size_t)bytes);
+    if (bytes <= 0) {
+        return lists.device + lists.used;
     }
+    int64_t offset = find_list(host, bytes);
+    if (offset >= 0) {
+        return lists.device + offset;
+    }
+    offset = lists.used;
+    memcpy(lists.host + offset, host, (size_t)bytes);
     lists.used += judo_cuda_aligned(bytes);
-    return place;
+    unsigned place = known.next++ % (sizeof known.places / sizeof *known.places);
+    known.places[place].offset = offset;
+    known.places[place].bytes = bytes;
+    return lists.device + offset;
 }
 
 judo_status judo_cuda_lists_send(void)
@@ -165,6 +204,7 @@ judo_status judo_cuda_lists_send(void)
         JUDO_CUDA_TRY(cudaMemcpyAsync(lists.device + lists.sent, lists.host + lists.sent,
                                       (size_t)(lists.used - lists.sent), cudaMemcpyHostToDevice,
                                       judo_cuda.stream));
+        lists.sent = lists.used;
     }
     return JUDO_OK;
 }

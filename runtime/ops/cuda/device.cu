@@ -3,6 +3,10 @@
 
 #include <inttypes.h>
 
+extern "C" {
+#include "runtime/ops/cuda/work_memory.h"
+}
+
 static cudaStream_t queue_of(judo_stream *stream)
 {
     return stream ? (cudaStream_t)stream : judo_cuda.stream;
@@ -148,6 +152,22 @@ static judo_status event_done(judo_event *event, bool *done)
     return JUDO_OK;
 }
 
+static int64_t work_bytes(const judo_device_work *most)
+{
+    judo_work_bytes bytes = judo_work_bytes_of(most);
+    return bytes.op + bytes.product + bytes.lists;
+}
+
+static judo_status reserve_work(const judo_device_work *most)
+{
+    judo_work_bytes bytes = judo_work_bytes_of(most);
+    void *memory = NULL;
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+    JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_OP, bytes.op));
+    JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_PRODUCT, bytes.product));
+    return judo_cuda_lists_open(bytes.lists);
+}
+
 const judo_device *judo_device_cuda(const char *description)
 {
     static judo_device device = {
@@ -172,6 +192,8 @@ const judo_device *judo_device_cuda(const char *description)
         .event_done = event_done,
         .collectives = NULL,
         .rewards = NULL,
+        .work_bytes = work_bytes,
+        .reserve_work = reserve_work,
     };
     device.description = description;
     device.ops = judo_ops_cuda();

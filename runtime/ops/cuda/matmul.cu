@@ -12,9 +12,15 @@
 
 extern "C" {
 #include "runtime/ops/cuda/product_choices.h"
+#include "runtime/ops/cuda/work_memory.h"
 }
 
-enum { WORKSPACE = 32 << 20, CACHE = 1024, CANONICAL_ROWS = 4096, CANDIDATES = 12 };
+enum {
+    WORKSPACE = JUDO_PRODUCT_WORKSPACE,
+    CACHE = 1024,
+    CANONICAL_ROWS = 4096,
+    CANDIDATES = 12
+};
 
 /* What an algorithm is chosen for. Rows of c whose sums run over k alone take one algorithm for
  * any number of rows: `m` is then CANONICAL_ROWS, and a row's bits do not depend on the others.
@@ -330,6 +336,11 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
         return JUDO_OK;
     }
     const product_key exact = key_of(p, false);
+    if (p->k == 0 && !p->bias) { /* no algorithm for it, but a result: nothing but zeros */
+        int64_t bytes = p->m * p->n * judo_dtype_bytes(p->c_dtype);
+        JUDO_CUDA_TRY(cudaMemsetAsync(p->c, 0, (size_t)bytes, judo_cuda.stream));
+        return JUDO_OK;
+    }
     if (p->k == 0) {
         return check(CUBLAS_STATUS_NOT_SUPPORTED, "an empty sum", &exact);
     }

@@ -154,6 +154,18 @@ judo_status judo_cuda_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, const j
     return judo_cuda_launched("rmsnorm_forward");
 }
 
+judo_status judo_cuda_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                          const judo_tensor *x, const judo_tensor *w,
+                                          float epsilon)
+{
+    JUDO_TRY(judo_add_check(sum, x));
+    JUDO_TRY(judo_rmsnorm_check_forward(y, rstd, sum, w));
+    if (judo_tensor_count(x) > 0) {
+        JUDO_CUDA_FOR_DTYPE(x->dtype, launch_rmsnorm, y, rstd, sum, x, w, epsilon);
+    }
+    return judo_cuda_launched("add_rmsnorm_forward");
+}
+
 /* dx += rstd (w dy - x rstd^2 mean(w dy x)); what a row adds to the gradient of the weights is
  * dy x rstd. */
 template <typename T> struct slope_arguments {

@@ -342,6 +342,31 @@ static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
     return finish(&c, device->ops->sum_of_squares(sum, exact_in(&c, &t)->data, n));
 }
 
+static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
+                                       const judo_tensor *x, const judo_tensor *w,
+                                       float epsilon)
+{
+    call c = {0};
+    return finish(&c, device->ops->add_rmsnorm_forward(out(&c, y), exact_out(&c, rstd),
+                                                       out(&c, sum), in(&c, x), in(&c, w),
+                                                       epsilon));
+}
+
+static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
+                               float *second_moment, const float *gradient, int64_t n,
+                               const judo_adamw *options)
+{
+    call c = {0};
+    judo_tensor h = judo_tensor_1d(high, JUDO_BF16, n);
+    judo_tensor l = judo_tensor_1d(low, JUDO_BF16, n);
+    judo_tensor m = judo_tensor_1d(first_moment, JUDO_F32, n);
+    judo_tensor v = judo_tensor_1d(second_moment, JUDO_F32, n);
+    judo_tensor g = judo_tensor_1d((float *)(uintptr_t)gradient, JUDO_F32, n);
+    return finish(&c, device->ops->adamw_split(exact_out(&c, &h)->data, exact_out(&c, &l)->data,
+                                               exact_out(&c, &m)->data, exact_out(&c, &v)->data,
+                                               exact_in(&c, &g)->data, n, options));
+}
+
 const judo_ops *boxed_ops(const judo_device *on, bool bf16)
 {
     static judo_ops table;
@@ -372,6 +397,8 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.sample = sample;
     table.adamw = adamw;
     table.sum_of_squares = sum_of_squares;
+    table.add_rmsnorm_forward = add_rmsnorm_forward;
+    table.adamw_split = adamw_split;
     return &table;
 }
 

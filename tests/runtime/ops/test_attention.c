@@ -33,6 +33,8 @@ static const attention_case cases[] = {
     /* the other head dimensions of models, and more than the tiles of a GPU take */
     {70, 4, 2, 128, 2, {{0, 66, 0, 0, true}, {66, 70, 3, 66, true}}},
     {67, 2, 2, 96, 2, {{0, 2, 0, 0, false}, {2, 67, 0, 0, false}}},
+    /* as many heads to a key head as there may be */
+    {9, 64, 1, 8, 2, {{0, 4, 0, 0, true}, {4, 9, 1, 3, true}}},
     {19, 3, 1, 160, 2, {{0, 9, 0, 0, true}, {9, 19, 0, 9, true}}},
 };
 
@@ -209,11 +211,9 @@ static void test_backward__matches_plain_loops(void **state)
     }
 }
 
-/* Every query of a prompt with completions, decoded as a batch of rows. */
-static void test_decode__gives_the_bits_of_forward(void **state)
+/* Every query of a case, decoded as a batch of rows and one by one. */
+static void check_decode(const attention_case *c)
 {
-    (void)state;
-    const attention_case *c = &cases[4];
     attention_data d = new_data(c);
     assert_ok(JUDO_TEST_OPS->attention_forward(&d.out, &d.lse, &d.q, &d.k, &d.v, c->spans,
                                                c->num_spans, d.scale));
@@ -245,6 +245,15 @@ static void test_decode__gives_the_bits_of_forward(void **state)
     free(rows);
     FREE(&decoded);
     free_data(&d);
+}
+
+static void test_decode__gives_the_bits_of_forward(void **state)
+{
+    (void)state;
+    check_decode(&cases[1]);
+    check_decode(&cases[4]); /* a prompt with completions */
+    check_decode(&cases[7]);
+    check_decode(&cases[9]);
 }
 
 static void test_decode__a_row_without_keys_is_zero(void **state)

@@ -1,5 +1,5 @@
-/* tests/runtime/ops/test_bf16.c: where dtypes meet in the CPU backend. What bf16 and fp32 have
- * in common is tested by the other files, built for both. */
+/* tests/runtime/ops/test_bf16.c: where dtypes meet. What bf16 and fp32 have in common is tested
+ * by the other files, built for both. */
 #include "tests/runtime/ops/support.h"
 
 static judo_tensor new_rounded(const judo_tensor *t)
@@ -50,7 +50,9 @@ static void test_linear__fp32_logits_of_bf16_are_not_rounded(void **state)
                        (double)values_of(&l.w)[i % n * k + p];
             }
             assert_near((double)values_of(&l.y)[i], sum, 1e-5, "y", i);
-            assert_int_equal(((uint16_t *)l.y16.data)[i], judo_f32_to_bf16(values_of(&l.y)[i]));
+            /* A GPU's library may take the sums of the two in another order. */
+            uint16_t rounded = judo_f32_to_bf16(values_of(&l.y)[i]);
+            assert_true(!ON_CPU || ((uint16_t *)l.y16.data)[i] == rounded);
         }
         free_layer(&l);
     }

@@ -1,6 +1,8 @@
 /* tests/runtime/ops/test_optimizer.c: AdamW against torch.optim.AdamW, sums of squares. */
 #include "tests/runtime/ops/support.h"
 
+#include "runtime/ops/split_weight.h"
+
 enum { N = 7 };
 
 static float gradient_at(int i, int step)
@@ -95,6 +97,72 @@ static void test_adamw__writes_the_rounded_copy_in_the_same_step(void **state)
     FREE(&w, &m, &v, &g, &plain[0], &plain[1], &plain[2]);
 }
 
+static void test_split_weight__keeps_every_bit(void **state)
+{
+    (void)state;
+    const uint32_t lows[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+    for (uint32_t high = 0; high < 0x10000; high++) {
+        for (size_t i = 0; i < sizeof lows / sizeof *lows; i++) {
+            uint32_t bits = high << 16 | lows[i];
+            float weight = 0.0f;
+            memcpy(&weight, &bits, sizeof weight);
+            judo_split_weight halves = judo_weight_split(weight);
+            float again = judo_weight_join(halves.high, halves.low);
+            assert_memory_equal(&again, &bits, sizeof bits);
+            if (isfinite(weight) && lows[i] != 0x8000) { /* no tie */
+                assert_int_equal(halves.high, judo_f32_to_bf16(weight));
+            }
+        }
+    }
+}
+
+/* Long enough to be shared by threads, not whole vectors, and from an odd place on. */
+static void test_adamw_split__has_the_bits_of_adamw(void **state)
+{
+    (void)state;
+
+    enum { COUNT = 40003 };
+
+    for (int odd = 0; odd < 2; odd++) {
+        judo_tensor w = new_1d(COUNT), m = new_1d(COUNT), v = new_1d(COUNT), g = new_1d(COUNT);
+        judo_tensor m2 = new_1d(COUNT), v2 = new_1d(COUNT);
+        uint16_t *high = calloc(COUNT, sizeof *high);
+        uint16_t *low = calloc(COUNT, sizeof *low);
+        fill(&w, 1, 1.0f);
+        for (int i = 0; i < COUNT; i++) {
+            values_of(&w)[i] *= 1.0f + (float)i * 0x1p-20f; /* all bits in use */
+            judo_split_weight halves = judo_weight_split(values_of(&w)[i]);
+            high[i] = halves.high;
+            low[i] = halves.low;
+        }
+        for (int step = 1; step <= 5; step++) {
+            judo_adamw options = {.learning_rate = 1e-4,
+                                  .beta1 = 0.9,
+                                  .beta2 = 0.999,
+                                  .epsilon = 1e-8,
+                                  .weight_decay = 0.1,
+                                  .step = step,
+                                  .gradient_scale = 0.5f};
+            fill(&g, (uint32_t)step, 1.0f);
+            assert_ok(JUDO_TEST_OPS->adamw(values_of(&w) + odd, values_of(&m) + odd,
+                                           values_of(&v) + odd, NULL, values_of(&g) + odd,
+                                           COUNT - odd, &options));
+            assert_ok(JUDO_TEST_OPS->adamw_split(high + odd, low + odd, values_of(&m2) + odd,
+                                                 values_of(&v2) + odd, values_of(&g) + odd,
+                                                 COUNT - odd, &options));
+        }
+        assert_same_bits(&m, &m2, "first moment");
+        assert_same_bits(&v, &v2, "second moment");
+        for (int i = 0; i < COUNT; i++) {
+            float joined = judo_weight_join(high[i], low[i]);
+            assert_memory_equal(&joined, &values_of(&w)[i], sizeof joined);
+        }
+        free(high);
+        free(low);
+        FREE(&w, &m, &v, &g, &m2, &v2);
+    }
+}
+
 static void test_adamw__step_zero_is_refused(void **state)
 {
     (void)state;
@@ -158,6 +226,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw__matches_torch_over_20_steps),
         cmocka_unit_test(test_adamw__writes_the_rounded_copy_in_the_same_step),
+        cmocka_unit_test(test_split_weight__keeps_every_bit),
+        cmocka_unit_test(test_adamw_split__has_the_bits_of_adamw),
         cmocka_unit_test(test_adamw__step_zero_is_refused),
         cmocka_unit_test(test_sum_of_squares__is_exact_to_fp64_rounding),
         cmocka_unit_test(test_sum_of_squares__shows_what_is_not_finite),

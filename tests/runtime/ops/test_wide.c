@@ -109,6 +109,28 @@ static void test_rmsnorm__gives_a_row_the_same_bits_alone(void **state)
     FREE(&x, &w, &y, &dy, &dx, &rstd);
 }
 
+static void test_add_rmsnorm__has_the_bits_of_add_and_rmsnorm(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NUM_SIZES; i++) {
+        int64_t m = sizes[i][0], n = sizes[i][1];
+        judo_tensor sum = new_2d(m, n), x = new_2d(m, n), w = new_1d(n);
+        judo_tensor y = new_2d(m, n), rstd = new_1d(m), y2 = new_2d(m, n), rstd2 = new_1d(m);
+        fill(&sum, 1, 2.0f);
+        fill(&x, 2, 1.0f);
+        fill(&w, 3, 1.0f);
+        judo_tensor sum2 = new_copy(&sum);
+        assert_ok(JUDO_TEST_OPS->add(&sum, &x));
+        assert_ok(JUDO_TEST_OPS->rmsnorm_forward(&y, &rstd, &sum, &w, (float)epsilon));
+        assert_ok(
+            JUDO_TEST_OPS->add_rmsnorm_forward(&y2, &rstd2, &sum2, &x, &w, (float)epsilon));
+        assert_same_bits(&sum, &sum2, "sum");
+        assert_same_bits(&y, &y2, "y");
+        assert_same_bits(&rstd, &rstd2, "rstd");
+        FREE(&sum, &x, &w, &y, &rstd, &y2, &rstd2, &sum2);
+    }
+}
+
 /* Heads of whole packs, and of one pair more. */
 static void test_rotary__turns_wide_heads(void **state)
 {
@@ -144,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rmsnorm__of_wide_rows_matches_loops),
         cmocka_unit_test(test_rmsnorm__gives_a_row_the_same_bits_alone),
+        cmocka_unit_test(test_add_rmsnorm__has_the_bits_of_add_and_rmsnorm),
         cmocka_unit_test(test_rotary__turns_wide_heads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
