@@ -15,7 +15,7 @@ enum { PART_BYTES = 2 << 20, GENERATION = 1 << 20 /* exchanges of one group at m
 
 typedef struct part {
     _Atomic int64_t put, taken; /* number of the exchange */
-    _Alignas(64) char content[PART_BYTES];
+    char content[PART_BYTES];
 } part;
 
 static part *parts[64]; /* of every rank */
