@@ -137,6 +137,19 @@ static void abort_alone(judo_process *process, judo_status status)
     judo_comm_abort_job(process->comm, (int)status);
 }
 
+/* Launchers that end a job at the first bad exit code (srun --kill-on-bad-exit) would kill
+ * ranks that are a moment later, and the job's code would be theirs: only rank 0 says 75, when
+ * the others have had time to leave. */
+static int leave_for_requeue(int rank)
+{
+    const struct timespec behind_the_others = {.tv_sec = 1};
+    if (rank != 0) {
+        return 0;
+    }
+    (void)nanosleep(&behind_the_others, NULL);
+    return JUDO_EXIT_REQUEUE;
+}
+
 static int end_mpi(judo_process *process, judo_status status)
 {
     judo_comm *control = process->control;
@@ -159,10 +172,11 @@ static int end_mpi(judo_process *process, judo_status status)
     if (agreed != JUDO_OK && agreed != JUDO_EXIT_REQUEUE && control->rank == 0) {
         print_error(agreed);
     }
+    int rank = control->rank;
     judo_comm_destroy(&process->control);
     judo_comm_destroy(&process->comm);
     (void)MPI_Finalize();
-    return (int)agreed;
+    return agreed == JUDO_EXIT_REQUEUE ? leave_for_requeue(rank) : (int)agreed;
 }
 
 int judo_process_end(judo_process *process, judo_status status)

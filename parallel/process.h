@@ -19,9 +19,10 @@ judo_status judo_process_begin(judo_process *process,
                                judo_log_level lowest_level) JUDO_MUST_CHECK;
 
 /* Brings this rank's status and ends the program: ranks agree, rank 0 prints one line for the
- * first cause, MPI is finalized and the agreed exit code returned. If the ranks cannot agree (a
- * broken communicator, or others that do not come), prints this rank's error and aborts the
- * job: does not return then. Call it on every path, also after a failed begin. Collective. */
+ * first cause, MPI is finalized and the agreed exit code returned; JUDO_EXIT_REQUEUE by rank 0
+ * alone, as the last. If the ranks cannot agree (a broken communicator, or others that do not
+ * come), prints this rank's error and aborts the job: does not return then. Call it on every
+ * path, also after a failed begin. Collective. */
 int judo_process_end(judo_process *process, judo_status status);
 
 #endif

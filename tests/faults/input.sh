@@ -11,7 +11,7 @@ try_script() { # try_script NAME
 try_test() { # try_test PROGRAM "what"
     local start
     start=$(milliseconds)
-    "$bin/$1" >"$work/out" 2>"$work/err" || complain "$1: $(grep FAILED "$work/out" "$work/err" | head -n 1)"
+    (cd "$root" && "$bin/$1") >"$work/out" 2>"$work/err" || complain "$1: $(grep FAILED "$work/out" "$work/err" | head -n 1)"
     row 14 "$2, $1" "$(grep -c ' OK ' "$work/err" "$work/out" | awk -F: '{n += $2} END {print n}') tests" \
         $(($(milliseconds) - start)) "the row or the run, by name"
 }
