@@ -224,7 +224,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     if (!known(stream)) {
         return emulator_note(cudaErrorInvalidResourceHandle);
     }
-    if (emulator_spoils_capture_of(stream)) {
+    bool captured = emulator_spoils_capture_of(stream);
+    if (emulator_spoils_capture() || captured) {
         return emulator_note(cudaErrorStreamCaptureUnsupported);
     }
     drain(stream);
@@ -284,6 +285,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
     emulator_lock lock;
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
     if (!event->last || event->last->passed) {
         return cudaSuccess;
     }

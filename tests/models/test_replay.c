@@ -52,6 +52,17 @@ static void assert_same(const judo_generation *a, const judo_generation *b)
     assert_memory_equal(a->logprobs, b->logprobs, places * sizeof *a->logprobs);
 }
 
+static judo_device plain_device(void)
+{
+    judo_device plain = *fixture_device();
+    assert_non_null(plain.replay_begin);
+    plain.replay_create = NULL;
+    plain.replay_destroy = NULL;
+    plain.replay_begin = NULL;
+    plain.replay_end = NULL;
+    return plain;
+}
+
 /* How many of the steps had as many rows as two steps before them: those are replayed. */
 static int replayed_steps(const judo_generation *g)
 {
@@ -80,16 +91,12 @@ static void compare(loaded *with, loaded *without, const judo_generate_options *
     judo_generation_free(&replayed);
 }
 
+/* The same model on the device as it is and on one that replays nothing. */
 static void check(const char *name, judo_dtype dtype, const judo_generate_options *options,
                   int32_t per_prompt)
 {
     fixture f;
-    judo_device plain = *fixture_device();
-    assert_non_null(plain.replay_begin);
-    plain.replay_create = NULL;
-    plain.replay_destroy = NULL;
-    plain.replay_begin = NULL;
-    plain.replay_end = NULL;
+    judo_device plain = plain_device();
     fixture_open(&f, name);
     judo_model_options plan = fixture_options(true);
     plan.dtype = dtype;
@@ -109,16 +116,47 @@ static void check(const char *name, judo_dtype dtype, const judo_generate_option
     fixture_close(&f);
 }
 
+static const judo_generate_options greedy = {
+    .sampling = {.temperature = 0.0f, .top_p = 1.0f, .repetition_penalty = 1.0f},
+    .max_new_tokens = NEW_TOKENS,
+    .logprob_temperature = 1.0f,
+};
+
 static void test_greedy__gives_the_same_bits_with_graphs(void **state)
 {
     (void)state;
-    const judo_generate_options greedy = {
-        .sampling = {.temperature = 0.0f, .top_p = 1.0f, .repetition_penalty = 1.0f},
-        .max_new_tokens = NEW_TOKENS,
-        .logprob_temperature = 1.0f,
-    };
     check("text", JUDO_F32, &greedy, 1);
     check("grouped", JUDO_BF16, &greedy, 1);
+}
+
+static judo_status end_as_failed(judo_replay *replay, bool whole, bool *done)
+{
+    (void)whole;
+    return fixture_device()->replay_end(replay, false, done);
+}
+
+/* Also the first time, when the ops were queued at once. */
+static void test_steps__that_cannot_be_replayed_are_done_again(void **state)
+{
+    (void)state;
+    fixture f;
+    judo_device plain = plain_device();
+    judo_device failing = *fixture_device();
+    failing.replay_end = end_as_failed;
+    fixture_open(&f, "text");
+    judo_model_options plan = fixture_options(true);
+    loaded with = fixture_load_on(&f, &plan, &failing);
+    loaded without = fixture_load_on(&f, &plan, &plain);
+    int launches = graph_launches();
+    judo_generation ours = generate(&with, &greedy, 1);
+    judo_generation theirs = generate(&without, &greedy, 1);
+    assert_same(&ours, &theirs);
+    assert_int_equal(graph_launches(), launches);
+    judo_generation_free(&ours);
+    judo_generation_free(&theirs);
+    fixture_unload(&with);
+    fixture_unload(&without);
+    fixture_close(&f);
 }
 
 static void test_draws__give_the_same_bits_with_graphs(void **state)
@@ -137,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greedy__gives_the_same_bits_with_graphs),
+        cmocka_unit_test(test_steps__that_cannot_be_replayed_are_done_again),
         cmocka_unit_test(test_draws__give_the_same_bits_with_graphs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
