@@ -12,17 +12,37 @@ static judo_status check_trainable(const judo_zero3 *zero3)
     return JUDO_OK;
 }
 
+/* What lies side by side of the gradients that this rank owns, from *param on, which moves
+ * behind it: an op for each run of them, for some wait for the device. */
+static bool next_owned_run(const judo_zero3 *zero3, int *param, judo_shard_range *run)
+{
+    run->count = 0;
+    for (; *param < zero3->map.layout->num_params; (*param)++) {
+        judo_shard_range range = judo_shard_owned(&zero3->map, *param);
+        if (range.count == 0 || range.frozen) {
+            continue;
+        }
+        if (run->count == 0) {
+            *run = range;
+        } else if (range.unit == run->unit && range.at == run->at + run->count) {
+            run->count += range.count;
+        } else {
+            break;
+        }
+    }
+    return run->count > 0;
+}
+
 static judo_status owned_sum_of_squares(judo_zero3 *zero3, double *sum)
 {
     double total = 0;
-    for (int p = 0; p < zero3->map.layout->num_params; p++) {
-        judo_shard_range range = judo_shard_owned(&zero3->map, p);
-        if (range.count > 0 && !range.frozen) {
-            double part;
-            JUDO_TRY(zero3->device->ops->sum_of_squares(
-                &part, judo_zero3_gradient_at(zero3, range.unit, range.at), range.count));
-            total += part;
-        }
+    int param = 0;
+    judo_shard_range run;
+    while (next_owned_run(zero3, &param, &run)) {
+        double part;
+        JUDO_TRY(zero3->device->ops->sum_of_squares(
+            &part, judo_zero3_gradient_at(zero3, run.unit, run.at), run.count));
+        total += part;
     }
     *sum = total;
     return JUDO_OK;
