@@ -2,6 +2,7 @@
  * repeat its bits and to be faster; else by our kernels. A lesson (attention_choice.h) does a
  * shape's first call both ways. Causal spans and prefixes are never given to cuDNN. */
 #include "runtime/ops/cuda/attention.cuh"
+#include "runtime/ops/cuda/replay.cuh"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,18 +345,12 @@ static judo_status learn(judo_attention_choice *choice, attention_call *call)
     return status;
 }
 
-static bool is_captured(void)
-{
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    return cudaStreamIsCapturing(judo_cuda.stream, &status) != cudaSuccess ||
-           status != cudaStreamCaptureStatusNone;
-}
-
 judo_status judo_cuda_attention_choose(attention_call *call)
 {
     judo_cudnn_shape shape;
     judo_attention_choice *choice = NULL;
-    if (cudnn.open &&
+    /* What cuDNN queues, no graph of ops (replay.cuh) would know of. */
+    if (cudnn.open && judo_cuda_replay_phase() == JUDO_CUDA_PLAIN &&
         judo_attention_suits_cudnn(&shape, &call->shape, call->dtype, call->spans,
                                    call->num_spans, call->backward) &&
         is_plain(&call->args, call->backward)) {
@@ -365,7 +360,7 @@ judo_status judo_cuda_attention_choose(attention_call *call)
         return call->ours(call);
     }
     if (choice->state == JUDO_ATTENTION_UNKNOWN) {
-        return is_captured() ? call->ours(call) : learn(choice, call);
+        return learn(choice, call);
     }
     void *workspace = NULL;
     JUDO_TRY(judo_cuda_scratch(&workspace, JUDO_CUDA_SCRATCH_ATTENTION, WORKSPACE));
