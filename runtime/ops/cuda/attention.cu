@@ -70,6 +70,24 @@ static judo_status send_plan(attention_arguments *args, const judo_attention_spa
     return judo_cuda_lists_send();
 }
 
+static judo_status choose(attention_call *call)
+{
+#ifdef JUDO_WITH_CUDNN
+    return judo_cuda_attention_choose(call);
+#else
+    return call->ours(call);
+#endif
+}
+
+static judo_status forward_by_us(attention_call *call)
+{
+    attention_arguments *args = &call->args;
+    JUDO_TRY(send_plan(args, call->spans, call->num_spans, false));
+    return takes_tiles(call->dtype, args->dim)
+               ? judo_cuda_attention_tile_forward(args)
+               : judo_cuda_attention_simple_forward(args, call->dtype);
+}
+
 judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
                                         const judo_tensor *q, const judo_tensor *k,
                                         const judo_tensor *v, const judo_attention_span *spans,
@@ -83,17 +101,14 @@ judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
     if (shape.tokens == 0) {
         return JUDO_OK;
     }
-    attention_arguments args = {};
-    set_shape(&args, &shape, scale);
-    args.q = q->data;
-    args.k = k->data;
-    args.v = v->data;
-    args.out = out->data;
-    args.lse = (float *)lse->data;
-    JUDO_TRY(send_plan(&args, spans, num_spans, false));
-    return takes_tiles(q->dtype, shape.dim)
-               ? judo_cuda_attention_tile_forward(&args)
-               : judo_cuda_attention_simple_forward(&args, q->dtype);
+    attention_call call = {{}, shape, spans, num_spans, q->dtype, false, forward_by_us};
+    set_shape(&call.args, &shape, scale);
+    call.args.q = q->data;
+    call.args.k = k->data;
+    call.args.v = v->data;
+    call.args.out = out->data;
+    call.args.lse = (float *)lse->data;
+    return choose(&call);
 }
 
 /* delta[i] = sum of dout out of head i: a warp per head. */
@@ -114,12 +129,27 @@ static __global__ void fill_delta(float *delta, const T *dout, const T *out, int
 }
 
 template <typename T>
-static void launch_delta(float *delta, const judo_tensor *dout, const judo_tensor *out)
+static void launch_delta(float *delta, const attention_arguments *args, int64_t tokens)
 {
-    int64_t heads = out->dims[0] * out->dims[1];
+    int64_t heads = tokens * args->query_heads;
     judo_cuda_launch(fill_delta<T>, judo_cuda_blocks(heads * JUDO_CUDA_WARP), JUDO_CUDA_THREADS,
-                     0, delta, (const T *)dout->data, (const T *)out->data, heads,
-                     (int)out->dims[2]);
+                     0, delta, (const T *)args->dout, (const T *)args->out, heads, args->dim);
+}
+
+static judo_status backward_by_us(attention_call *call)
+{
+    attention_arguments *args = &call->args;
+    int64_t tokens = call->shape.tokens;
+    void *delta = NULL;
+    JUDO_TRY(judo_cuda_scratch(&delta, JUDO_CUDA_SCRATCH_OP,
+                               tokens * args->query_heads * (int64_t)sizeof(float)));
+    args->delta = (const float *)delta;
+    JUDO_TRY(send_plan(args, call->spans, call->num_spans, true));
+    JUDO_CUDA_FOR_DTYPE(call->dtype, launch_delta, (float *)delta, args, tokens);
+    JUDO_TRY(judo_cuda_launched("attention_backward"));
+    return takes_tiles(call->dtype, args->dim)
+               ? judo_cuda_attention_tile_backward(args)
+               : judo_cuda_attention_simple_backward(args, call->dtype);
 }
 
 judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_tensor *dv,
@@ -137,26 +167,18 @@ judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_
     if (shape.tokens == 0) {
         return JUDO_OK;
     }
-    attention_arguments args = {};
-    set_shape(&args, &shape, scale);
-    args.q = q->data;
-    args.k = k->data;
-    args.v = v->data;
-    args.lse = (float *)lse->data;
-    args.dout = dout->data;
-    args.dq = dq->data;
-    args.dk = dk->data;
-    args.dv = dv->data;
-    void *delta = NULL;
-    JUDO_TRY(judo_cuda_scratch(&delta, JUDO_CUDA_SCRATCH_OP,
-                               shape.tokens * shape.query_heads * (int64_t)sizeof(float)));
-    args.delta = (const float *)delta;
-    JUDO_TRY(send_plan(&args, spans, num_spans, true));
-    JUDO_CUDA_FOR_DTYPE(q->dtype, launch_delta, (float *)delta, dout, out);
-    JUDO_TRY(judo_cuda_launched(op));
-    return takes_tiles(q->dtype, shape.dim)
-               ? judo_cuda_attention_tile_backward(&args)
-               : judo_cuda_attention_simple_backward(&args, q->dtype);
+    attention_call call = {{}, shape, spans, num_spans, q->dtype, true, backward_by_us};
+    set_shape(&call.args, &shape, scale);
+    call.args.q = q->data;
+    call.args.k = k->data;
+    call.args.v = v->data;
+    call.args.out = out->data;
+    call.args.lse = (float *)lse->data;
+    call.args.dout = dout->data;
+    call.args.dq = dq->data;
+    call.args.dk = dk->data;
+    call.args.dv = dv->data;
+    return choose(&call);
 }
 
 static int64_t bytes_between(const void *from, const void *to)

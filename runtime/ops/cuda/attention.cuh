@@ -36,6 +36,17 @@ typedef struct attention_arguments {
     float scale;
 } attention_arguments;
 
+/* One call of a slot, which `ours` does by our kernels, as often as it is asked to. */
+typedef struct attention_call {
+    attention_arguments args;
+    judo_attention_shape shape;
+    const judo_attention_span *spans;
+    int num_spans;
+    judo_dtype dtype;
+    bool backward;
+    judo_status (*ours)(struct attention_call *call);
+} attention_call;
+
 /* row / group without a division: exact for rows below 2^32 / group. */
 static __device__ __forceinline__ int token_of(const attention_arguments *args, int row)
 {
@@ -94,5 +105,10 @@ judo_status judo_cuda_attention_simple_decode(const attention_arguments *args, i
                                               judo_dtype dtype) JUDO_MUST_CHECK;
 judo_status judo_cuda_attention_simple_backward(const attention_arguments *args,
                                                 judo_dtype dtype) JUDO_MUST_CHECK;
+
+#ifdef JUDO_WITH_CUDNN
+/* The call by cuDNN where that is known to be better, else by ours (attention_cudnn.cu). */
+judo_status judo_cuda_attention_choose(attention_call *call) JUDO_MUST_CHECK;
+#endif
 
 #endif

@@ -47,6 +47,7 @@ judo_status judo_cuda_start(int index, char *description, size_t size) JUDO_MUST
 typedef enum judo_cuda_scratch_user {
     JUDO_CUDA_SCRATCH_OP,
     JUDO_CUDA_SCRATCH_PRODUCT,
+    JUDO_CUDA_SCRATCH_ATTENTION, /* cuDNN's */
     JUDO_CUDA_SCRATCH_USERS,
 } judo_cuda_scratch_user;
 
@@ -76,6 +77,10 @@ const judo_ops *judo_ops_cuda(void);
 const judo_device *judo_device_cuda(const char *description);
 /* NCCL (nccl.cu, where the module was built with it). */
 const judo_device_collectives *judo_cuda_collectives(void);
+/* Finds cuDNN and says what is used of it (attention_cudnn.cu, where the module was built with
+ * it); the bytes that it works in. */
+judo_status judo_cuda_attention_open(char *description, size_t size) JUDO_MUST_CHECK;
+int64_t judo_cuda_attention_bytes(void);
 /* Scoring of completions (rewards/rewards_cuda.cu). */
 extern "C" const struct judo_device_rewards *judo_cuda_rewards(void);
 

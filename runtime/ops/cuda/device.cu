@@ -169,10 +169,20 @@ static judo_status event_done(judo_event *event, bool *done)
     return JUDO_OK;
 }
 
+/* What cuDNN's attention works in. */
+static int64_t attention_bytes(void)
+{
+#ifdef JUDO_WITH_CUDNN
+    return judo_cuda_attention_bytes();
+#else
+    return 0;
+#endif
+}
+
 static int64_t work_bytes(const judo_device_work *most)
 {
     judo_work_bytes bytes = judo_work_bytes_of(most);
-    return bytes.op + bytes.product + bytes.lists;
+    return bytes.op + bytes.product + bytes.lists + attention_bytes();
 }
 
 static judo_status reserve_work(const judo_device_work *most)
@@ -182,6 +192,7 @@ static judo_status reserve_work(const judo_device_work *most)
     JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
     JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_OP, bytes.op));
     JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_PRODUCT, bytes.product));
+    JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_ATTENTION, attention_bytes()));
     return judo_cuda_lists_open(bytes.lists);
 }
 

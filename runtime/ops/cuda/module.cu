@@ -22,14 +22,19 @@ extern "C" void judo_fail_at(const char *source_file, int source_line, const cha
 static judo_status open_device(const judo_device_host *host, int index,
                                const judo_device **device)
 {
-    static char description[320];
+    static char description[640];
     char gpu[256];
+    char attention[300] = "built without cuDNN";
     program = host;
     JUDO_TRY(judo_cuda_start(index, gpu, sizeof gpu));
+#ifdef JUDO_WITH_CUDNN
+    JUDO_TRY(judo_cuda_attention_open(attention, sizeof attention));
+#endif
     const judo_device *opened = judo_device_cuda(description);
-    (void)snprintf(description, sizeof description, "%s, %s", gpu,
+    (void)snprintf(description, sizeof description, "%s, %s, %s", gpu,
                    opened->collectives ? opened->collectives->description
-                                       : "built without NCCL");
+                                       : "built without NCCL",
+                   attention);
     *device = opened;
     return JUDO_OK;
 }
