@@ -9,14 +9,14 @@ enum { LEAST_DIM = 64, MOST_DIM = 128, DIM_STEP = 8, MOST_BATCH = 65535 };
 
 judo_status judo_attention_switch(bool *vision, const char *text)
 {
-    bool off = text && strcmp(text, "off") == 0;
-    if (text && text[0] && !off && strcmp(text, "vision") != 0) {
+    bool wanted = text && strcmp(text, "vision") == 0;
+    if (text && text[0] && !wanted && strcmp(text, "off") != 0) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
                          "JUDO_CUDNN_ATTENTION is \"%s\"; it can be off or vision (causal "
                          "spans are done by judo's own kernels)",
                          text);
     }
-    *vision = !off;
+    *vision = wanted;
     return JUDO_OK;
 }
 

@@ -8,8 +8,10 @@
 
 enum { JUDO_MOST_ATTENTION_SHAPES = 64, JUDO_LESSON_RUNS = 5 };
 
-/* What JUDO_CUDNN_ATTENTION says: "off", or "vision" (also where it is unset): spans that see
- * themselves wholly. JUDO_ERROR_ARGUMENT for anything else. */
+/* What JUDO_CUDNN_ATTENTION says: "vision": spans that see themselves wholly, or "off" (also
+ * where it is unset: the choice is made per shape and by timing, so that the same picture may
+ * have other bits in a larger batch, on another rank or behind a restart). JUDO_ERROR_ARGUMENT
+ * for anything else. */
 judo_status judo_attention_switch(bool *vision, const char *text) JUDO_MUST_CHECK;
 
 /* Whether the spans (which judo_attention_check passed) are a batch for cuDNN: bf16, runs of

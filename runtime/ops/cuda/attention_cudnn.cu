@@ -30,8 +30,8 @@ judo_status judo_cuda_attention_open(char *description, size_t size)
         (void)snprintf(description, size, "cuDNN %lld for vision",
                        (long long)judo_cudnn_version());
     } else {
-        (void)snprintf(description, size, "no cuDNN (%s)",
-                       wanted ? reason : "JUDO_CUDNN_ATTENTION is off");
+        (void)snprintf(description, size, "no cuDNN: %s",
+                       wanted ? reason : "JUDO_CUDNN_ATTENTION=vision asks for it");
     }
     return JUDO_OK;
 }
