@@ -43,7 +43,9 @@ static judo_status allocate(judo_decoder *decoder)
     decoder->positions = calloc(3 * rows, sizeof *decoder->positions);
     decoder->places = calloc(rows, sizeof *decoder->places);
     decoder->views = calloc(rows, sizeof *decoder->views);
-    if (!decoder->tokens || !decoder->positions || !decoder->places || !decoder->views) {
+    decoder->replays = calloc(rows, sizeof *decoder->replays);
+    if (!decoder->tokens || !decoder->positions || !decoder->places || !decoder->views ||
+        !decoder->replays) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", decoder->max_rows);
     }
     JUDO_TRY(judo_staging_create(decoder->model->device, judo_staging_bytes(&largest.angles),
@@ -80,8 +82,19 @@ judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_
     return JUDO_OK;
 }
 
+static void destroy_replays(judo_decoder *decoder)
+{
+    for (int32_t rows = 0; decoder->replays && rows <= decoder->max_rows; rows++) {
+        if (decoder->replays[rows]) {
+            decoder->model->device->replay_destroy(decoder->replays[rows]);
+        }
+    }
+    free(decoder->replays);
+}
+
 void judo_decoder_destroy(judo_decoder *decoder)
 {
+    destroy_replays(decoder);
     judo_staging_destroy(&decoder->staging);
     judo_arena_destroy(&decoder->arena);
     judo_packed_weights_destroy(&decoder->packed);
@@ -190,18 +203,51 @@ static judo_status final_norm(judo_decoder *decoder, step_buffers *b)
     return release(decoder, model->units.head);
 }
 
+/* From tokens to logits, on the device alone. */
+static judo_status run_step(judo_decoder *decoder, const judo_decode_input *inputs,
+                            int32_t rows, step_buffers b, judo_tensor *logits)
+{
+    JUDO_TRY(embed(decoder, rows, &b));
+    for (int layer = 0; layer < (int)decoder->model->config.text.num_layers; layer++) {
+        JUDO_TRY(run_block(decoder, layer, inputs, rows, &b));
+    }
+    JUDO_TRY(final_norm(decoder, &b));
+    return judo_decoder_logits(decoder, logits, &b.normed);
+}
+
+/* The same as one run of work, which differs from step to step in its lists only. What fails
+ * there is done again outside, where failures count. */
+static judo_status replay_step(judo_decoder *decoder, const judo_decode_input *inputs,
+                               int32_t rows, const step_buffers *b, judo_tensor *logits,
+                               bool *done)
+{
+    const judo_device *device = decoder->model->device;
+    judo_replay **replay = &decoder->replays[rows];
+    if (!*replay) {
+        JUDO_TRY(device->replay_create(replay));
+    }
+    JUDO_TRY(device->replay_begin(*replay));
+    judo_status status = run_step(decoder, inputs, rows, *b, logits);
+    if (status != JUDO_OK) {
+        judo_error_clear();
+    }
+    return device->replay_end(*replay, status == JUDO_OK, done);
+}
+
 judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs,
                               int32_t num_rows, judo_tensor *logits)
 {
     int64_t mark = judo_arena_mark(&decoder->arena);
     step_buffers b = take_buffers(&decoder->arena, decoder->model, num_rows);
+    bool done = false;
     JUDO_TRY(judo_arena_check(&decoder->arena, "a decode step"));
     JUDO_TRY(prepare(decoder, inputs, num_rows, &b));
-    JUDO_TRY(embed(decoder, num_rows, &b));
-    for (int layer = 0; layer < (int)decoder->model->config.text.num_layers; layer++) {
-        JUDO_TRY(run_block(decoder, layer, inputs, num_rows, &b));
+    if (decoder->model->device->replay_begin) {
+        JUDO_TRY(replay_step(decoder, inputs, num_rows, &b, logits, &done));
     }
-    JUDO_TRY(final_norm(decoder, &b));
+    if (!done) {
+        JUDO_TRY(run_step(decoder, inputs, num_rows, b, logits));
+    }
     judo_arena_release(&decoder->arena, mark);
-    return judo_decoder_logits(decoder, logits, &b.normed);
+    return JUDO_OK;
 }

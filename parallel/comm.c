@@ -93,9 +93,10 @@ judo_status judo_comm_expired(judo_comm *comm, int64_t sequence)
 {
     judo_comm *root = comm;
     judo_comm_break(comm);
-    for (judo_comm *c = comm; c != NULL; c = c->parent) {
-        judo_flight_print(&c->recorder);
-        root = c;
+    judo_flight_print(&root->recorder);
+    while (root->parent != NULL) {
+        root = root->parent;
+        judo_flight_print(&root->recorder);
     }
     root->expired = judo_flight_describe(&comm->recorder, sequence);
     return JUDO_FAIL(JUDO_ERROR_TIMEOUT,

@@ -166,6 +166,16 @@ static void release_queues(judo_comm_staged *self)
     }
 }
 
+/* Nothing is under way. */
+static void release(judo_comm_staged *self)
+{
+    judo_comm_destroy(&self->wire);
+    release_queues(self);
+    self->device->release_staging(self->pieces[0].memory);
+    free(self->base.small);
+    free(self);
+}
+
 static void staged_destroy(judo_comm *comm)
 {
     judo_comm_staged *self = self_of(comm);
@@ -173,11 +183,7 @@ static void staged_destroy(judo_comm *comm)
         self->device->stream_finish(self->up) != JUDO_OK) {
         return; /* what is under way may still use all of this */
     }
-    judo_comm_destroy(&self->wire);
-    release_queues(self);
-    self->device->release_staging(self->pieces[0].memory);
-    free(comm->small);
-    free(self);
+    release(self);
 }
 
 static const judo_comm_ops staged_ops = {
@@ -282,7 +288,7 @@ judo_status judo_comm_staged_create(judo_comm *comm, const judo_device *device, 
         status = judo_agree(comm, status);
     }
     if (status != JUDO_OK) {
-        staged_destroy(&self->base);
+        release(self);
         return status;
     }
     *out = &self->base;

@@ -35,6 +35,12 @@ judo_status judo_device_check(const judo_device *device)
                              device->name ? device->name : "(unnamed)", slots[i].name);
         }
     }
+    const int replay = (device->replay_create != NULL) + (device->replay_destroy != NULL) +
+                       (device->replay_begin != NULL) + (device->replay_end != NULL);
+    if (replay != 0 && replay != 4) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "device: %s has %d of the 4 replay slots",
+                         device->name, replay);
+    }
     return judo_ops_check(device->ops);
 }
 

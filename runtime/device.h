@@ -16,6 +16,9 @@ typedef struct judo_stream judo_stream;
 /* A place in a queue that others can wait for. */
 typedef struct judo_event judo_event;
 
+/* A run of ops that is done again and again. */
+typedef struct judo_replay judo_replay;
+
 /* The largest that ops will be asked for in one call. */
 typedef struct judo_device_work {
     int64_t rows, columns;       /* of activations */
@@ -62,6 +65,16 @@ typedef struct judo_device {
     judo_status (*event_wait)(judo_event *event, judo_stream *stream);
     /* Whether the queue came past the event; true for one that was never recorded. */
     judo_status (*event_done)(judo_event *event, bool *done);
+
+    /* All NULL, or all there. Ops between begin and end, and nothing else for this queue, may
+     * be queued at once when they end; what they return to the host is not there before, so
+     * only ops that return nothing. Their lists may differ each time. `whole`: no op failed.
+     * Where `done` is false nothing was queued: the same ops are to be called again, outside.
+     */
+    judo_status (*replay_create)(judo_replay **replay);
+    void (*replay_destroy)(judo_replay *replay);
+    judo_status (*replay_begin)(judo_replay *replay);
+    judo_status (*replay_end)(judo_replay *replay, bool whole, bool *done);
 
     /* May be missing. Without collectives, other ranks' devices are reached by the host. */
     const judo_device_collectives *collectives;

@@ -21,9 +21,9 @@ static judo_status count_sharers(const judo_job *job, int64_t *out)
     }
     JUDO_TRY(judo_device_places(job->comm, job->device, &places));
     const judo_device_place *own = &places[job->comm->rank];
-    int64_t count = 0;
+    int64_t count = 1;
     for (int r = 0; r < job->comm->size; r++) {
-        count += places[r].node == own->node &&
+        count += r != job->comm->rank && places[r].node == own->node &&
                  strncmp(places[r].name, own->name, sizeof own->name) == 0;
     }
     free(places);

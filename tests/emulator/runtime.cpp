@@ -27,6 +27,10 @@ const char *cudaGetErrorName(cudaError_t error)
         return "cudaErrorInvalidResourceHandle";
     case cudaErrorNotReady:
         return "cudaErrorNotReady";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+        return "cudaErrorStreamCaptureInvalidated";
     }
     return "an error that is not emulated";
 }
@@ -78,6 +82,9 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 static cudaError_t take(void **memory, size_t bytes, emulator_memory_kind kind)
 {
     emulator_lock lock;
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
     void *taken = emulator_memory_take(bytes, kind);
     if (!taken) {
         return emulator_note(cudaErrorMemoryAllocation);
@@ -92,6 +99,9 @@ static cudaError_t give_back(void *memory, emulator_memory_kind kind)
     emulator_lock lock;
     if (!memory) {
         return cudaSuccess;
+    }
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
     }
     emulator_finish_all();
     return emulator_note(emulator_memory_give_back(memory, kind) ? cudaSuccess

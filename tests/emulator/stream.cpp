@@ -74,6 +74,11 @@ bool known(cudaStream_t stream)
 
 } // namespace
 
+bool emulator_is_stream(cudaStream_t stream)
+{
+    return known(stream);
+}
+
 emulator_lock::emulator_lock()
 {
     mutex.lock();
@@ -86,7 +91,7 @@ emulator_lock::~emulator_lock()
 
 cudaError_t emulator_note(cudaError_t error)
 {
-    last_error = error == cudaSuccess || error == cudaErrorNotReady ? last_error : error;
+    last_error = error == cudaSuccess ? last_error : error;
     return error;
 }
 
@@ -117,6 +122,11 @@ int emulator_current_device(void)
 
 void emulator_enqueue(cudaStream_t stream, std::function<void()> work)
 {
+    emulator_work *captured = emulator_captured(stream);
+    if (captured) {
+        captured->push_back(std::move(work));
+        return;
+    }
     emulator_enqueue_tries(stream, [work = std::move(work)]() {
         work();
         return true;
@@ -127,6 +137,9 @@ void emulator_enqueue_tries(cudaStream_t stream, std::function<bool()> work)
 {
     if (!known(stream)) {
         emulator_fail("work for a stream that is not there; judo uses no default stream");
+    }
+    if (emulator_captured(stream)) {
+        emulator_fail("events and collectives in a graph are not emulated");
     }
     stream->queue.push_back(std::move(work));
     if (option("eager")) {
@@ -211,6 +224,10 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     if (!known(stream)) {
         return emulator_note(cudaErrorInvalidResourceHandle);
     }
+    bool captured = emulator_spoils_capture_of(stream);
+    if (emulator_spoils_capture() || captured) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
     drain(stream);
     return cudaSuccess;
 }
@@ -240,7 +257,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     }
     std::shared_ptr<marker> place(new marker{stream, false});
     event->last = place;
-    emulator_enqueue(stream, [place]() { place->passed = true; });
+    emulator_enqueue_tries(stream, [place]() {
+        place->passed = true;
+        return true;
+    });
     return cudaSuccess;
 }
 
@@ -265,10 +285,13 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
     emulator_lock lock;
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
     if (!event->last || event->last->passed) {
         return cudaSuccess;
     }
     (void)do_one(event->last->stream);
     emulator_memory_close();
-    return event->last->passed ? cudaSuccess : cudaErrorNotReady;
+    return emulator_note(event->last->passed ? cudaSuccess : cudaErrorNotReady);
 }

@@ -5,6 +5,7 @@
 #define JUDO_TESTS_EMULATOR_STREAM_H
 
 #include <functional>
+#include <vector>
 
 #include <cuda_runtime.h>
 
@@ -30,6 +31,18 @@ int emulator_current_device(void);
 void emulator_enqueue(cudaStream_t stream, std::function<void()> work);
 /* Work that other processes have a part in: it is tried until it returns true. */
 void emulator_enqueue_tries(cudaStream_t stream, std::function<bool()> work);
+
+/* --- graphs (graph.cpp): work that is kept while a stream is captured --- */
+
+typedef std::vector<std::function<void()>> emulator_work;
+
+bool emulator_is_stream(cudaStream_t stream);
+/* Where the stream's work goes instead of its queue; NULL: nowhere else. */
+emulator_work *emulator_captured(cudaStream_t stream);
+/* A call that a capturing thread must not make, for any stream of the thread, or for one: true
+ * where it is captured; its graph is then lost. */
+bool emulator_spoils_capture(void);
+bool emulator_spoils_capture_of(cudaStream_t stream);
 
 /* Does everything that is queued anywhere. */
 void emulator_finish_all(void);

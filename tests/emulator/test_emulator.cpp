@@ -309,12 +309,68 @@ static void test_copies__are_as_late_as_they_may_be(void **state)
     assert_int_equal(cudaEventRecord(event, stream), cudaSuccess);
     assert_int_equal(to, 0);
     assert_int_equal(cudaEventQuery(event), cudaErrorNotReady);
+    assert_int_equal(cudaGetLastError(), cudaErrorNotReady);
     assert_int_equal(cudaStreamSynchronize(stream), cudaSuccess);
     assert_int_equal(cudaEventQuery(event), cudaSuccess);
     assert_int_equal(to, 2);
     assert_int_equal(cudaFree(memory), cudaSuccess);
     assert_int_equal(cudaEventDestroy(event), cudaSuccess);
     assert_int_equal(cudaStreamDestroy(stream), cudaSuccess);
+}
+
+static void test_graphs__do_what_was_captured_at_every_launch(void **state)
+{
+    (void)state;
+    cudaStream_t stream = NULL;
+    cudaGraph_t graph = NULL;
+    cudaGraphExec_t executable = NULL;
+    void *memory = NULL, *from = NULL;
+    int to = 0;
+    assert_int_equal(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+    assert_int_equal(cudaMalloc(&memory, sizeof to), cudaSuccess);
+    assert_int_equal(cudaMallocHost(&from, sizeof to), cudaSuccess);
+    assert_int_equal(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), 0);
+    assert_int_equal(cudaMemcpyAsync(memory, from, sizeof to, cudaMemcpyHostToDevice, stream),
+                     0);
+    assert_int_equal(cudaMemcpyAsync(&to, memory, sizeof to, cudaMemcpyDeviceToHost, stream),
+                     0);
+    assert_int_equal(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+    assert_int_equal(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
+    assert_int_equal(cudaGraphDestroy(graph), cudaSuccess);
+    assert_int_equal(cudaStreamSynchronize(stream), cudaSuccess);
+    assert_int_equal(to, 0);
+    for (int i = 1; i <= 2; i++) {
+        memcpy(from, &i, sizeof i);
+        assert_int_equal(cudaGraphLaunch(executable, stream), cudaSuccess);
+        assert_int_equal(to, i - 1);
+        assert_int_equal(cudaStreamSynchronize(stream), cudaSuccess);
+        assert_int_equal(to, i);
+    }
+    assert_int_equal(cudaGraphExecDestroy(executable), cudaSuccess);
+    assert_int_equal(cudaFree(memory), cudaSuccess);
+    assert_int_equal(cudaFreeHost(from), cudaSuccess);
+    assert_int_equal(cudaStreamDestroy(stream), cudaSuccess);
+}
+
+static void test_captures__are_lost_where_the_host_waits_or_takes_memory(void **state)
+{
+    (void)state;
+    cudaStream_t stream = NULL;
+    void *memory = NULL;
+    assert_int_equal(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+    for (int i = 0; i < 2; i++) {
+        cudaGraph_t graph = NULL;
+        assert_int_equal(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), 0);
+        cudaError_t error =
+            i == 0 ? cudaStreamSynchronize(stream) : cudaMalloc(&memory, sizeof error);
+        assert_int_equal(error, cudaErrorStreamCaptureUnsupported);
+        assert_int_equal(cudaStreamEndCapture(stream, &graph),
+                         cudaErrorStreamCaptureInvalidated);
+        assert_null(graph);
+        assert_int_equal(cudaStreamSynchronize(stream), cudaSuccess);
+    }
+    assert_int_equal(cudaStreamDestroy(stream), cudaSuccess);
+    (void)cudaGetLastError();
 }
 
 static void test_launch__refuses_what_a_gpu_refuses(void **state)
@@ -360,6 +416,8 @@ int main(void)
         cmocka_unit_test(test_ldmatrix__outside_of_shared_memory_is_a_failure),
         cmocka_unit_test(test_memory__of_the_device_is_closed_to_the_host),
         cmocka_unit_test(test_copies__are_as_late_as_they_may_be),
+        cmocka_unit_test(test_graphs__do_what_was_captured_at_every_launch),
+        cmocka_unit_test(test_captures__are_lost_where_the_host_waits_or_takes_memory),
         cmocka_unit_test(test_launch__refuses_what_a_gpu_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,23 @@ static judo_device_request cuda_from(const char *path)
     return (judo_device_request){.choice = JUDO_DEVICE_CUDA, .module = path, .index = 3};
 }
 
+static judo_status begin_nothing(judo_replay *replay)
+{
+    (void)replay;
+    return JUDO_OK;
+}
+
+static void test_table__with_empty_slots_is_refused(void **state)
+{
+    (void)state;
+    judo_device device = *judo_device_cpu();
+    device.event_done = NULL;
+    assert_int_equal(judo_device_check(&device), JUDO_ERROR_UNSUPPORTED);
+    device = *judo_device_cpu();
+    device.replay_begin = begin_nothing;
+    assert_int_equal(judo_device_check(&device), JUDO_ERROR_UNSUPPORTED);
+}
+
 static void test_cpu__memory_copies_and_events_work_at_once(void **state)
 {
     (void)state;
@@ -143,6 +160,7 @@ static void test_open__the_default_module_works_or_says_why_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table__with_empty_slots_is_refused),
         cmocka_unit_test(test_cpu__memory_copies_and_events_work_at_once),
         cmocka_unit_test(test_open__a_module_that_works_gives_its_device),
         cmocka_unit_test(test_open__cuda_says_what_is_wrong_with_a_module),

@@ -159,6 +159,36 @@ judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_
                : judo_cuda_attention_simple_backward(&args, q->dtype);
 }
 
+static int64_t bytes_between(const void *from, const void *to)
+{
+    return (int64_t)((uintptr_t)to - (uintptr_t)from);
+}
+
+static judo_status send_places(attention_arguments *args, const judo_decode_row *rows,
+                               int64_t num_rows)
+{
+    void *memory = NULL;
+    int64_t bytes = num_rows * (int64_t)sizeof(decode_place);
+    JUDO_TRY(judo_cuda_host_scratch(&memory, bytes));
+    decode_place *places = (decode_place *)memory;
+    const judo_decode_row *first = &rows[0];
+    for (int64_t i = 0; i < num_rows; i++) {
+        places[i].prefix_keys = bytes_between(first->prefix_keys, rows[i].prefix_keys);
+        places[i].prefix_values = bytes_between(first->prefix_values, rows[i].prefix_values);
+        places[i].own_keys = bytes_between(first->own_keys, rows[i].own_keys);
+        places[i].own_values = bytes_between(first->own_values, rows[i].own_values);
+        places[i].prefix_length = rows[i].prefix_length;
+        places[i].own_length = rows[i].own_length;
+    }
+    JUDO_TRY(judo_cuda_lists_open(judo_cuda_aligned(bytes)));
+    args->places = (const decode_place *)judo_cuda_lists_put(places, bytes);
+    args->first_row.prefix_keys = first->prefix_keys;
+    args->first_row.prefix_values = first->prefix_values;
+    args->first_row.own_keys = first->own_keys;
+    args->first_row.own_values = first->own_values;
+    return judo_cuda_lists_send();
+}
+
 judo_status judo_cuda_attention_decode(judo_tensor *out, const judo_tensor *q,
                                        const judo_decode_row *rows, int num_kv_heads,
                                        float scale)
@@ -179,10 +209,7 @@ judo_status judo_cuda_attention_decode(judo_tensor *out, const judo_tensor *q,
     set_shape(&args, &shape, scale);
     args.q = q->data;
     args.out = out->data;
-    int64_t bytes = num_rows * (int64_t)sizeof *rows;
-    JUDO_TRY(judo_cuda_lists_open(judo_cuda_aligned(bytes)));
-    args.rows = (const judo_decode_row *)judo_cuda_lists_put(rows, bytes);
-    JUDO_TRY(judo_cuda_lists_send());
+    JUDO_TRY(send_places(&args, rows, num_rows));
     return takes_tiles(q->dtype, shape.dim)
                ? judo_cuda_attention_tile_decode(&args, num_rows)
                : judo_cuda_attention_simple_decode(&args, num_rows, q->dtype);

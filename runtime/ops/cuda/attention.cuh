@@ -11,6 +11,13 @@ extern "C" {
 
 enum { JUDO_TILE_ROWS = 64, JUDO_ATTENTION_THREADS = 128, JUDO_SIMPLE_DIMENSIONS = 256 };
 
+/* A judo_decode_row as the kernels take it: where its keys and values begin, in bytes from the
+ * first row's. A list says the same in every layer that is laid out alike. */
+typedef struct decode_place {
+    int64_t prefix_keys, prefix_values, own_keys, own_values;
+    int32_t prefix_length, own_length;
+} decode_place;
+
 typedef struct attention_arguments {
     const void *q, *k, *v;
     void *out;
@@ -21,7 +28,8 @@ typedef struct attention_arguments {
     const judo_query_block *query_blocks;
     const judo_key_block *key_blocks;
     const judo_query_run *runs;
-    const judo_decode_row *rows;
+    judo_decode_row first_row; /* where `places` count from; its lengths are not read */
+    const decode_place *places;
     judo_attention_counts counts;
     int query_heads, key_heads, group, dim;
     uint32_t group_inverse; /* 2^32 / group, rounded up; 0 for a group of one */
@@ -58,6 +66,20 @@ static __device__ __forceinline__ int64_t key_of(const attention_arguments *args
                                                  int key_head)
 {
     return ((int64_t)token * args->key_heads + key_head) * args->dim;
+}
+
+static __device__ __forceinline__ judo_decode_row decode_row_of(const attention_arguments *args,
+                                                                int row)
+{
+    const decode_place *place = &args->places[row];
+    judo_decode_row decode;
+    decode.prefix_keys = (const char *)args->first_row.prefix_keys + place->prefix_keys;
+    decode.prefix_values = (const char *)args->first_row.prefix_values + place->prefix_values;
+    decode.prefix_length = place->prefix_length;
+    decode.own_keys = (const char *)args->first_row.own_keys + place->own_keys;
+    decode.own_values = (const char *)args->first_row.own_values + place->own_values;
+    decode.own_length = place->own_length;
+    return decode;
 }
 
 /* Tensor cores, bf16, head dimensions up to 128. */

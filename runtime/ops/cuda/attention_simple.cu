@@ -121,7 +121,7 @@ attention_forward_simple(const __grid_constant__ attention_arguments args)
 template <typename T>
 static __global__ void attention_decode_simple(const __grid_constant__ attention_arguments args)
 {
-    const judo_decode_row *decode = &args.rows[blockIdx.x];
+    const judo_decode_row decode = decode_row_of(&args, (int)blockIdx.x);
     const int key_head = (int)blockIdx.y;
     int64_t stride = (int64_t)args.key_heads * args.dim;
     int64_t offset = (int64_t)key_head * args.dim;
@@ -130,12 +130,11 @@ static __global__ void attention_decode_simple(const __grid_constant__ attention
         int64_t head = query_head_of(&args, (int32_t)blockIdx.x, row, key_head);
         simple_state state;
         start(&state, (const T *)args.q + head * args.dim, args.dim);
-        see(&state, (const T *)decode->prefix_keys + offset,
-            (const T *)decode->prefix_values + offset, stride, decode->prefix_length, args.dim,
+        see(&state, (const T *)decode.prefix_keys + offset,
+            (const T *)decode.prefix_values + offset, stride, decode.prefix_length, args.dim,
             args.scale);
-        see(&state, (const T *)decode->own_keys + offset,
-            (const T *)decode->own_values + offset, stride, decode->own_length, args.dim,
-            args.scale);
+        see(&state, (const T *)decode.own_keys + offset, (const T *)decode.own_values + offset,
+            stride, decode.own_length, args.dim, args.scale);
         finish(&state, (T *)args.out + head * args.dim, (float *)NULL, args.dim);
     }
 }

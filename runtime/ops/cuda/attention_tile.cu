@@ -238,7 +238,7 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 3)
 {
     JUDO_CUDA_LAUNCH_MEMORY(shared);
     tile_memory<D> *memory = (tile_memory<D> *)shared;
-    const judo_decode_row *decode = &args.rows[blockIdx.x];
+    const judo_decode_row decode = decode_row_of(&args, (int)blockIdx.x);
     const int key_head = (int)blockIdx.y;
     const int first_row = (int)threadIdx.x / JUDO_CUDA_WARP * 16;
     const int row = first_row + (int)threadIdx.x % JUDO_CUDA_WARP / 4;
@@ -249,15 +249,15 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 3)
     start(&state);
     int64_t stride = (int64_t)args.key_heads * args.dim;
     int64_t offset = (int64_t)key_head * args.dim;
-    key_run run = {(const bf16 *)decode->prefix_keys + offset,
-                   (const bf16 *)decode->prefix_values + offset, stride, decode->prefix_length,
+    key_run run = {(const bf16 *)decode.prefix_keys + offset,
+                   (const bf16 *)decode.prefix_values + offset, stride, decode.prefix_length,
                    args.dim};
-    const int all[2] = {decode->prefix_length, decode->prefix_length};
+    const int all[2] = {decode.prefix_length, decode.prefix_length};
     see(&state, memory, &run, all, args.scale, first_row < args.group);
-    run.keys = (const bf16 *)decode->own_keys + offset;
-    run.values = (const bf16 *)decode->own_values + offset;
-    run.count = decode->own_length;
-    const int own[2] = {decode->own_length, decode->own_length};
+    run.keys = (const bf16 *)decode.own_keys + offset;
+    run.values = (const bf16 *)decode.own_values + offset;
+    run.count = decode.own_length;
+    const int own[2] = {decode.own_length, decode.own_length};
     see(&state, memory, &run, own, args.scale, first_row < args.group);
 #pragma unroll
     for (int side = 0; side < 2; side++) {

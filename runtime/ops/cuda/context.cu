@@ -1,6 +1,6 @@
 /* runtime/ops/cuda/context.cu: the GPU of this process, its scratch memory, and the way of
  * lists and results between host and device. */
-#include "runtime/ops/cuda/cuda.h"
+#include "runtime/ops/cuda/replay.cuh"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ judo_status judo_cuda_scratch(void **memory, judo_cuda_scratch_user user, int64_
 {
     static void *buffers[JUDO_CUDA_SCRATCH_USERS];
     static int64_t capacities[JUDO_CUDA_SCRATCH_USERS];
-    if (bytes > capacities[user]) {
+    if (bytes > capacities[user] && judo_cuda_replay_yields()) {
         JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
         JUDO_CUDA_TRY(cudaFree(buffers[user]));
         buffers[user] = NULL;
@@ -154,6 +154,9 @@ static int64_t find_list(const void *host, int64_t bytes)
 judo_status judo_cuda_lists_open(int64_t bytes)
 {
     const int64_t least = 4 << 20;
+    if (judo_cuda_replay_phase() != JUDO_CUDA_PLAIN) {
+        return JUDO_OK;
+    }
     if (lists.used != lists.sent) { /* an op failed before it sent its lists */
         forget_lists();
     }
@@ -182,6 +185,9 @@ const void *judo_cuda_lists_put(const void *host, int64_t bytes)
     if (!host) {
         return NULL;
     }
+    if (judo_cuda_replay_phase() != JUDO_CUDA_PLAIN) {
+        return judo_cuda_replay_put(host, bytes);
+    }
     if (bytes <= 0) {
         return lists.device + lists.used;
     }
@@ -200,7 +206,7 @@ const void *judo_cuda_lists_put(const void *host, int64_t bytes)
 
 judo_status judo_cuda_lists_send(void)
 {
-    if (lists.used > lists.sent) {
+    if (judo_cuda_replay_phase() == JUDO_CUDA_PLAIN && lists.used > lists.sent) {
         JUDO_CUDA_TRY(cudaMemcpyAsync(lists.device + lists.sent, lists.host + lists.sent,
                                       (size_t)(lists.used - lists.sent), cudaMemcpyHostToDevice,
                                       judo_cuda.stream));
@@ -211,6 +217,10 @@ judo_status judo_cuda_lists_send(void)
 
 judo_status judo_cuda_fetch(void *host, const void *device, int64_t bytes)
 {
+    if (!judo_cuda_replay_yields()) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                         "cuda: an op with results for the host inside a replayed run of ops");
+    }
     if (bytes > 0) {
         JUDO_CUDA_TRY(cudaMemcpyAsync(host, device, (size_t)bytes, cudaMemcpyDeviceToHost,
                                       judo_cuda.stream));

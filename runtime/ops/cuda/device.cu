@@ -1,15 +1,21 @@
 /* runtime/ops/cuda/device.cu: the GPU behind the device table. */
-#include "runtime/ops/cuda/cuda.h"
+#include "runtime/ops/cuda/replay.cuh"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 extern "C" {
 #include "runtime/ops/cuda/work_memory.h"
 }
 
-static cudaStream_t queue_of(judo_stream *stream)
+static judo_status queue_of(cudaStream_t *queue, judo_stream *stream)
 {
-    return stream ? (cudaStream_t)stream : judo_cuda.stream;
+    if (!stream && !judo_cuda_replay_yields()) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                         "cuda: the ops' queue is used inside a replayed run of ops");
+    }
+    *queue = stream ? (cudaStream_t)stream : judo_cuda.stream;
+    return JUDO_OK;
 }
 
 static judo_status memory(int64_t *available, int64_t *total)
@@ -68,15 +74,16 @@ static judo_status copy(void *to, const void *from, int64_t bytes, judo_stream *
     if (bytes == 0) {
         return JUDO_OK;
     }
+    cudaStream_t queue = NULL;
     JUDO_TRY(check_bytes(bytes));
-    JUDO_CUDA_TRY(
-        cudaMemcpyAsync(to, from, (size_t)bytes, cudaMemcpyDefault, queue_of(stream)));
+    JUDO_TRY(queue_of(&queue, stream));
+    JUDO_CUDA_TRY(cudaMemcpyAsync(to, from, (size_t)bytes, cudaMemcpyDefault, queue));
     const void *const ends[2] = {to, from};
     for (int i = 0; i < 2; i++) {
         cudaPointerAttributes attributes;
         JUDO_CUDA_TRY(cudaPointerGetAttributes(&attributes, ends[i]));
         if (attributes.type == cudaMemoryTypeUnregistered) {
-            JUDO_CUDA_TRY(cudaStreamSynchronize(queue_of(stream)));
+            JUDO_CUDA_TRY(cudaStreamSynchronize(queue));
             break;
         }
     }
@@ -85,9 +92,11 @@ static judo_status copy(void *to, const void *from, int64_t bytes, judo_stream *
 
 static judo_status clear(void *out, int64_t bytes, judo_stream *stream)
 {
+    cudaStream_t queue = NULL;
     JUDO_TRY(check_bytes(bytes));
+    JUDO_TRY(queue_of(&queue, stream));
     if (bytes > 0) {
-        JUDO_CUDA_TRY(cudaMemsetAsync(out, 0, (size_t)bytes, queue_of(stream)));
+        JUDO_CUDA_TRY(cudaMemsetAsync(out, 0, (size_t)bytes, queue));
     }
     return JUDO_OK;
 }
@@ -110,7 +119,9 @@ static void stream_destroy(judo_stream *stream)
 
 static judo_status stream_finish(judo_stream *stream)
 {
-    JUDO_CUDA_TRY(cudaStreamSynchronize(queue_of(stream)));
+    cudaStream_t queue = NULL;
+    JUDO_TRY(queue_of(&queue, stream));
+    JUDO_CUDA_TRY(cudaStreamSynchronize(queue));
     return JUDO_OK;
 }
 
@@ -132,20 +143,26 @@ static void event_destroy(judo_event *event)
 
 static judo_status event_record(judo_event *event, judo_stream *stream)
 {
-    JUDO_CUDA_TRY(cudaEventRecord((cudaEvent_t)event, queue_of(stream)));
+    cudaStream_t queue = NULL;
+    JUDO_TRY(queue_of(&queue, stream));
+    JUDO_CUDA_TRY(cudaEventRecord((cudaEvent_t)event, queue));
     return JUDO_OK;
 }
 
 static judo_status event_wait(judo_event *event, judo_stream *stream)
 {
-    JUDO_CUDA_TRY(cudaStreamWaitEvent(queue_of(stream), (cudaEvent_t)event, 0));
+    cudaStream_t queue = NULL;
+    JUDO_TRY(queue_of(&queue, stream));
+    JUDO_CUDA_TRY(cudaStreamWaitEvent(queue, (cudaEvent_t)event, 0));
     return JUDO_OK;
 }
 
 static judo_status event_done(judo_event *event, bool *done)
 {
     cudaError_t error = cudaEventQuery((cudaEvent_t)event);
-    if (error != cudaErrorNotReady) {
+    if (error == cudaErrorNotReady) {
+        (void)cudaGetLastError(); /* an answer, which the next launch would take for its own */
+    } else {
         JUDO_TRY(judo_cuda_check(error, "cudaEventQuery"));
     }
     *done = error == cudaSuccess;
@@ -190,12 +207,23 @@ const judo_device *judo_device_cuda(const char *description)
         .event_record = event_record,
         .event_wait = event_wait,
         .event_done = event_done,
+        .replay_create = NULL,
+        .replay_destroy = NULL,
+        .replay_begin = NULL,
+        .replay_end = NULL,
         .collectives = NULL,
         .rewards = NULL,
         .work_bytes = work_bytes,
         .reserve_work = reserve_work,
     };
     device.description = description;
+    const char *graphs = getenv("JUDO_CUDA_GRAPHS");
+    if (!graphs || strcmp(graphs, "0") != 0) {
+        device.replay_create = judo_cuda_replay_create;
+        device.replay_destroy = judo_cuda_replay_destroy;
+        device.replay_begin = judo_cuda_replay_begin;
+        device.replay_end = judo_cuda_replay_end;
+    }
     device.ops = judo_ops_cuda();
     device.rewards = judo_cuda_rewards();
 #ifdef JUDO_WITH_NCCL

@@ -6,7 +6,7 @@
 
 #include <type_traits>
 
-#include "runtime/ops/cuda/cuda.h"
+#include "runtime/ops/cuda/replay.cuh"
 
 /* Declares `name`: the shared memory that the launch gives to the kernel. */
 #define JUDO_CUDA_LAUNCH_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
@@ -26,7 +26,10 @@ static inline void judo_cuda_launch(void (*kernel)(Parameters...), dim3 grid, in
                                     size_t shared_bytes,
                                     std::type_identity_t<Parameters>... arguments)
 {
-    judo_cuda_launch_on(judo_cuda.stream, kernel, grid, threads, shared_bytes, arguments...);
+    if (judo_cuda_queues(kernel, grid, threads, shared_bytes, arguments...)) {
+        judo_cuda_launch_on(judo_cuda.stream, kernel, grid, threads, shared_bytes,
+                            arguments...);
+    }
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* runtime/ops/cuda/matmul.cu: matrix products by cuBLASLt, one algorithm per kind of product:
  * the library's first choice, or the fastest of several that a file keeps (JUDO_CUDA_PRODUCTS).
  */
-#include "runtime/ops/cuda/cuda.h"
+#include "runtime/ops/cuda/replay.cuh"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -194,6 +194,10 @@ static cublasStatus_t multiply(const judo_cuda_product *p, layouts *l,
 {
     const float one = 1.0f;
     const float beta = p->accumulate ? 1.0f : 0.0f;
+    if (!judo_cuda_queues(key_of(p, false), p->a, p->b, p->c, p->bias, beta, *algorithm,
+                          workspace)) {
+        return CUBLAS_STATUS_SUCCESS;
+    }
     return cublasLtMatmul(handle, &l->product, &one, p->b, &l->a, p->a, &l->b, &beta, p->c,
                           &l->c, p->c, &l->c, algorithm, workspace, WORKSPACE,
                           judo_cuda.stream);
@@ -314,6 +318,10 @@ static judo_status algorithm_for(cublasLtMatmulAlgo_t *algorithm, const judo_cud
                                  const product_key *key, bool rows_apart, void *workspace)
 {
     cache_entry *entry = find(key);
+    if (!entry->used && !judo_cuda_replay_yields()) { /* choosing may wait */
+        memset(algorithm, 0, sizeof *algorithm);
+        return JUDO_OK;
+    }
     if (!entry->used) {
         JUDO_TRY(choose(algorithm, p, key, rows_apart, workspace));
         if (num_cached >= CACHE / 2) {
@@ -338,11 +346,16 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
     const product_key exact = key_of(p, false);
     if (p->k == 0 && !p->bias) { /* no algorithm for it, but a result: nothing but zeros */
         int64_t bytes = p->m * p->n * judo_dtype_bytes(p->c_dtype);
-        JUDO_CUDA_TRY(cudaMemsetAsync(p->c, 0, (size_t)bytes, judo_cuda.stream));
+        if (judo_cuda_queues(p->c, bytes)) {
+            JUDO_CUDA_TRY(cudaMemsetAsync(p->c, 0, (size_t)bytes, judo_cuda.stream));
+        }
         return JUDO_OK;
     }
     if (p->k == 0) {
         return check(CUBLAS_STATUS_NOT_SUPPORTED, "an empty sum", &exact);
+    }
+    if (!handle && !judo_cuda_replay_yields()) {
+        return JUDO_OK;
     }
     if (!handle) {
         JUDO_TRY(open_choices());
@@ -351,7 +364,8 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
     void *workspace = NULL;
     JUDO_TRY(judo_cuda_scratch(&workspace, JUDO_CUDA_SCRATCH_PRODUCT, WORKSPACE));
     const bool rows_apart = !p->transpose_a;
-    const product_key key = key_of(p, rows_apart);
+    /* Where the exact one was chosen, the other was refused. */
+    const product_key key = find(&exact)->used ? exact : key_of(p, rows_apart);
     cublasLtMatmulAlgo_t algorithm;
     JUDO_TRY(algorithm_for(&algorithm, p, &key, rows_apart, workspace));
     layouts l;

@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-#include "runtime/ops/cuda/cuda.h"
+#include "runtime/ops/cuda/replay.cuh"
 #include "tests/emulator/stream.h"
 
 #define JUDO_CUDA_LAUNCH_MEMORY(name) unsigned char *name = emulator_launch_memory()
@@ -24,7 +24,10 @@ static inline void judo_cuda_launch(void (*kernel)(Parameters...), dim3 grid, in
                                     size_t shared_bytes,
                                     std::type_identity_t<Parameters>... arguments)
 {
-    judo_cuda_launch_on(judo_cuda.stream, kernel, grid, threads, shared_bytes, arguments...);
+    if (judo_cuda_queues(kernel, grid, threads, shared_bytes, arguments...)) {
+        judo_cuda_launch_on(judo_cuda.stream, kernel, grid, threads, shared_bytes,
+                            arguments...);
+    }
 }
 
 #endif
