@@ -48,7 +48,7 @@ typedef struct judo_shard_piece {
     const char *tensor; /* borrowed from the layout */
     int kind;
     int64_t first, count;
-    const float *data;
+    const float *data; /* of split weights only in a copy */
 } judo_shard_piece;
 
 /* What this rank's file will hold; with a copy, training may go on while it is written. */
@@ -62,8 +62,8 @@ typedef struct judo_snapshot {
 } judo_snapshot;
 
 /* checkpoint_snapshot.c. Room for what this rank owns, with every page of the copy in memory.
- * Taking it copies, or points to the live arrays; where the host cannot read those, what keeps
- * no copy has one from being taken to being written. */
+ * Taking it copies, or points to the live arrays; where the host cannot read those, or weights
+ * are split, what keeps no copy has one from being taken to being written. */
 judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy,
                                  judo_snapshot *out) JUDO_MUST_CHECK;
 judo_status judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3) JUDO_MUST_CHECK;
@@ -92,8 +92,10 @@ judo_status judo_shard_files_verify(const char *folder, const judo_param_layout 
 enum { JUDO_SHARD_KINDS = 3 };
 
 extern const char *const judo_shard_kind_names[JUDO_SHARD_KINDS];
-/* This rank's part of one kind; NULL if the parameter has no moments. */
+/* This rank's part of one kind; NULL if the parameter has no moments, or split weights. */
 float *judo_shard_kind_data(const judo_zero3_owned *part, int kind);
+/* Whether there is such a kind, as an array or split. */
+bool judo_shard_kind_is_kept(const judo_zero3 *zero3, const judo_zero3_owned *part, int kind);
 
 typedef struct judo_shard_prefix {
     char magic[8];

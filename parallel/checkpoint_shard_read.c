@@ -116,9 +116,20 @@ static judo_status read_piece_entry(const reader *self, const judo_json *item, p
     return JUDO_OK;
 }
 
+/* Elements [first, first+count) of the tensor to where this rank keeps them. */
+static judo_status put(reader *self, const piece *p, int64_t first, int64_t count,
+                       const float *values)
+{
+    judo_zero3_owned part = judo_zero3_owned_part(self->zero3, p->param);
+    float *data = judo_shard_kind_data(&part, p->kind);
+    return data != NULL ? self->device->copy(data + (first - part.first), values,
+                                             count * (int64_t)sizeof *values, NULL)
+                        : judo_zero3_put_weights(self->zero3, p->param, first - part.first,
+                                                 count, values);
+}
+
 /* Reads, verifies and copies the wanted elements [from, to) of the tensor, block by block. */
-static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64_t to,
-                               float *out)
+static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64_t to)
 {
     const judo_json *checksum = judo_json_first(p->checksums);
     for (int64_t at = 0; at < p->count;
@@ -146,12 +157,11 @@ static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64
                              (long long)(p->first + at + count), (unsigned long long)expected,
                              actual);
         }
-        if (out == NULL) {
+        if (self->zero3 == NULL) {
             judo_progress_update(&self->progress, self->progress.done + count, NULL);
             continue;
         }
-        JUDO_TRY(self->device->copy(out + (begin - from), self->block + (begin - p->first - at),
-                                    (end - begin) * (int64_t)sizeof(float), NULL));
+        JUDO_TRY(put(self, p, begin, end - begin, self->block + (begin - p->first - at)));
     }
     return JUDO_OK;
 }
@@ -159,11 +169,12 @@ static judo_status read_blocks(reader *self, const piece *p, int64_t from, int64
 static judo_status take_piece(reader *self, const piece *p)
 {
     judo_zero3_owned part = wanted_part(self, p->param);
-    float *data = part.count > 0 ? judo_shard_kind_data(&part, p->kind) : NULL;
+    bool is_wanted = self->zero3 == NULL ||
+                     (part.count > 0 && judo_shard_kind_is_kept(self->zero3, &part, p->kind));
     int64_t from = p->first > part.first ? p->first : part.first;
     int64_t to = p->first + p->count < part.first + part.count ? p->first + p->count
                                                                : part.first + part.count;
-    if ((data == NULL && self->zero3 != NULL) || from >= to) {
+    if (!is_wanted || from >= to) {
         return JUDO_OK;
     }
     bool again;
@@ -175,7 +186,7 @@ static judo_status take_piece(reader *self, const piece *p)
                          self->path, judo_shard_kind_names[p->kind],
                          self->layout->params[p->param].name, (long long)from, (long long)to);
     }
-    return read_blocks(self, p, from, to, data != NULL ? data + (from - part.first) : NULL);
+    return read_blocks(self, p, from, to);
 }
 
 static judo_status read_pieces(reader *self, const judo_json *root, int rank)
@@ -288,8 +299,9 @@ static judo_status check_complete(const reader *self, const char *folder)
         judo_zero3_owned part = wanted_part(self, p);
         for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
             int64_t next = self->covered[p * JUDO_SHARD_KINDS + kind].next;
-            bool is_wanted = self->zero3 != NULL ? judo_shard_kind_data(&part, kind) != NULL
-                                                 : kind == 0 || next > 0;
+            bool is_wanted = self->zero3 != NULL
+                                 ? judo_shard_kind_is_kept(self->zero3, &part, kind)
+                                 : kind == 0 || next > 0;
             if (is_wanted && next != part.first + part.count) {
                 return JUDO_FAIL(
                     JUDO_ERROR_MISMATCH,

@@ -11,7 +11,14 @@ float *judo_shard_kind_data(const judo_zero3_owned *part, int kind)
     return data[kind];
 }
 
-typedef judo_status (*piece_visit)(judo_snapshot *snapshot, const judo_shard_piece *piece);
+bool judo_shard_kind_is_kept(const judo_zero3 *zero3, const judo_zero3_owned *part, int kind)
+{
+    return judo_shard_kind_data(part, kind) != NULL ||
+           (kind == 0 && judo_zero3_is_split(zero3));
+}
+
+typedef judo_status (*piece_visit)(judo_snapshot *snapshot, const judo_zero3 *zero3, int param,
+                                   const judo_shard_piece *piece);
 
 /* Every array that this rank owns a part of, in file order. */
 static judo_status for_each_piece(judo_snapshot *snapshot, judo_zero3 *zero3, piece_visit visit)
@@ -25,32 +32,38 @@ static judo_status for_each_piece(judo_snapshot *snapshot, judo_zero3 *zero3, pi
                                             .first = part.first,
                                             .count = part.count,
                                             .data = judo_shard_kind_data(&part, kind)};
-            if (piece.data != NULL) {
-                JUDO_TRY(visit(snapshot, &piece));
+            if (judo_shard_kind_is_kept(zero3, &part, kind)) {
+                JUDO_TRY(visit(snapshot, zero3, p, &piece));
             }
         }
     }
     return JUDO_OK;
 }
 
-static judo_status count_piece(judo_snapshot *snapshot, const judo_shard_piece *piece)
+static judo_status count_piece(judo_snapshot *snapshot, const judo_zero3 *zero3, int param,
+                               const judo_shard_piece *piece)
 {
+    (void)zero3;
+    (void)param;
     snapshot->num_pieces++;
     snapshot->data_bytes += piece->count * (int64_t)sizeof(float);
     return JUDO_OK;
 }
 
-static judo_status take_piece(judo_snapshot *snapshot, const judo_shard_piece *piece)
+static judo_status take_piece(judo_snapshot *snapshot, const judo_zero3 *zero3, int param,
+                              const judo_shard_piece *piece)
 {
     judo_shard_piece *own = &snapshot->pieces[snapshot->num_pieces];
     *own = *piece;
     if (snapshot->copy != NULL) {
         float *place = snapshot->copy + snapshot->data_bytes / (int64_t)sizeof(float);
-        JUDO_TRY(snapshot->device->copy(place, piece->data,
-                                        piece->count * (int64_t)sizeof(float), NULL));
+        JUDO_TRY(piece->data != NULL
+                     ? snapshot->device->copy(place, piece->data,
+                                              piece->count * (int64_t)sizeof(float), NULL)
+                     : judo_zero3_get_weights(zero3, param, 0, piece->count, place));
         own->data = place;
     }
-    return count_piece(snapshot, piece);
+    return count_piece(snapshot, zero3, param, piece);
 }
 
 static judo_status allocate_copy(judo_snapshot *snapshot)
@@ -100,7 +113,8 @@ judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy, judo_snapsho
 
 judo_status judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3)
 {
-    if (snapshot->copy == NULL && !judo_zero3_owned_is_on_host(zero3)) {
+    const bool is_live = judo_zero3_owned_is_on_host(zero3) && !judo_zero3_is_split(zero3);
+    if (snapshot->copy == NULL && !is_live) {
         JUDO_TRY(allocate_copy(snapshot));
     }
     return take_pieces(snapshot, zero3);

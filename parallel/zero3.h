@@ -15,7 +15,12 @@
  * With compute_dtype JUDO_BF16 the fp32 weights are master copies that only the optimizer and
  * files see; beside them lie their values rounded to nearest even, which is what is gathered,
  * lent and copied. They are rounded anew at the first use after a load, after
- * judo_zero3_weights_changed, and in every optimizer step.
+ * judo_zero3_weights_changed, and in every optimizer step. With `split_master` there are no
+ * such copies: a weight is the bf16 number that is lent and the 16 bits behind it, exactly the
+ * same fp32 weight in two bytes less (runtime/ops/split_weight.h). What is lent then differs
+ * in one case: a weight halfway between two bf16 numbers goes away from zero, not to even,
+ * where two fp32 weights would share their halves. One fp32 number of 2^17 is lent one bf16
+ * step larger for that.
  *
  * All of it lies in the memory of one device, and is worked on there by its ops and copies on
  * its compute queue; ranks exchange it by judo_comm_on_device. With `offload` the fp32 weights
@@ -47,6 +52,8 @@ typedef struct judo_zero3_options {
     bool no_overlap;      /* gradient_end waits; one gradient buffer instead of two */
     bool offload;         /* optimizer state in host memory; changes nothing where the device's
                              memory is the host's: leave it out of a plan for that */
+    bool split_master;    /* the fp32 weights as bf16 halves and the bits behind them; with
+                             bf16, not with offload; nothing to a frozen set */
     int prefetch;         /* units fetched ahead, up to JUDO_MAX_PREFETCH; 0: one. Those behind
                              next_unit are the ones that followed the last time. */
     int group_size;       /* ranks of a group, in rank order; 0: all. JUDO_GROUP_OF_NODE */
@@ -70,7 +77,7 @@ judo_status judo_zero3_group_size(judo_comm *comm, const judo_zero3_options *opt
 
 /* Bytes of one rank by purpose. */
 typedef struct judo_zero3_bytes {
-    int64_t weights;         /* fp32: the rank's slices */
+    int64_t weights;         /* fp32: the rank's slices; split: their lower halves */
     int64_t compute;         /* bf16, or offloaded: the same, as it is lent */
     int64_t gradients;       /* fp32 shard, or all of it */
     int64_t moments;         /* two fp32 shards */
@@ -148,12 +155,21 @@ void judo_zero3_release_resident(judo_zero3 *zero3);
  * judo_zero3_owned_is_on_host; elsewhere the device's copies take what is there. */
 typedef struct judo_zero3_owned {
     int64_t first, count; /* elements of the parameter; count 0: nothing */
-    float *weights;       /* NULL in a frozen set in bf16: judo_zero3_for_each_owned reads it */
+    float *weights; /* NULL in a frozen set in bf16 and if split: judo_zero3_get_weights */
     float *first_moment, *second_moment; /* NULL if frozen */
 } judo_zero3_owned;
 
 judo_zero3_owned judo_zero3_owned_part(judo_zero3 *zero3, int param);
 bool judo_zero3_owned_is_on_host(const judo_zero3 *zero3);
+/* Whether fp32 weights are kept, but as halves. */
+bool judo_zero3_is_split(const judo_zero3 *zero3);
+/* Elements [at, at+count) of the owned part from and to host memory, as fp32 whatever they are
+ * kept in. Around writing stand judo_zero3_weights_changed and, behind it, the device's
+ * stream_finish. Not collective. */
+judo_status judo_zero3_get_weights(const judo_zero3 *zero3, int param, int64_t at,
+                                   int64_t count, float *out) JUDO_MUST_CHECK;
+judo_status judo_zero3_put_weights(judo_zero3 *zero3, int param, int64_t at, int64_t count,
+                                   const float *values) JUDO_MUST_CHECK;
 
 /* Calls `visit` for elements [first, first+count) of a parameter, in the layout's order and
  * once or, where bf16 is widened or a device's memory read, several times per parameter: every

@@ -23,26 +23,15 @@ bool judo_zero3_owned_is_on_host(const judo_zero3 *zero3)
 
 enum { BLOCK = 16384 }; /* elements that pass through the host at once */
 
-/* Of weights that the host cannot read, or that exist in bf16 only. */
+/* Of weights that the host cannot read, or that exist in bf16 or in halves only. */
 static judo_status visit_blocks(const judo_zero3 *zero3, int param, judo_zero3_visit visit,
                                 void *context)
 {
-    float raw[BLOCK];
     float block[BLOCK];
     judo_shard_range range = judo_shard_owned(&zero3->map, param);
-    const char *master = (const char *)judo_zero3_master_at(zero3, range.unit, range.at);
-    const judo_dtype dtype = master ? JUDO_F32 : zero3->base.compute_dtype;
-    const char *source = master ? master : judo_zero3_compute_at(zero3, range.unit, range.at);
     for (int64_t at = 0; at < range.count; at += BLOCK) {
         int64_t part = range.count - at < BLOCK ? range.count - at : BLOCK;
-        int64_t element = judo_dtype_bytes(dtype);
-        const void *there = source + at * element;
-        if (zero3->device->separate) {
-            JUDO_TRY(zero3->device->copy(raw, there, part * element, NULL));
-            JUDO_TRY(zero3->device->stream_finish(NULL));
-            there = raw;
-        }
-        judo_convert_to_f32(block, there, dtype, part);
+        JUDO_TRY(judo_zero3_get_weights(zero3, param, at, part, block));
         JUDO_TRY(visit(context, param, range.first + at, part, block));
     }
     return JUDO_OK;
@@ -61,17 +50,15 @@ judo_status judo_zero3_for_each_owned(judo_zero3 *zero3, judo_zero3_visit visit,
     return JUDO_OK;
 }
 
-/* Through the host; a copy from its memory has taken it when it returns. */
-static judo_status read_blocks(const judo_zero3 *zero3, const judo_weight_source *source,
-                               const judo_param *param, const judo_shard_range *range,
-                               judo_dtype dtype, char *out)
+static judo_status read_blocks(judo_zero3 *zero3, const judo_weight_source *source, int param,
+                               const judo_shard_range *range)
 {
     float block[BLOCK];
-    const int64_t element = judo_dtype_bytes(dtype);
     for (int64_t at = 0; at < range->count; at += BLOCK) {
         int64_t part = range->count - at < BLOCK ? range->count - at : BLOCK;
-        JUDO_TRY(judo_weight_source_read(source, param, range->first + at, part, dtype, block));
-        JUDO_TRY(zero3->device->copy(out + at * element, block, part * element, NULL));
+        JUDO_TRY(judo_weight_source_read(source, &zero3->map.layout->params[param],
+                                         range->first + at, part, JUDO_F32, block));
+        JUDO_TRY(judo_zero3_put_weights(zero3, param, at, part, block));
     }
     return JUDO_OK;
 }
@@ -87,11 +74,11 @@ static judo_status read_owned(judo_zero3 *zero3, const judo_weight_source *sourc
         float *master = judo_zero3_master_at(zero3, range.unit, range.at);
         void *out = master ? master : judo_zero3_compute_at(zero3, range.unit, range.at);
         judo_dtype dtype = master ? JUDO_F32 : zero3->base.compute_dtype;
-        if (judo_zero3_owned_is_on_host(zero3)) {
+        if (judo_zero3_owned_is_on_host(zero3) && !judo_zero3_is_split(zero3)) {
             JUDO_TRY(judo_weight_source_read(source, &layout->params[p], range.first,
                                              range.count, dtype, out));
         } else {
-            JUDO_TRY(read_blocks(zero3, source, &layout->params[p], &range, dtype, out));
+            JUDO_TRY(read_blocks(zero3, source, p, &range));
         }
     }
     return zero3->device->stream_finish(NULL);
@@ -123,6 +110,10 @@ static judo_status share_unit(judo_zero3 *zero3, int unit)
     } else {
         JUDO_TRY(share_slice(zero3, unit, judo_zero3_compute_at(zero3, unit, 0),
                              judo_dtype_bytes(zero3->base.compute_dtype)));
+    }
+    if (judo_zero3_is_split(zero3)) {
+        uint16_t *low = judo_zero3_low_at(zero3, unit, 0);
+        JUDO_TRY(share_slice(zero3, unit, low, sizeof *low));
     }
     if (zero3->first_moment != NULL && moment >= 0) {
         JUDO_TRY(share_slice(zero3, unit, zero3->first_moment + moment, f32));

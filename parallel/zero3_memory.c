@@ -22,6 +22,11 @@ float *judo_zero3_master_at(const judo_zero3 *zero3, int unit, int64_t at)
                                                  : NULL;
 }
 
+uint16_t *judo_zero3_low_at(const judo_zero3 *zero3, int unit, int64_t at)
+{
+    return zero3->low + zero3->map.position[unit] + at;
+}
+
 float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at)
 {
     const judo_shard_map *map = &zero3->map;
@@ -93,12 +98,15 @@ judo_status judo_zero3_memory_create(judo_zero3 *self)
     const allocator here = device->allocate;
     const allocator state = self->options.offload ? device->allocate_staging : here;
     const bool has_master = judo_zero3_has_master(&self->options);
+    const bool has_halves = judo_zero3_has_halves(&self->options);
     judo_status status = JUDO_OK;
     self->compute =
         take(device, here, (bytes.compute > 0 ? bytes.compute : bytes.weights) + bytes.gathered,
              "the weights", &status);
     self->master =
         take(device, state, has_master ? bytes.weights : 0, "the master weights", &status);
+    self->low = take(device, here, has_halves ? bytes.weights : 0,
+                     "the lower halves of the master weights", &status);
     self->gradients = take(device, here, bytes.gradients, "the gradients", &status);
     self->first_moment =
         take(device, state, bytes.moments / 2, "the optimizer's first moment", &status);
@@ -130,6 +138,7 @@ void judo_zero3_memory_destroy(judo_zero3 *self)
     release_state(self->first_moment);
     release_state(self->second_moment);
     device->release(self->compute);
+    device->release(self->low);
     device->release(self->gradients);
     device->release(self->gradient_room.buffer);
 }

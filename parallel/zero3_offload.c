@@ -4,11 +4,6 @@
 
 #include "parallel/zero3_state.h"
 
-bool judo_zero3_has_master(const judo_zero3_options *options)
-{
-    return !options->frozen && (options->compute_dtype != JUDO_F32 || options->offload);
-}
-
 static int64_t rounded_bytes(const judo_zero3_options *options)
 {
     return options->compute_dtype == JUDO_F32 ? 0 : JUDO_OFFLOAD_BLOCK * 2;

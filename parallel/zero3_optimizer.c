@@ -101,6 +101,25 @@ judo_adamw judo_zero3_adamw_of(const judo_zero3 *zero3, const judo_adamw *option
     return adamw;
 }
 
+static judo_status update_range(judo_zero3 *zero3, const judo_shard_range *range,
+                                const judo_adamw *adamw)
+{
+    const int64_t moment = zero3->map.trainable_position[range->unit] + range->at;
+    const judo_ops *ops = zero3->device->ops;
+    float *first = zero3->first_moment + moment;
+    float *second = zero3->second_moment + moment;
+    const float *gradient = judo_zero3_gradient_at(zero3, range->unit, range->at);
+    void *rounded = zero3->base.compute_dtype == JUDO_BF16
+                        ? judo_zero3_compute_at(zero3, range->unit, range->at)
+                        : NULL;
+    if (judo_zero3_is_split(zero3)) {
+        return ops->adamw_split(rounded, judo_zero3_low_at(zero3, range->unit, range->at),
+                                first, second, gradient, range->count, adamw);
+    }
+    return ops->adamw(judo_zero3_master_at(zero3, range->unit, range->at), first, second,
+                      rounded, gradient, range->count, adamw);
+}
+
 /* Ranks that store the same slice compute the same. */
 static judo_status update_stored(judo_zero3 *zero3, const judo_adamw *options)
 {
@@ -113,14 +132,7 @@ static judo_status update_stored(judo_zero3 *zero3, const judo_adamw *options)
             continue;
         }
         judo_adamw adamw = judo_zero3_adamw_of(zero3, options, p);
-        int64_t moment = zero3->map.trainable_position[range.unit] + range.at;
-        void *rounded = zero3->base.compute_dtype == JUDO_BF16
-                            ? judo_zero3_compute_at(zero3, range.unit, range.at)
-                            : NULL;
-        JUDO_TRY(zero3->device->ops->adamw(
-            judo_zero3_master_at(zero3, range.unit, range.at), zero3->first_moment + moment,
-            zero3->second_moment + moment, rounded,
-            judo_zero3_gradient_at(zero3, range.unit, range.at), range.count, &adamw));
+        JUDO_TRY(update_range(zero3, &range, &adamw));
     }
     return JUDO_OK;
 }

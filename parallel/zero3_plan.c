@@ -23,7 +23,29 @@ judo_status judo_zero3_options_check(const judo_zero3_options *options)
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%d units fetched ahead: up to %d are possible",
                          options->prefetch, JUDO_MAX_PREFETCH);
     }
+    if (options->split_master && options->compute_dtype != JUDO_BF16) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "split master weights beside compute weights in %s: only a bf16 "
+                         "number is half of an fp32 one",
+                         judo_dtype_name(options->compute_dtype));
+    }
+    if (options->split_master && options->offload) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "split master weights and an offloaded optimizer: the CPU updates "
+                         "fp32 weights in host memory, nothing of them is on the device");
+    }
     return JUDO_OK;
+}
+
+bool judo_zero3_has_halves(const judo_zero3_options *options)
+{
+    return options->split_master && !options->frozen;
+}
+
+bool judo_zero3_has_master(const judo_zero3_options *options)
+{
+    return !options->frozen && !options->split_master &&
+           (options->compute_dtype != JUDO_F32 || options->offload);
 }
 
 static bool unit_is_whole(const judo_shard_map *map, const judo_zero3_options *options,
@@ -117,6 +139,16 @@ static int64_t gradient_room(const judo_shard_map *map, const judo_zero3_options
     return largest + (options->no_overlap ? 0 : second);
 }
 
+/* Of one weight, beside what is lent where that is another copy. */
+static int64_t kept_weight_bytes(const judo_zero3_options *options)
+{
+    if (judo_zero3_has_halves(options)) {
+        return sizeof(uint16_t);
+    }
+    return options->compute_dtype == JUDO_F32 || judo_zero3_has_master(options) ? sizeof(float)
+                                                                                : 0;
+}
+
 judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3_places *places,
                                      const judo_zero3_options *options)
 {
@@ -124,7 +156,7 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
     const int64_t compute = judo_dtype_bytes(options->compute_dtype);
     const bool is_f32 = options->compute_dtype == JUDO_F32;
     const bool has_master = judo_zero3_has_master(options);
-    judo_zero3_bytes bytes = {.weights = is_f32 || has_master ? map->total * element : 0,
+    judo_zero3_bytes bytes = {.weights = map->total * kept_weight_bytes(options),
                               .compute = is_f32 && !has_master ? 0 : map->total * compute,
                               .gathered = (places->count - map->total) * compute};
     if (!options->frozen) {

@@ -86,6 +86,8 @@ struct judo_zero3 {
     float *master;        /* [map.total]: what is updated and saved; NULL if `compute` is it, or
                              in a frozen set in bf16; in host memory if offloaded, like the
                              moments */
+    uint16_t *low;        /* [map.total] of split weights the halves behind `compute`'s; or
+                             NULL */
     bool stale;           /* copies are to be made anew from what is owned */
     float *gradients;     /* [map.trainable_total], times map.size if whole; NULL with
                              options.frozen, like the moments */
@@ -102,6 +104,9 @@ struct judo_zero3 {
 
 /* zero3_plan.c */
 judo_status judo_zero3_options_check(const judo_zero3_options *options) JUDO_MUST_CHECK;
+/* Whether fp32 weights are there beside what is lent, or their lower halves. Never both. */
+bool judo_zero3_has_master(const judo_zero3_options *options);
+bool judo_zero3_has_halves(const judo_zero3_options *options);
 /* Of groups of `size` ranks. */
 bool judo_zero3_gradients_are_whole(const judo_zero3_options *options, int size);
 judo_status judo_zero3_places_create(const judo_shard_map *map,
@@ -119,15 +124,16 @@ void judo_zero3_groups_close(judo_zero3 *zero3);
 
 /* zero3_memory.c: addresses. `at` counts from the beginning of the rank's slice of the unit. */
 void *judo_zero3_compute_at(const judo_zero3 *zero3, int unit, int64_t at);
-/* NULL in a frozen set in bf16. */
+/* NULL in a frozen set in bf16, and where weights are split. */
 float *judo_zero3_master_at(const judo_zero3 *zero3, int unit, int64_t at);
+/* Only of split weights. */
+uint16_t *judo_zero3_low_at(const judo_zero3 *zero3, int unit, int64_t at);
 float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at);
 void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit);
 judo_status judo_zero3_memory_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
 void judo_zero3_memory_destroy(judo_zero3 *zero3);
 
 /* zero3_offload.c */
-bool judo_zero3_has_master(const judo_zero3_options *options);
 /* Of the buffers of an update. */
 int64_t judo_zero3_offload_bytes(const judo_zero3_options *options);
 judo_status judo_zero3_offload_create(judo_zero3 *zero3) JUDO_MUST_CHECK;

@@ -41,6 +41,10 @@ const judo_config_field judo_sharding_fields[] = {
     {"zero.overlap", JUDO_CONFIG_BOOL, AT(overlap), "true", 0, 0, NULL,
      "sum a unit's gradient while the next one's is computed, in a second buffer",
      "zero_optimization.overlap_comm|overlap_comm"},
+    {"zero.split_master", JUDO_CONFIG_BOOL, AT(split_master), "false", 0, 0, NULL,
+     "with model.dtype=bf16: keep fp32 weights as their bf16 half and the 16 bits behind it, 2 "
+     "bytes a weight less; the update stays fp32",
+     NULL},
     {"zero.offload_optimizer", JUDO_CONFIG_CHOICE, AT(offload_optimizer), "none", 0, 0,
      "none|cpu",
      "cpu: fp32 weights and moments stay in host memory, where the CPU updates them (with "
@@ -56,6 +60,20 @@ static judo_status check(const judo_train_config *config)
                          "zero.stage: 0 shards nothing, but zero.%s asks for groups that do; "
                          "take stage 1, 2 or 3",
                          config->zero.hybrid ? "hybrid" : "group_size");
+    }
+    if (config->zero.split_master && judo_dtype_of_choice(config->model.dtype) != JUDO_BF16) {
+        return JUDO_FAIL(
+            JUDO_ERROR_CONFIG,
+            "zero.split_master: splits fp32 weights into the bf16 weights that are "
+            "computed with and the bits behind them, but model.dtype is f32: "
+            "there is one copy of the weights already; take model.dtype=bf16 or "
+            "leave it out");
+    }
+    if (config->zero.split_master && config->zero.offload_optimizer == OFFLOAD_CPU) {
+        return JUDO_FAIL(JUDO_ERROR_CONFIG,
+                         "zero.split_master: with zero.offload_optimizer=cpu the fp32 weights "
+                         "are in host memory, and the device has only what it computes with; "
+                         "choose one of the two");
     }
     return JUDO_OK;
 }
@@ -120,6 +138,7 @@ judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_o
     options.whole_below = config->zero.persistence_threshold;
     options.gradient_dtype = judo_dtype_of_choice(config->zero.gradient_dtype);
     options.offload = config->zero.offload_optimizer == OFFLOAD_CPU && job->device->separate;
+    options.split_master = config->zero.split_master;
     options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;
     if (!frozen) {
         JUDO_TRY(

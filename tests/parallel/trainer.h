@@ -68,6 +68,22 @@ static inline double train(trainer *t, int64_t from, int64_t to)
     return loss;
 }
 
+/* free() it; NULL if there is no such kind. */
+static inline float *kind_copy(judo_zero3 *zero3, int param, int kind)
+{
+    judo_zero3_owned part = judo_zero3_owned_part(zero3, param);
+    float *there = judo_shard_kind_data(&part, kind);
+    float *data = NULL;
+    if (there != NULL) {
+        data = test_device_get(there, part.count * 4);
+    } else if (judo_shard_kind_is_kept(zero3, &part, kind)) {
+        data = malloc((size_t)part.count * sizeof *data);
+        assert_non_null(data);
+        assert_ok(judo_zero3_get_weights(zero3, param, 0, part.count, data));
+    }
+    return data;
+}
+
 /* A sum over all state bits of all ranks that no two states share by accident: every element
  * counts with its place. */
 static inline int64_t fingerprint(trainer *t)
@@ -76,8 +92,7 @@ static inline int64_t fingerprint(trainer *t)
     for (int p = 0; p < t->layout.num_params; p++) {
         judo_zero3_owned part = judo_zero3_owned_part(t->zero3, p);
         for (int kind = 0; part.count > 0 && kind < JUDO_SHARD_KINDS; kind++) {
-            float *there = judo_shard_kind_data(&part, kind);
-            float *data = there ? test_device_get(there, part.count * 4) : NULL;
+            float *data = kind_copy(t->zero3, p, kind);
             for (int64_t i = 0; data && i < part.count; i++) {
                 uint32_t bits;
                 memcpy(&bits, &data[i], sizeof bits);
