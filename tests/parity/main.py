@@ -55,8 +55,10 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="S", help="draws the configurations (default: the clock)")
     parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these files of tests/parity/rows")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/cpu", help="build folder (default: build/cpu)")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="where judo's models compute (default: cpu)")
     parser.add_argument("--report", type=pathlib.Path, help="also write the table to this Markdown file")
     options = parser.parse_args()
+    os.environ["JUDO_PARITY_DEVICE"] = "" if options.device == "cpu" else options.device
     load_rows(options.rows)
     heads = ["quantity", "reference", "cases", "worst difference", "bar", "note"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]

@@ -5,6 +5,7 @@
 #include "launch/local_model.h"
 #include "models/generate.h"
 #include "tests/parity/filter/filters.h"
+#include "tests/parity/filter/pass.h"
 #include "tests/parity/filter/samples.h"
 
 enum { MOST_STOPS = 16 };
@@ -106,14 +107,16 @@ static judo_status answer_request(void *context, const judo_json *json, const ch
     judo_batch_builder *builder = NULL;
     judo_batch batch;
     uint8_t *banned = NULL;
+    const judo_device *device = NULL;
     judo_status status;
     JUDO_TRY(read_request(json, source, &request));
+    JUDO_TRY(judo_parity_device(&device));
     JUDO_TRY(judo_qwen_config_load(request.folder, &config));
     JUDO_TRY(judo_parity_processor(&config, &processor));
     JUDO_TRY_GOTO(status, done, judo_parity_samples_open(request.input, &config, &samples));
     JUDO_TRY_GOTO(status, done, judo_batch_builder_create(&processor, &builder));
     JUDO_TRY_GOTO(status, done,
-                  judo_local_model_open(request.folder, judo_device_cpu(), samples.num_tokens,
+                  judo_local_model_open(request.folder, device, samples.num_tokens,
                                         samples.num_patches, JUDO_F32, &local));
     banned = calloc((size_t)config.text.vocab_size, 1);
     JUDO_TRY_GOTO(status, done,

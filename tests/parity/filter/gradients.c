@@ -12,6 +12,7 @@ typedef struct gradients {
     judo_local_params *params;
     judo_batch batch;
     float *logits;   /* [num_tokens, vocabulary] */
+    float *values;   /* the gradients of all units, one after the other */
     float *logprobs; /* [num_targets] */
     float loss;
 } gradients;
@@ -20,51 +21,84 @@ static judo_status load(const char *folder, gradients *self)
 {
     const judo_param_layout *layout = judo_model_layout(self->pass.model);
     judo_weight_source source = {0};
-    JUDO_TRY(
-        judo_local_params_create(layout, judo_device_cpu(), self->dtype, true, &self->params));
+    JUDO_TRY(judo_local_params_create(layout, judo_model_device(self->pass.model), self->dtype,
+                                      true, &self->params));
     JUDO_TRY(judo_model_source_open(folder, layout, &source));
     judo_status status = judo_local_params_load(self->params, &source);
     judo_model_source_close(&source);
     return status;
 }
 
-/* Logits of all rows, by the product that the head uses. */
-static judo_status compute_logits(gradients *self)
+/* Logits of all rows, by the product that the head uses; `hidden` and `logits` are the
+ * device's.
+ */
+static judo_status multiply_head(gradients *self, judo_tensor *hidden, judo_tensor *logits,
+                                 const int32_t *rows)
 {
     judo_model *model = self->pass.model;
-    const judo_param_layout *layout = judo_model_layout(model);
+    const judo_device *device = judo_model_device(model);
+    judo_params *params = judo_local_params_base(self->params);
+    int unit = judo_model_head_unit(model);
+    judo_unit_view view = {.layout = judo_model_layout(model), .unit = unit};
+    JUDO_TRY(judo_model_prefill(model, params, &self->batch, NULL, rows, self->batch.num_tokens,
+                                hidden));
+    JUDO_TRY(params->ops->acquire(params, unit, -1, &view.weights));
+    judo_tensor head = judo_model_head_matrix(model, &view);
+    JUDO_TRY(device->ops->linear_forward(logits, hidden, &head, NULL));
+    JUDO_TRY(device->copy(self->logits, logits->data,
+                          judo_tensor_count(logits) * (int64_t)sizeof(float), NULL));
+    return device->stream_finish(NULL);
+}
+
+static judo_status compute_logits(gradients *self)
+{
+    const judo_device *device = judo_model_device(self->pass.model);
     int64_t width = self->pass.config.text.hidden_size;
     int64_t vocab = self->pass.config.text.vocab_size;
     int32_t rows = self->batch.num_tokens;
-    int unit = judo_model_head_unit(model);
     int32_t *all = calloc((size_t)rows + 1, sizeof *all);
-    float *memory =
-        calloc((size_t)(rows * width) + 1, sizeof *memory); /* enough for each dtype */
+    void *hidden = NULL;
+    void *logits = NULL;
     self->logits = calloc((size_t)(rows * vocab) + 1, sizeof *self->logits);
-    judo_status status = all && memory && self->logits
-                             ? JUDO_OK
-                             : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for logits");
-    if (status == JUDO_OK) {
-        judo_params *params = judo_local_params_base(self->params);
-        judo_unit_view view = {.layout = layout, .unit = unit};
-        judo_tensor hidden = judo_tensor_2d(memory, self->dtype, rows, width);
-        judo_tensor logits = judo_tensor_2d(self->logits, JUDO_F32, rows, vocab);
-        for (int32_t i = 0; i < rows; i++) {
-            all[i] = i;
-        }
-        status = judo_model_prefill(model, params, &self->batch, NULL, all, rows, &hidden);
-        if (status == JUDO_OK) {
-            status = params->ops->acquire(params, unit, -1, &view.weights);
-        }
-        if (status == JUDO_OK) {
-            judo_tensor head = judo_model_head_matrix(model, &view);
-            status =
-                judo_model_device(model)->ops->linear_forward(&logits, &hidden, &head, NULL);
-        }
+    judo_status status =
+        all && self->logits ? JUDO_OK : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for logits");
+    JUDO_TRY_GOTO(status, done,
+                  device->allocate(&hidden, rows * width * judo_dtype_bytes(self->dtype)));
+    JUDO_TRY_GOTO(status, done,
+                  device->allocate(&logits, rows * vocab * (int64_t)sizeof(float)));
+    for (int32_t i = 0; i < rows; i++) {
+        all[i] = i;
     }
+    judo_tensor from = judo_tensor_2d(hidden, self->dtype, rows, width);
+    judo_tensor to = judo_tensor_2d(logits, JUDO_F32, rows, vocab);
+    status = multiply_head(self, &from, &to, all);
+done:
     free(all);
-    free(memory);
+    device->release(hidden);
+    device->release(logits);
     return status;
+}
+
+/* To the host. */
+static judo_status fetch_gradients(gradients *self)
+{
+    const judo_device *device = judo_model_device(self->pass.model);
+    const judo_param_layout *layout = judo_model_layout(self->pass.model);
+    int64_t count = 0;
+    for (int u = 0; u < layout->num_units; u++) {
+        count += layout->units[u].count;
+    }
+    self->values = calloc((size_t)count + 1, sizeof *self->values);
+    if (self->values == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for gradients");
+    }
+    float *at = self->values;
+    for (int u = 0; u < layout->num_units; u++) {
+        int64_t bytes = layout->units[u].count * (int64_t)sizeof(float);
+        JUDO_TRY(device->copy(at, judo_local_params_gradient(self->params, u), bytes, NULL));
+        at += layout->units[u].count;
+    }
+    return device->stream_finish(NULL);
 }
 
 /* The mean, by weight, of -log p over the targets, and its gradients. */
@@ -105,9 +139,9 @@ static judo_status write_results(const gradients *self, const char *path)
         results[1] =
             (judo_parity_result){"logprobs", self->logprobs, 1, {self->batch.num_targets}};
         results[2] = (judo_parity_result){"loss", &self->loss, 1, {1}};
-        for (int u = 0; u < layout->num_units; u++) {
+        const float *base = self->values;
+        for (int u = 0; u < layout->num_units; base += layout->units[u++].count) {
             const judo_unit *unit = &layout->units[u];
-            const float *base = judo_local_params_gradient(self->params, u);
             for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
                 const judo_param *param = &layout->params[p];
                 (void)snprintf(names[p], sizeof names[p], "grad.%s", param->name);
@@ -150,12 +184,14 @@ static judo_status answer_request(void *context, const judo_json *request, const
                                    self.pass.builder, &self.batch));
     JUDO_TRY_GOTO(status, done, compute_logits(&self));
     JUDO_TRY_GOTO(status, done, compute_gradients(&self));
+    JUDO_TRY_GOTO(status, done, fetch_gradients(&self));
     JUDO_TRY_GOTO(status, done, write_results(&self, output));
     judo_json_begin_object(answer, NULL);
     judo_json_put_float(answer, "loss", self.loss);
     judo_json_end_object(answer);
 done:
     free(self.logits);
+    free(self.values);
     free(self.logprobs);
     judo_local_params_destroy(&self.params);
     judo_parity_pass_close(&self.pass);

@@ -14,6 +14,9 @@ typedef struct judo_parity_pass {
     judo_model *model;
 } judo_parity_pass;
 
+/* The device that JUDO_PARITY_DEVICE names, opened once; the CPU where it is unset. */
+judo_status judo_parity_device(const judo_device **out) JUDO_MUST_CHECK;
+
 /* Opens `folder` and the samples of `input`; activations are planned for all samples in one
  * batch, in `dtype`. `checkpoint` recomputes activations. After a failure it can still be
  * closed. */

@@ -120,28 +120,58 @@ static judo_status run_steps(training *self)
     return JUDO_OK;
 }
 
-static judo_status write_results(training *self, const char *path)
+/* One rank owns all. */
+static judo_status take_weights(void *context, int param, int64_t first, int64_t count,
+                                const float *weights)
+{
+    float *const *places = context;
+    memcpy(places[param] + first, weights, (size_t)count * sizeof *weights);
+    return JUDO_OK;
+}
+
+static judo_status write_weights(training *self, const char *path, float **places,
+                                 judo_parity_result *results)
 {
     enum { OWN = 2 };
 
     const judo_param_layout *layout = judo_model_layout(self->pass.model);
-    size_t count = (size_t)layout->num_params + OWN;
-    judo_parity_result *results = calloc(count, sizeof *results);
-    if (results == NULL) {
-        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for results");
-    }
+    JUDO_TRY(judo_zero3_for_each_owned(self->zero, take_weights, places));
     results[0] = (judo_parity_result){"losses", self->losses, 1, {self->steps}};
     results[1] = (judo_parity_result){"norms", self->norms, 1, {self->steps}};
     for (int p = 0; p < layout->num_params; p++) {
         const judo_param *param = &layout->params[p];
-        results[OWN + p] =
-            (judo_parity_result){.name = param->name,
-                                 .values = judo_zero3_owned_part(self->zero, p).weights,
-                                 .num_dims = param->num_dims};
+        results[OWN + p] = (judo_parity_result){
+            .name = param->name, .values = places[p], .num_dims = param->num_dims};
         memcpy(results[OWN + p].dims, param->dims, sizeof param->dims);
     }
-    judo_status status = judo_parity_write(path, results, (int)count);
+    return judo_parity_write(path, results, layout->num_params + OWN);
+}
+
+static judo_status write_results(training *self, const char *path)
+{
+    const judo_param_layout *layout = judo_model_layout(self->pass.model);
+    size_t count = (size_t)layout->num_params;
+    int64_t total = 0;
+    for (size_t p = 0; p < count; p++) {
+        total += layout->params[p].count;
+    }
+    judo_parity_result *results = calloc(count + 2, sizeof *results);
+    float **places = calloc(count + 1, sizeof *places);
+    float *values = calloc((size_t)total + 1, sizeof *values);
+    judo_status status = results && places && values
+                             ? JUDO_OK
+                             : JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for results");
+    float *at = values;
+    for (size_t p = 0; status == JUDO_OK && p < count; p++) {
+        places[p] = at;
+        at += layout->params[p].count;
+    }
+    if (status == JUDO_OK) {
+        status = write_weights(self, path, places, results);
+    }
     free(results);
+    free(places);
+    free(values);
     return status;
 }
 
