@@ -24,14 +24,10 @@ static judo_status check_range(void *context, int param, int64_t first, int64_t 
     return JUDO_OK;
 }
 
-void judo_finite_check_loss(const judo_job *job, double loss, const int64_t *rows,
-                            int64_t num_rows)
+void judo_finite_check_name_rows(const judo_job *job, const int64_t *rows, int64_t num_rows)
 {
     char list[256] = "";
     size_t length = 0;
-    if (isfinite(loss)) {
-        return;
-    }
     for (int64_t i = 0; i < num_rows && length < sizeof list; i++) {
         length += (size_t)snprintf(list + length, sizeof list - length, "%s%" PRId64,
                                    i == 0 ? "" : ", ", rows[i]);

@@ -11,9 +11,8 @@
  * or after train.max_skipped_steps of them in a row. Collective. */
 judo_status judo_finite_check(judo_job *job, int64_t step, bool applied) JUDO_MUST_CHECK;
 
-/* After a pass of this rank: a warning that names the rows of the dataset that it was made of
- * where their loss is not finite. */
-void judo_finite_check_loss(const judo_job *job, double loss, const int64_t *rows,
-                            int64_t num_rows);
+/* After a pass of this rank whose loss is not finite: a warning that names the rows of the
+ * dataset that it was made of. */
+void judo_finite_check_name_rows(const judo_job *job, const int64_t *rows, int64_t num_rows);
 
 #endif

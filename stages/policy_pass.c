@@ -273,8 +273,8 @@ judo_status judo_policy_pass_update(judo_policy_pass *self, bool first_update)
     for (int32_t m = 0; m < self->num_micro; m++) {
         bool was_finite = isfinite(sums.result.loss);
         JUDO_TRY(update_group(self, m, first_update, &sums));
-        if (was_finite) {
-            judo_finite_check_loss(self->job, sums.result.loss, &self->targets[m].row, 1);
+        if (was_finite && !isfinite(sums.result.loss)) {
+            judo_finite_check_name_rows(self->job, &self->targets[m].row, 1);
         }
     }
     return put_metrics(self, &sums);

@@ -3,6 +3,7 @@
  * not depend on the number of ranks. */
 #include "stages/sft.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "data/batch_builder.h"
@@ -149,8 +150,8 @@ static judo_status agree_denominator(judo_sft *self, double totals[3])
     return judo_comm_sum_f64(self->job->comm, totals, 3);
 }
 
-/* Names the pass's rows of the dataset if its loss is not finite. */
-static judo_status check_loss(const judo_sft *self, int64_t step, int64_t micro, double loss)
+/* Of a pass whose loss is not finite. */
+static judo_status name_rows(const judo_sft *self, int64_t step, int64_t micro)
 {
     enum { MOST_NAMED = 16 };
 
@@ -166,7 +167,7 @@ static judo_status check_loss(const judo_sft *self, int64_t step, int64_t micro,
             rows[count++] = job->indices[place];
         }
     }
-    judo_finite_check_loss(job, loss, rows, count);
+    judo_finite_check_name_rows(job, rows, count);
     return JUDO_OK;
 }
 
@@ -183,7 +184,9 @@ static judo_status run_passes(judo_sft *self, int64_t step, double scale)
                                 .temperature = 1.0f,
                                 .weights = batch.target_weights};
         JUDO_TRY(judo_model_run(job->model, job->params, &batch, &loss, true, &result));
-        JUDO_TRY(check_loss(self, step, m, result.loss));
+        if (!isfinite(result.loss)) {
+            JUDO_TRY(name_rows(self, step, m));
+        }
         self->sums[m][SUM_LOSS] = result.loss;
         self->sums[m][SUM_ENTROPY] = result.entropy;
         self->sums[m][SUM_CORRECT] = (double)result.num_correct;
