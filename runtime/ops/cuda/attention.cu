@@ -88,6 +88,19 @@ static judo_status forward_by_us(attention_call *call)
                : judo_cuda_attention_simple_forward(args, call->dtype);
 }
 
+/* What forward and backward both take; `out` and `lse` are the one's results. */
+static void set_common(attention_arguments *args, const judo_attention_shape *shape,
+                       const judo_tensor *q, const judo_tensor *k, const judo_tensor *v,
+                       const judo_tensor *out, const judo_tensor *lse, float scale)
+{
+    set_shape(args, shape, scale);
+    args->q = q->data;
+    args->k = k->data;
+    args->v = v->data;
+    args->out = out->data;
+    args->lse = (float *)lse->data;
+}
+
 judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
                                         const judo_tensor *q, const judo_tensor *k,
                                         const judo_tensor *v, const judo_attention_span *spans,
@@ -102,12 +115,7 @@ judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
         return JUDO_OK;
     }
     attention_call call = {{}, shape, spans, num_spans, q->dtype, false, forward_by_us};
-    set_shape(&call.args, &shape, scale);
-    call.args.q = q->data;
-    call.args.k = k->data;
-    call.args.v = v->data;
-    call.args.out = out->data;
-    call.args.lse = (float *)lse->data;
+    set_common(&call.args, &shape, q, k, v, out, lse, scale);
     return choose(&call);
 }
 
@@ -168,12 +176,7 @@ judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_
         return JUDO_OK;
     }
     attention_call call = {{}, shape, spans, num_spans, q->dtype, true, backward_by_us};
-    set_shape(&call.args, &shape, scale);
-    call.args.q = q->data;
-    call.args.k = k->data;
-    call.args.v = v->data;
-    call.args.out = out->data;
-    call.args.lse = (float *)lse->data;
+    set_common(&call.args, &shape, q, k, v, out, lse, scale);
     call.args.dout = dout->data;
     call.args.dq = dq->data;
     call.args.dk = dk->data;
