@@ -91,10 +91,16 @@ static judo_status linear_back(const judo_compute *compute, judo_tensor *dx, jud
 judo_status judo_block_project(const judo_compute *compute, const judo_block_shape *shape,
                                const judo_block_tensors *weights, const judo_tensor *cos,
                                const judo_tensor *sin, judo_block_saved *saved,
-                               const int32_t *places, const judo_tensor *x)
+                               const int32_t *places, judo_tensor *x,
+                               const judo_tensor *residual)
 {
-    JUDO_COMPUTE(compute, rmsnorm_forward(&saved->normed1, &saved->rstd1, x, &weights->norm1,
-                                          shape->epsilon));
+    if (residual) {
+        JUDO_COMPUTE(compute, add_rmsnorm_forward(&saved->normed1, &saved->rstd1, x, residual,
+                                                  &weights->norm1, shape->epsilon));
+    } else {
+        JUDO_COMPUTE(compute, rmsnorm_forward(&saved->normed1, &saved->rstd1, x,
+                                              &weights->norm1, shape->epsilon));
+    }
     JUDO_TRY(linear(compute, &saved->qkv, &saved->normed1, &weights->qkv_weight,
                     &weights->qkv_bias));
     JUDO_COMPUTE(compute,
@@ -114,12 +120,8 @@ judo_status judo_block_finish(const judo_compute *compute, const judo_block_shap
     JUDO_TRY(linear(compute, &saved->gate_up, &saved->normed2, &weights->gate_up_weight,
                     &weights->gate_up_bias));
     JUDO_COMPUTE(compute, swiglu_forward(&saved->active, &saved->gate_up));
-    if (!y) {
-        return JUDO_OK;
-    }
-    JUDO_TRY(linear(compute, y, &saved->active, &weights->down_weight, &weights->down_bias));
-    JUDO_COMPUTE(compute, add(y, &saved->middle));
-    return JUDO_OK;
+    return y ? linear(compute, y, &saved->active, &weights->down_weight, &weights->down_bias)
+             : JUDO_OK;
 }
 
 float judo_block_attention_scale(const judo_block_shape *shape)
@@ -130,10 +132,10 @@ float judo_block_attention_scale(const judo_block_shape *shape)
 judo_status judo_block_forward(const judo_compute *compute, const judo_block_shape *shape,
                                const judo_block_tensors *weights,
                                const judo_block_geometry *geometry, judo_block_saved *saved,
-                               judo_tensor *y, const judo_tensor *x)
+                               judo_tensor *y, judo_tensor *x, const judo_tensor *residual)
 {
     JUDO_TRY(judo_block_project(compute, shape, weights, &geometry->cos, &geometry->sin, saved,
-                                NULL, x));
+                                NULL, x, residual));
     JUDO_COMPUTE(compute, attention_forward(&saved->attended, &saved->lse, &saved->q, &saved->k,
                                             &saved->v, geometry->spans, geometry->num_spans,
                                             judo_block_attention_scale(shape)));

@@ -1,5 +1,6 @@
 /* models/block.h: the transformer block that the vision tower and the decoder share:
- * x += out(attention(rotary(qkv(norm1 x)))); x += down(silu(gate) * up) of norm2 x.
+ * x += out(attention(rotary(qkv(norm1 x)))); x += down(silu(gate) * up) of norm2 x. The last
+ * sum is left to who reads the block's output: a norm adds it on the way (`residual`).
  * Steps stand alone so that generation runs the same code with cached keys and values. */
 #ifndef JUDO_MODELS_BLOCK_H
 #define JUDO_MODELS_BLOCK_H
@@ -60,14 +61,17 @@ judo_block_scratch judo_block_scratch_take(judo_activation_arena *arena,
 
 /* What scores are multiplied by, the same bits in every pass. */
 float judo_block_attention_scale(const judo_block_shape *shape);
-/* x[T,hidden] -> saved->q, k, v (rotated by cos, sin); with `places` token t's key and value go
- * to row places[t] of saved->k and v, which are a cache's then. */
+/* x[T,hidden] -> saved->q, k, v (rotated by cos, sin). A `residual` (the block before's
+ * saved->middle, or NULL) is added to x first. With `places` token t's key and value go to row
+ * places[t] of saved->k and v, which are a cache's then. */
 judo_status judo_block_project(const judo_compute *compute, const judo_block_shape *shape,
                                const judo_block_tensors *weights, const judo_tensor *cos,
                                const judo_tensor *sin, judo_block_saved *saved,
-                               const int32_t *places, const judo_tensor *x) JUDO_MUST_CHECK;
-/* saved->attended and x -> y[T,hidden]; y must not be x. With y NULL only `saved` is filled:
- * what a backward pass needs of a recomputed block. */
+                               const int32_t *places, judo_tensor *x,
+                               const judo_tensor *residual) JUDO_MUST_CHECK;
+/* saved->attended and x -> y[T,hidden] without saved->middle, which is its residual; y must not
+ * be x. With y NULL only `saved` is filled: what a backward pass needs of a recomputed block.
+ */
 judo_status judo_block_finish(const judo_compute *compute, const judo_block_shape *shape,
                               const judo_block_tensors *weights, judo_block_saved *saved,
                               judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
@@ -75,9 +79,10 @@ judo_status judo_block_finish(const judo_compute *compute, const judo_block_shap
 judo_status judo_block_forward(const judo_compute *compute, const judo_block_shape *shape,
                                const judo_block_tensors *weights,
                                const judo_block_geometry *geometry, judo_block_saved *saved,
-                               judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
-/* d[T,hidden]: gradient of y on entry, of x on return. Adds to `gradients` (fp32); uses up
- * `saved`. */
+                               judo_tensor *y, judo_tensor *x,
+                               const judo_tensor *residual) JUDO_MUST_CHECK;
+/* d[T,hidden]: gradient of y with its residual on entry, of x on return. Adds to `gradients`
+ * (fp32); uses up `saved`. */
 judo_status judo_block_backward(const judo_compute *compute, const judo_block_shape *shape,
                                 const judo_block_tensors *weights,
                                 const judo_block_tensors *gradients,

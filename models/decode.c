@@ -171,7 +171,7 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     b->saved.k = judo_kv_cache_keys(decoder->cache, layer);
     b->saved.v = judo_kv_cache_values(decoder->cache, layer);
     JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved,
-                                decoder->places, &b->x));
+                                decoder->places, &b->x, layer > 0 ? &b->saved.middle : NULL));
     view_rows(decoder, layer, inputs, rows);
     JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views,
                                           (int)shape->num_kv_heads,
@@ -201,8 +201,8 @@ static judo_status final_norm(judo_decoder *decoder, step_buffers *b)
     judo_unit_view view;
     JUDO_TRY(acquire(decoder, model->units.head, &view));
     judo_tensor norm = judo_unit_weight(&view, JUDO_HEAD_NORM);
-    JUDO_TRY(model->ops->rmsnorm_forward(&b->normed, NULL, &b->x, &norm,
-                                         (float)model->config.text.rms_norm_eps));
+    JUDO_TRY(model->ops->add_rmsnorm_forward(&b->normed, NULL, &b->x, &b->saved.middle, &norm,
+                                             (float)model->config.text.rms_norm_eps));
     return release(decoder, model->units.head);
 }
 
