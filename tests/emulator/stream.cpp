@@ -55,16 +55,22 @@ bool do_one(emulator_stream *stream)
     return done;
 }
 
-/* Kernels open device memory; it is closed again before the host goes on. */
-void drain(emulator_stream *stream)
+/* Does the stream's work in its order until `over` says so. Kernels open device memory; it is
+ * closed again before the host goes on. */
+template <typename Over> void work_until(cudaStream_t stream, const Over &over)
 {
     time_t began = time(nullptr);
-    while (!stream->queue.empty()) {
+    while (!over()) {
         if (!do_one(stream) && sched_yield() == 0 && time(nullptr) - began > 60) {
             emulator_fail("a minute of waiting for another process");
         }
     }
     emulator_memory_close();
+}
+
+void drain(cudaStream_t stream)
+{
+    work_until(stream, [stream]() { return stream->queue.empty(); });
 }
 
 bool known(cudaStream_t stream)
@@ -278,6 +284,20 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
         }
         return !place || place->passed;
     });
+    return cudaSuccess;
+}
+
+/* Does what stands before the event, and nothing behind it. */
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    emulator_lock lock;
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
+    if (event->last && !event->last->passed) {
+        const std::shared_ptr<marker> place = event->last;
+        work_until(place->stream, [place]() { return place->passed; });
+    }
     return cudaSuccess;
 }
 
