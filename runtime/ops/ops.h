@@ -4,8 +4,9 @@
  * "+=": adds to the output; "=": overwrites it. Any row count may be 0. Activations and weights
  * of a call, biases included, share one floating dtype, F32 or BF16; what is marked fp32 and
  * gradients of weights (dw, dbias) are F32. BF16 is computed in fp32 and rounded to nearest
- * even when stored. Functions are deterministic and a row's result does not depend on how many
- * other rows there are. Not collective. */
+ * even when stored. Functions are deterministic. On the CPU a row's bits do not depend on how
+ * many other rows there are; on CUDA those of matrix products may, by rounding, unless the
+ * environment says JUDO_CUDA_ROWS=invariant. Not collective. */
 #ifndef JUDO_RUNTIME_OPS_OPS_H
 #define JUDO_RUNTIME_OPS_OPS_H
 

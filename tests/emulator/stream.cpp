@@ -55,22 +55,17 @@ bool do_one(emulator_stream *stream)
     return done;
 }
 
-/* Does the stream's work in its order until `over` says so. Kernels open device memory; it is
- * closed again before the host goes on. */
-template <typename Over> void work_until(cudaStream_t stream, const Over &over)
+/* Until there is nothing left, or until what `event` marks has passed. Kernels open device
+ * memory; it is closed again before the host goes on. */
+void drain(emulator_stream *stream, cudaEvent_t event = nullptr)
 {
     time_t began = time(nullptr);
-    while (!over()) {
+    while (!stream->queue.empty() && !(event && event->last->passed)) {
         if (!do_one(stream) && sched_yield() == 0 && time(nullptr) - began > 60) {
             emulator_fail("a minute of waiting for another process");
         }
     }
     emulator_memory_close();
-}
-
-void drain(cudaStream_t stream)
-{
-    work_until(stream, [stream]() { return stream->queue.empty(); });
 }
 
 bool known(cudaStream_t stream)
@@ -287,20 +282,6 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     return cudaSuccess;
 }
 
-/* Does what stands before the event, and nothing behind it. */
-cudaError_t cudaEventSynchronize(cudaEvent_t event)
-{
-    emulator_lock lock;
-    if (emulator_spoils_capture()) {
-        return emulator_note(cudaErrorStreamCaptureUnsupported);
-    }
-    if (event->last && !event->last->passed) {
-        const std::shared_ptr<marker> place = event->last;
-        work_until(place->stream, [place]() { return place->passed; });
-    }
-    return cudaSuccess;
-}
-
 /* Every question lets the GPU do one piece of work. */
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
@@ -314,4 +295,17 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     (void)do_one(event->last->stream);
     emulator_memory_close();
     return emulator_note(event->last->passed ? cudaSuccess : cudaErrorNotReady);
+}
+
+/* Work behind the event stays where it is. */
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    emulator_lock lock;
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
+    if (event->last && !event->last->passed) {
+        drain(event->last->stream, event);
+    }
+    return cudaSuccess;
 }

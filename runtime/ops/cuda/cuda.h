@@ -36,6 +36,7 @@ static inline judo_status judo_cuda_launched(const char *op)
 typedef struct judo_cuda_context {
     int index;
     cudaStream_t stream; /* where ops are queued */
+    bool rows_invariant; /* a row's bits do not depend on the number of rows: JUDO_CUDA_ROWS */
 } judo_cuda_context;
 
 extern judo_cuda_context judo_cuda;
