@@ -41,8 +41,8 @@ static judo_status bytes_of(const judo_qwen_config *config, const judo_device *d
     return JUDO_OK;
 }
 
-static const char *const recomputed[] = {"nothing recomputed", "norms and activations recomputed",
-                                         "blocks recomputed"};
+static const char *const recomputed[] = {
+    "nothing recomputed", "norms and activations recomputed", "blocks recomputed"};
 
 /* Drops layers from the end until the plan leaves a little over for the backend's own work
  * memory; keeps all activations if that costs no layer. */
