@@ -147,5 +147,8 @@ judo_status judo_cpu_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo
 judo_status judo_cpu_adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
                                  float *second_moment, const float *gradient, int64_t n,
                                  const judo_adamw *options);
+judo_status judo_cpu_patchify(judo_tensor *y, const judo_tensor *pixels,
+                              const judo_patch_square *squares, int64_t count,
+                              const judo_patch_form *form);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "runtime/ops/attention.h"
+#include "runtime/ops/patchify.h"
 #include "runtime/ops/token_loss.h"
 #include "runtime/tensor.h"
 
@@ -152,6 +153,14 @@ typedef struct judo_ops {
     judo_status (*adamw_split)(uint16_t *high, uint16_t *low, float *first_moment,
                                float *second_moment, const float *gradient, int64_t n,
                                const judo_adamw *options);
+
+    /* y[N merge^2, 3 frames side^2] = the patches of N squares of `pixels` (U8, [bytes], RGB
+     * pictures): a square's patches by rows, a patch by (channel, frame, row, column), every
+     * frame the same picture: the order of Qwen2-VL's processor. `squares` is checked against
+     * the pixels. */
+    judo_status (*patchify)(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form);
 } judo_ops;
 
 /* The CPU backend. `threads` > 0 sets the number of worker threads of this process. */

@@ -31,6 +31,7 @@ const judo_ops *judo_ops_cpu(void)
         .sum_of_squares = judo_cpu_sum_of_squares,
         .add_rmsnorm_forward = judo_cpu_add_rmsnorm_forward,
         .adamw_split = judo_cpu_adamw_split,
+        .patchify = judo_cpu_patchify,
     };
     return &table;
 }

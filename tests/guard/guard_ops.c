@@ -288,6 +288,13 @@ static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_momen
             NULL);
 }
 
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
+{
+    GUARDED(patchify, (ALIAS(y), ALIAS(pixels), squares, count, form), y, pixels);
+}
+
 const judo_ops *guard_ops(void)
 {
     static const judo_ops table = {
@@ -318,6 +325,7 @@ const judo_ops *guard_ops(void)
         .sum_of_squares = sum_of_squares,
         .add_rmsnorm_forward = add_rmsnorm_forward,
         .adamw_split = adamw_split,
+        .patchify = patchify,
     };
     return &table;
 }

@@ -31,6 +31,7 @@ const judo_ops *judo_ops_cuda(void)
         .sum_of_squares = judo_cuda_sum_of_squares,
         .add_rmsnorm_forward = judo_cuda_add_rmsnorm_forward,
         .adamw_split = judo_cuda_adamw_split,
+        .patchify = judo_cuda_patchify,
     };
     return &table;
 }

@@ -367,6 +367,15 @@ static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_momen
                                                exact_in(&c, &g)->data, n, options));
 }
 
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
+{
+    call c = {0};
+    return finish(
+        &c, device->ops->patchify(out(&c, y), exact_in(&c, pixels), squares, count, form));
+}
+
 const judo_ops *boxed_ops(const judo_device *on, bool bf16)
 {
     static judo_ops table;
@@ -399,6 +408,7 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.sum_of_squares = sum_of_squares;
     table.add_rmsnorm_forward = add_rmsnorm_forward;
     table.adamw_split = adamw_split;
+    table.patchify = patchify;
     return &table;
 }
 
