@@ -1,5 +1,5 @@
 /* runtime/ops/cuda/sample.cu: draws the next token of each row; a block per row. */
-#include "runtime/ops/cuda/sample_row.cuh"
+#include "runtime/ops/cuda/sample_candidates.cuh"
 #include "runtime/ops/cuda/softmax.cuh"
 
 #include <inttypes.h>
@@ -29,6 +29,7 @@ static __global__ void sample_rows(const __grid_constant__ sample_arguments args
     row.temperature = s->temperature == 0.0f ? 1.0f : s->temperature;
     row.lowest = -INFINITY;
     row.last_tie = args.count;
+    row.ids = NULL;
     row_softmax softmax =
         softmax_row(row.logits, row.count, args.logprob_temperature, row.banned);
     if (!isfinite(softmax.sum) || !isfinite(softmax.max)) {
@@ -41,18 +42,20 @@ static __global__ void sample_rows(const __grid_constant__ sample_arguments args
     if (s->temperature == 0.0f) {
         token = likeliest(&row);
     } else {
+        __shared__ candidate_memory memory;
         if (s->top_k > 0 && s->top_k < row.count) {
-            row.lowest = kth_highest(&row, (uint32_t)s->top_k);
+            keep_top_k(&row, &memory, (uint32_t)s->top_k);
         }
         if (s->top_p < 1.0f) {
-            keep_top_p(&row, s->top_p);
+            keep_top_p(&row, &memory, s->top_p);
         }
         token = draw(&row, s->min_p, args.uniform[b]);
+        token = row.ids ? row.ids[token] : token;
     }
     if (threadIdx.x == 0) {
         args.tokens[b] = token;
-        args.logprobs[b] =
-            softmax_logprob(&softmax, row.logits[token], args.logprob_temperature);
+        args.logprobs[b] = softmax_logprob(&softmax, args.logits[b * args.count + token],
+                                           args.logprob_temperature);
     }
 }
 
