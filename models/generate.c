@@ -62,7 +62,8 @@ int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int3
     return judo_kv_cache_bytes(&model->config, prompt_tokens, num_rows, max_new_tokens,
                                model->options.dtype) +
            judo_decoder_bytes(model, num_rows, max_new_tokens) +
-           num_rows * model->config.text.vocab_size * (int64_t)sizeof(float);
+           num_rows * model->config.text.vocab_size * (int64_t)sizeof(float) +
+           num_rows * model->config.text.hidden_size * judo_dtype_bytes(model->options.dtype);
 }
 
 static void generator_free(generator *g)
