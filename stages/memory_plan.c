@@ -70,7 +70,8 @@ static judo_status add_stage3(const judo_job *job, int64_t resident, judo_memory
     add_pooled(plan, "keys, values, logits of drawing",
                judo_generate_bytes(job->model, prompts * config->train.max_tokens,
                                    (int32_t)(prompts * config->grpo.group_size),
-                                   (int32_t)config->grpo.max_new_tokens));
+                                   (int32_t)config->grpo.max_new_tokens,
+                                   config->grpo.repetition_penalty != 1.0));
     return JUDO_OK;
 }
 
