@@ -7,7 +7,7 @@
 
 enum { LEAST_DIM = 64, MOST_DIM = 128, DIM_STEP = 8, MOST_BATCH = 32768 };
 
-enum { LEAST_LENGTH = 32, LENGTH_STEP = 64, MOST_LENGTH = 65536 };
+enum { LEAST_LENGTH = 65, LENGTH_STEP = 64, MOST_LENGTH = 65536 };
 
 /* Products of a query and a key, times the dimension: below, the most that cuDNN can save in a
  * run's layers and steps is less than its plan takes to build. */
@@ -202,7 +202,12 @@ judo_status judo_attention_learn(judo_attention_choice *choice,
     bool agree = false;
     bool repeat = false;
     bool failed = false;
+    bool something = false;
     JUDO_TRY(lesson->ours(state));
+    JUDO_TRY(lesson->tells(state, &something));
+    if (!something) {
+        return JUDO_OK;
+    }
     if (!lesson->prepare(state, choice->reason) || !lesson->theirs(state, 0, choice->reason) ||
         !lesson->theirs(state, 1, choice->reason)) {
         return decline(choice, NULL);

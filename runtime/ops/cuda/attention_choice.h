@@ -25,9 +25,10 @@ judo_status judo_attention_switch(judo_attention_mode *mode, const char *text) J
 
 /* Whether the spans (which judo_attention_check passed) are for cuDNN: bf16, runs one after the
  * other, all causal or none, without a prefix, head dimensions of 64 to 128 in steps of 8, and
- * work enough to be worth a plan. Fills `out`. A plan is for one shape and takes seconds to
- * build, so shapes are few: the runs, and the longest of them, are rounded up (powers of two;
- * quarters of one from 64 on), and runs that are not just that are packed. */
+ * work enough to be worth a plan: not vision's windows, which fill half of a tile. Fills `out`.
+ * A plan is for one shape and takes a second or two to build, so shapes are few: the runs, and
+ * the longest of them, are rounded up (powers of two; quarters of one, at least 64), and runs
+ * that are not just that are packed. */
 bool judo_attention_suits_cudnn(judo_cudnn_shape *out, const judo_attention_shape *shape,
                                 judo_dtype dtype, const judo_attention_span *spans,
                                 int num_spans, bool backward);
@@ -67,6 +68,8 @@ judo_attention_choice *judo_attention_choice_of(const judo_cudnn_shape *shape);
 typedef struct judo_attention_lesson {
     /* The op by our kernel into the caller's outputs. */
     judo_status (*ours)(void *state);
+    /* Whether there is something to compare: no output of ours is all zeros. */
+    judo_status (*tells)(void *state, bool *something);
     /* Plan and memory for two results. */
     bool (*prepare)(void *state, char reason[JUDO_CUDNN_REASON]);
     /* The op by cuDNN into result 0 or 1. */
@@ -82,7 +85,8 @@ typedef struct judo_attention_lesson {
 } judo_attention_lesson;
 
 /* Does the op of a shape of unknown choice, both ways, and settles the choice; `timed`: also by
- * which is faster. */
+ * which is faster. Where ours tells nothing, as without a gradient, the choice stays unknown.
+ */
 judo_status judo_attention_learn(judo_attention_choice *choice,
                                  const judo_attention_lesson *lesson, void *state,
                                  bool timed) JUDO_MUST_CHECK;

@@ -90,11 +90,13 @@ bool judo_cuda_attention_by_cudnn(const attention_call *call, const judo_cudnn_s
     void *workspace = NULL;
     if (judo_cuda_scratch(&workspace, JUDO_CUDA_SCRATCH_ATTENTION, cudnn.workspace) !=
         JUDO_OK) {
+        (void)cudaGetLastError();
         (void)snprintf(reason, JUDO_CUDNN_REASON, "no memory for a workspace");
         return false;
     }
     judo_cudnn_call work = call_of(&call->args, workspace);
     if (shape->packed && send_lists(&work, call, shape) != JUDO_OK) {
+        (void)cudaGetLastError();
         (void)snprintf(reason, JUDO_CUDNN_REASON, "the lists of runs were not sent");
         return false;
     }
@@ -127,7 +129,7 @@ static bool is_plain(const attention_arguments *args, bool backward)
 static void report(const judo_attention_choice *choice)
 {
     const judo_cudnn_shape *shape = &choice->shape;
-    if (cudnn.report) {
+    if (cudnn.report && choice->state != JUDO_ATTENTION_UNKNOWN) {
         (void)fprintf(stderr,
                       "attention %s, %lld %s%s of %lld, heads %d/%d of %d: %s%s "
                       "(ours %.3f ms, cuDNN %.3f ms)\n",

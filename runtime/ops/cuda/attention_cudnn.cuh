@@ -16,6 +16,6 @@ bool judo_cuda_attention_by_cudnn(const attention_call *call, const judo_cudnn_s
 /* Does the call of a shape of unknown choice both ways and settles the choice, with a plan of
  * at most `workspace` bytes. */
 judo_status judo_cuda_attention_learn(judo_attention_choice *choice, attention_call *call,
-                                      int64_t workspace, bool timed) JUDO_MUST_CHECK;
+                                      int64_t most, bool timed) JUDO_MUST_CHECK;
 
 #endif

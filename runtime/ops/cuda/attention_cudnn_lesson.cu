@@ -22,9 +22,9 @@ typedef struct lesson_state {
     attention_call *call;
     judo_cudnn_shape shape;
     judo_cudnn_plan *plan;
-    char *memory; /* both results and the findings */
-    int64_t most; /* of the plan's workspace */
-    findings *found;
+    char *memory;    /* both results */
+    int64_t most;    /* of the plan's workspace */
+    findings *found; /* in the workspace, between cuDNN's runs */
     part parts[3];
     int num_parts;
     char last[JUDO_CUDNN_REASON];
@@ -43,7 +43,7 @@ static __global__ void find_largest(uint32_t *largest, const T *ours, int64_t co
 
 /* bf16: both round weights and results to 8 bits, so that an element is wrong beyond 2^-6 of
  * itself and 2^-7 of the part's largest. fp32 is the log-sum-exp: 10^-3 and 10^-5 of itself.
- * Not a number is wrong, and nothing is learnt from zeros. */
+ * Not a number is wrong. */
 template <typename T>
 static __global__ void compare_parts(findings *found, int number, const T *ours, const T *first,
                                      const T *second, int64_t count)
@@ -59,7 +59,7 @@ static __global__ void compare_parts(findings *found, int number, const T *ours,
     bool narrow = sizeof(T) == sizeof(bf16);
     float allowed =
         narrow ? 0x1p-6f * fabsf(wanted) + 0x1p-7f * largest : 1e-3f + 1e-5f * fabsf(wanted);
-    if (!(fabsf(got - wanted) <= allowed) || !(largest > 0.0f)) {
+    if (!(fabsf(got - wanted) <= allowed)) {
         atomicAdd(&found->wrong, 1u);
     }
     if (__float_as_uint(got) != __float_as_uint(again)) {
@@ -67,15 +67,19 @@ static __global__ void compare_parts(findings *found, int number, const T *ours,
     }
 }
 
+template <typename T> static void launch_largest(const lesson_state *state, int number)
+{
+    const part *p = &state->parts[number];
+    judo_cuda_launch(find_largest<T>, judo_cuda_blocks(p->count), JUDO_CUDA_THREADS, 0,
+                     &state->found->largest[number], (const T *)p->ours, p->count);
+}
+
 template <typename T> static void launch_comparison(const lesson_state *state, int number)
 {
     const part *p = &state->parts[number];
-    unsigned blocks = judo_cuda_blocks(p->count);
-    judo_cuda_launch(find_largest<T>, blocks, JUDO_CUDA_THREADS, 0,
-                     &state->found->largest[number], (const T *)p->ours, p->count);
-    judo_cuda_launch(compare_parts<T>, blocks, JUDO_CUDA_THREADS, 0, state->found, number,
-                     (const T *)p->ours, (const T *)p->theirs[0], (const T *)p->theirs[1],
-                     p->count);
+    judo_cuda_launch(compare_parts<T>, judo_cuda_blocks(p->count), JUDO_CUDA_THREADS, 0,
+                     state->found, number, (const T *)p->ours, (const T *)p->theirs[0],
+                     (const T *)p->theirs[1], p->count);
 }
 
 static int64_t bytes_of(const part *p)
@@ -108,7 +112,7 @@ static void list_parts(lesson_state *state)
 
 static bool take_memory(lesson_state *state, char *reason)
 {
-    int64_t bytes = judo_cuda_aligned(sizeof(findings));
+    int64_t bytes = 0;
     for (int i = 0; i < state->num_parts; i++) {
         bytes += 2 * judo_cuda_aligned(bytes_of(&state->parts[i]));
     }
@@ -121,8 +125,6 @@ static bool take_memory(lesson_state *state, char *reason)
         return false;
     }
     char *at = state->memory;
-    state->found = (findings *)at;
-    at += judo_cuda_aligned(sizeof(findings));
     for (int i = 0; i < state->num_parts; i++) {
         for (int result = 0; result < 2; result++) {
             state->parts[i].theirs[result] = at;
@@ -143,7 +145,6 @@ static judo_status do_ours(void *memory)
 static bool prepare(void *memory, char *reason)
 {
     lesson_state *state = (lesson_state *)memory;
-    list_parts(state);
     state->plan = judo_cudnn_plan_create(&state->shape, state->most, NULL, reason);
     (void)cudaGetLastError();
     return state->plan && take_memory(state, reason);
@@ -164,11 +165,36 @@ static bool do_theirs(void *memory, int result, char *reason)
     return judo_cuda_attention_by_cudnn(&call, &state->shape, state->plan, reason);
 }
 
+/* The largest of each part of ours; nothing else is found yet. */
+static judo_status measure(const lesson_state *state)
+{
+    JUDO_CUDA_TRY(cudaMemsetAsync(state->found, 0, sizeof(findings), judo_cuda.stream));
+    for (int i = 0; i < state->num_parts; i++) {
+        JUDO_CUDA_FOR_DTYPE(state->parts[i].dtype, launch_largest, state, i);
+        JUDO_TRY(judo_cuda_launched("attention: comparison with cuDNN"));
+    }
+    return JUDO_OK;
+}
+
+static judo_status tells(void *memory, bool *something)
+{
+    lesson_state *state = (lesson_state *)memory;
+    findings found;
+    *something = true;
+    list_parts(state);
+    JUDO_TRY(measure(state));
+    JUDO_TRY(judo_cuda_fetch(&found, state->found, sizeof found));
+    for (int i = 0; i < state->num_parts; i++) {
+        *something = *something && found.largest[i] > 0;
+    }
+    return JUDO_OK;
+}
+
 static judo_status compare(void *memory, bool *agree, bool *repeat)
 {
     lesson_state *state = (lesson_state *)memory;
     findings found;
-    JUDO_CUDA_TRY(cudaMemsetAsync(state->found, 0, sizeof found, judo_cuda.stream));
+    JUDO_TRY(measure(state));
     for (int i = 0; i < state->num_parts; i++) {
         JUDO_CUDA_FOR_DTYPE(state->parts[i].dtype, launch_comparison, state, i);
         JUDO_TRY(judo_cuda_launched("attention: comparison with cuDNN"));
@@ -221,14 +247,22 @@ static judo_status keep(void *memory)
 }
 
 judo_status judo_cuda_attention_learn(judo_attention_choice *choice, attention_call *call,
-                                      int64_t workspace, bool timed)
+                                      int64_t most, bool timed)
 {
-    static const judo_attention_lesson lesson = {do_ours, prepare,  do_theirs,
+    static const judo_attention_lesson lesson = {do_ours, tells,    prepare, do_theirs,
                                                  compare, time_run, keep};
     lesson_state state = {};
     state.call = call;
     state.shape = choice->shape;
-    state.most = workspace;
+    state.most = most;
+    void *workspace = NULL;
+    if (judo_cuda_scratch(&workspace, JUDO_CUDA_SCRATCH_ATTENTION, most) != JUDO_OK) {
+        (void)cudaGetLastError();
+        (void)snprintf(choice->reason, sizeof choice->reason, "no memory for a workspace");
+        choice->state = JUDO_ATTENTION_OURS;
+        return call->ours(call);
+    }
+    state.found = (findings *)workspace;
     judo_status status = judo_attention_learn(choice, &lesson, &state, timed);
     (void)cudaStreamSynchronize(judo_cuda.stream); /* cuDNN may still write a result */
     (void)cudaFree(state.memory);

@@ -4,40 +4,37 @@
 
 /* --- tensors --- */
 
-static cudnnBackendDescriptor_t tensor(judo_cudnn_graph *graph, int64_t id,
-                                       const judo_cudnn_layout *is)
+cudnnBackendDescriptor_t judo_cudnn_graph_tensor(judo_cudnn_graph *graph, int64_t id,
+                                                 const judo_cudnn_layout *layout)
 {
     const int64_t alignment = 16;
     const bool virtual = id >= JUDO_CUDNN_BETWEEN;
     cudnnBackendDescriptor_t t = judo_cudnn_graph_make(graph, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1,
-                         &is->dtype);
-    judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, is->dims);
-    judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, is->strides);
+                         &layout->dtype);
+    judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4,
+                         layout->dims);
+    judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4,
+                         layout->strides);
     judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id);
     judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1,
                          &alignment);
     judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1,
                          &virtual);
     judo_cudnn_graph_set(graph, t, CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, 1,
-                         &is->by_value);
-    if (is->offsets) {
-        judo_cudnn_graph_set_part(graph, t, CUDNN_ATTR_TENSOR_RAGGED_OFFSET_DESC, is->offsets);
+                         &layout->by_value);
+    if (layout->offsets) {
+        judo_cudnn_graph_set_part(graph, t, CUDNN_ATTR_TENSOR_RAGGED_OFFSET_DESC,
+                                  layout->offsets);
     }
     judo_cudnn_graph_finish(graph, t, "a tensor");
     return t;
 }
 
-cudnnBackendDescriptor_t judo_cudnn_graph_tensor(judo_cudnn_graph *graph, int64_t id,
-                                                 const judo_cudnn_layout *layout)
-{
-    return tensor(graph, id, layout);
-}
-
 cudnnBackendDescriptor_t judo_cudnn_graph_between(judo_cudnn_graph *graph,
                                                   const judo_cudnn_layout *layout)
 {
-    return tensor(graph, JUDO_CUDNN_BETWEEN + graph->num_between++, layout);
+    return judo_cudnn_graph_tensor(graph, JUDO_CUDNN_BETWEEN + graph->num_between++, layout);
 }
 
 /* --- operations --- */

@@ -25,16 +25,15 @@ typedef struct judo_cudnn_layout {
     int64_t dims[4], strides[4];
     cudnnDataType_t dtype;
     bool by_value; /* one number, given by the host */
-    cudnnBackendDescriptor_t
-        offsets; /* where each batch begins, instead of strides[0]; or NULL */
+    /* Where each batch begins and the last ends, instead of strides[0]; or NULL. */
+    cudnnBackendDescriptor_t offsets;
 } judo_cudnn_layout;
-
-/* A tensor of the caller's, whose memory is bound to `id` (below JUDO_CUDNN_BETWEEN). */
-cudnnBackendDescriptor_t judo_cudnn_graph_tensor(judo_cudnn_graph *graph, int64_t id,
-                                                 const judo_cudnn_layout *layout);
 
 enum { JUDO_CUDNN_BETWEEN = 100 };
 
+/* A tensor of the caller's, whose memory is bound to `id`, below JUDO_CUDNN_BETWEEN. */
+cudnnBackendDescriptor_t judo_cudnn_graph_tensor(judo_cudnn_graph *graph, int64_t id,
+                                                 const judo_cudnn_layout *layout);
 /* One between operations, which no memory holds. */
 cudnnBackendDescriptor_t judo_cudnn_graph_between(judo_cudnn_graph *graph,
                                                   const judo_cudnn_layout *layout);
@@ -62,11 +61,12 @@ void judo_cudnn_graph_select(judo_cudnn_graph *graph, cudnnBackendDescriptor_t x
                              cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t where,
                              cudnnBackendDescriptor_t y);
 
-/* c = a b of the last two dimensions; the batches' true sizes are m, n and k of [batch] int32,
- * each NULL where it is the tensors'. */
+/* The true sizes of each batch's product, [batch] int32; NULL where they are the tensors'. */
 typedef struct judo_cudnn_sizes {
     cudnnBackendDescriptor_t m, n, k;
 } judo_cudnn_sizes;
+
+/* c = a b of the last two dimensions. */
 
 void judo_cudnn_graph_product(judo_cudnn_graph *graph, cudnnBackendDescriptor_t a,
                               cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t c,

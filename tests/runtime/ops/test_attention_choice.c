@@ -148,6 +148,27 @@ static void test_suits__leaves_little_work_to_our_kernel(void **state)
     assert_false(judo_attention_suits_cudnn(&out, &b.shape, b.dtype, b.spans, 1, false));
 }
 
+/* However many they are: here as many as make the work of one long run. */
+static void test_suits__leaves_visions_windows_to_our_kernel(void **state)
+{
+    (void)state;
+
+    enum { WINDOWS = 1024 };
+
+    judo_attention_span spans[WINDOWS];
+    judo_attention_shape shape = {.query_heads = 16, .key_heads = 16, .group = 1, .dim = 80};
+    judo_cudnn_shape out;
+    for (int32_t length = 64; length <= 65; length++) {
+        for (int32_t i = 0; i < WINDOWS; i++) {
+            spans[i] = (judo_attention_span){i * length, (i + 1) * length, 0, 0, false};
+        }
+        shape.tokens = WINDOWS * length;
+        assert_int_equal(
+            judo_attention_suits_cudnn(&out, &shape, JUDO_BF16, spans, WINDOWS, false),
+            length == 65);
+    }
+}
+
 static void test_suits__leaves_what_its_offsets_cannot_count_to_our_kernel(void **state)
 {
     (void)state;
@@ -223,7 +244,7 @@ static void test_switch__knows_three_words_and_refuses_others(void **state)
 /* --- lessons --- */
 
 typedef struct fake {
-    bool agree, repeat, prepares;
+    bool agree, repeat, prepares, zeros;
     int fails_at; /* the run of cuDNN that fails, from 0 on */
     float our_ms, their_ms;
     judo_status our_status;
@@ -235,6 +256,13 @@ static judo_status ours(void *state)
     fake *f = state;
     f->our_runs++;
     return f->our_status;
+}
+
+static judo_status tells(void *state, bool *something)
+{
+    const fake *f = state;
+    *something = !f->zeros;
+    return JUDO_OK;
 }
 
 static bool prepare(void *state, char reason[JUDO_CUDNN_REASON])
@@ -277,7 +305,8 @@ static judo_status keep(void *state)
     return JUDO_OK;
 }
 
-static const judo_attention_lesson lesson = {ours, prepare, theirs, compare, time_run, keep};
+static const judo_attention_lesson lesson = {ours,    tells,    prepare, theirs,
+                                             compare, time_run, keep};
 
 static fake good(void)
 {
@@ -373,6 +402,21 @@ static void test_learn__passes_on_the_failure_of_our_kernel(void **state)
     assert_int_equal(f.their_runs, 0);
 }
 
+static void test_learn__puts_off_a_lesson_of_zeros(void **state)
+{
+    (void)state;
+    fake f = good();
+    judo_attention_choice choice = {.state = JUDO_ATTENTION_UNKNOWN};
+    f.zeros = true;
+    assert_ok(judo_attention_learn(&choice, &lesson, &f, false));
+    assert_int_equal(choice.state, JUDO_ATTENTION_UNKNOWN);
+    assert_int_equal(f.our_runs, 1);
+    assert_int_equal(f.their_runs, 0);
+    f.zeros = false;
+    assert_ok(judo_attention_learn(&choice, &lesson, &f, false));
+    assert_int_equal(choice.state, JUDO_ATTENTION_CUDNN);
+}
+
 static void test_choice__is_kept_per_shape_until_there_are_too_many(void **state)
 {
     (void)state;
@@ -408,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_suits__leaves_prefixes_to_our_kernel),
         cmocka_unit_test(test_suits__leaves_scattered_runs_to_our_kernel),
         cmocka_unit_test(test_suits__leaves_little_work_to_our_kernel),
+        cmocka_unit_test(test_suits__leaves_visions_windows_to_our_kernel),
         cmocka_unit_test(test_suits__leaves_what_its_offsets_cannot_count_to_our_kernel),
         cmocka_unit_test(test_suits__leaves_other_dtypes_and_dimensions_to_our_kernel),
         cmocka_unit_test(test_lists__say_where_packed_runs_begin),
@@ -418,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_learn__does_not_look_at_the_clock_unasked),
         cmocka_unit_test(test_learn__makes_no_failure_of_the_op_from_cudnns),
         cmocka_unit_test(test_learn__passes_on_the_failure_of_our_kernel),
+        cmocka_unit_test(test_learn__puts_off_a_lesson_of_zeros),
         cmocka_unit_test(test_choice__is_kept_per_shape_until_there_are_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
