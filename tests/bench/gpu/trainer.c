@@ -85,10 +85,14 @@ judo_status bench_trainer_open(const bench *b, const judo_batch *largest, bool w
     JUDO_TRY(judo_model_create(&out->config, b->device, &options, &out->model));
     const judo_param_layout *layout = judo_model_layout(out->model);
     JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &trained, &out->zero3));
-    JUDO_TRY(judo_zero3_load(out->zero3, &weights));
+    if (!b->unreal) {
+        JUDO_TRY(judo_zero3_load(out->zero3, &weights));
+    }
     if (with_reference) {
         JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &frozen, &out->reference));
-        JUDO_TRY(judo_zero3_load(out->reference, &weights));
+        if (!b->unreal) {
+            JUDO_TRY(judo_zero3_load(out->reference, &weights));
+        }
     }
     return JUDO_OK;
 }
