@@ -28,7 +28,8 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
         .x = judo_arena_take_2d(arena, dtype, rows, hidden),
         .y = judo_arena_take_2d(arena, dtype, rows, hidden),
         .normed = judo_arena_take_2d(arena, dtype, rows, hidden),
-        .saved = judo_block_saved_take(arena, &model->decoder_shape, rows, dtype),
+        .saved =
+            judo_block_saved_take(arena, &model->decoder_shape, rows, dtype, JUDO_BLOCK_ALL),
     };
 }
 
@@ -144,15 +145,15 @@ static judo_status embed(judo_decoder *decoder, int32_t rows, const judo_draw_me
     return release(decoder, model->units.embed);
 }
 
-static judo_status store(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
-                         int32_t rows, const step_buffers *b)
+/* What the rows' queries see in one layer. */
+static void view_rows(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
+                      int32_t rows)
 {
     for (int32_t i = 0; i < rows; i++) {
         const judo_decode_input *in = &inputs[i];
         decoder->views[i] = judo_kv_cache_row(decoder->cache, layer, in->prompt_begin,
                                               in->prompt_end, in->row, in->index + 1);
     }
-    return judo_kv_cache_put(decoder->cache, layer, decoder->places, &b->saved.k, &b->saved.v);
 }
 
 static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
@@ -165,8 +166,11 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     int unit = model->units.first_decoder + layer;
     JUDO_TRY(acquire(decoder, unit, &view));
     judo_block_tensors weights = judo_decoder_block_weights(&view);
-    JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved, &b->x));
-    JUDO_TRY(store(decoder, layer, inputs, rows, b));
+    b->saved.k = judo_kv_cache_keys(decoder->cache, layer);
+    b->saved.v = judo_kv_cache_values(decoder->cache, layer);
+    JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved,
+                                decoder->places, &b->x, layer > 0 ? &b->saved.middle : NULL));
+    view_rows(decoder, layer, inputs, rows);
     JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views,
                                           (int)shape->num_kv_heads,
                                           judo_block_attention_scale(shape)));
@@ -195,8 +199,8 @@ static judo_status final_norm(judo_decoder *decoder, step_buffers *b)
     judo_unit_view view;
     JUDO_TRY(acquire(decoder, model->units.head, &view));
     judo_tensor norm = judo_unit_weight(&view, JUDO_HEAD_NORM);
-    JUDO_TRY(model->ops->rmsnorm_forward(&b->normed, NULL, &b->x, &norm,
-                                         (float)model->config.text.rms_norm_eps));
+    JUDO_TRY(model->ops->add_rmsnorm_forward(&b->normed, NULL, &b->x, &b->saved.middle, &norm,
+                                             (float)model->config.text.rms_norm_eps));
     return release(decoder, model->units.head);
 }
 

@@ -56,10 +56,18 @@ typedef struct judo_ops {
     judo_status (*layernorm_forward)(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                      const judo_tensor *bias, float epsilon);
 
-    /* In place on x[T,H,D]: pair (j, j + D/2) is rotated by the angle whose cosine and sine are
-     * cos[T,D/2], sin[T,D/2] (fp32); `inverse` rotates back (the backward pass). */
-    judo_status (*rotary)(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse);
+    /* Takes apart the heads of qkv[T,(Hq+2Hkv)D], each row q, then k, then v: q[T,Hq,D] and
+     * k[T,Hkv,D] with pair (j, j + D/2) of each head rotated by the angle whose cosine and sine
+     * are cos[T,D/2], sin[T,D/2] (fp32), and v[T,Hkv,D] as it is. With `places` (T numbers, no
+     * two the same; NULL: none) k and v may have any number of rows, as a cache has, and those
+     * of token t go to row places[t]. */
+    judo_status (*split_heads)(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                               const judo_tensor *qkv, const judo_tensor *cos,
+                               const judo_tensor *sin, const int32_t *places);
+    /* dqkv = the gradient of qkv: dq, dk (rotated back) and dv side by side. */
+    judo_status (*join_heads)(judo_tensor *dqkv, const judo_tensor *dq, const judo_tensor *dk,
+                              const judo_tensor *dv, const judo_tensor *cos,
+                              const judo_tensor *sin);
 
     /* out[T,Hq,D], lse[T,Hq] (fp32 log-sum-exp of the scaled scores) from q[T,Hq,D],
      * k[T,Hkv,D], v[T,Hkv,D]; query head h uses key head h / (Hq/Hkv). Tokens outside every
@@ -81,12 +89,11 @@ typedef struct judo_ops {
     judo_status (*attention_decode)(judo_tensor *out, const judo_tensor *q,
                                     const judo_decode_row *rows, int num_kv_heads, float scale);
 
-    /* y[M,N] = silu(gate) * up. */
-    judo_status (*swiglu_forward)(judo_tensor *y, const judo_tensor *gate,
-                                  const judo_tensor *up);
-    /* dgate, dup = ; may be the same buffers as gate and up. */
-    judo_status (*swiglu_backward)(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
-                                   const judo_tensor *gate, const judo_tensor *up);
+    /* y[M,N] = silu(gate) * up, where a row of gate_up[M,2N] is gate, then up. */
+    judo_status (*swiglu_forward)(judo_tensor *y, const judo_tensor *gate_up);
+    /* dgate_up = ; may be gate_up. */
+    judo_status (*swiglu_backward)(judo_tensor *dgate_up, const judo_tensor *dy,
+                                   const judo_tensor *gate_up);
     /* Exact GELU (erf). y may be x; dx = , may be dy. */
     judo_status (*gelu_forward)(judo_tensor *y, const judo_tensor *x);
     judo_status (*gelu_backward)(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x);

@@ -346,13 +346,13 @@ static void run_rmsnorm_backward(void *context)
 static void run_swiglu(void *context)
 {
     arguments *x = context;
-    require(ops->swiglu_forward(&x->c, &x->a, &x->b));
+    require(ops->swiglu_forward(&x->c, &x->g));
 }
 
 static void run_swiglu_backward(void *context)
 {
     arguments *x = context;
-    require(ops->swiglu_backward(&x->g, &x->h, &x->c, &x->a, &x->b));
+    require(ops->swiglu_backward(&x->h, &x->c, &x->g));
 }
 
 static void run_gelu(void *context)
@@ -387,8 +387,8 @@ static void bench_pointwise(int64_t m, int64_t n)
                    .d = tensor(1, n, 0, 0),
                    .e = tensor_f32(1, m, 0, 0),
                    .f = tensor_f32(1, n, 0, 0),
-                   .g = tensor(2, m, n, 0),
-                   .h = tensor(2, m, n, 0),
+                   .g = tensor(2, m, 2 * n, 0),
+                   .h = tensor(2, m, 2 * n, 0),
                    .i = tensor(1, n, 0, 0)};
 
     const struct {

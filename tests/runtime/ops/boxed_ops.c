@@ -159,12 +159,22 @@ static judo_status layernorm_forward(judo_tensor *y, const judo_tensor *x, const
                                                      in(&c, bias), epsilon));
 }
 
-static judo_status rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse)
+static judo_status split_heads(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                               const judo_tensor *qkv, const judo_tensor *cos,
+                               const judo_tensor *sin, const int32_t *places)
 {
     call c = {0};
-    return finish(
-        &c, device->ops->rotary(out(&c, x), exact_in(&c, cos), exact_in(&c, sin), inverse));
+    return finish(&c, device->ops->split_heads(out(&c, q), out(&c, k), out(&c, v), in(&c, qkv),
+                                               exact_in(&c, cos), exact_in(&c, sin), places));
+}
+
+static judo_status join_heads(judo_tensor *dqkv, const judo_tensor *dq, const judo_tensor *dk,
+                              const judo_tensor *dv, const judo_tensor *cos,
+                              const judo_tensor *sin)
+{
+    call c = {0};
+    return finish(&c, device->ops->join_heads(out(&c, dqkv), in(&c, dq), in(&c, dk), in(&c, dv),
+                                              exact_in(&c, cos), exact_in(&c, sin)));
 }
 
 static judo_status attention_forward(judo_tensor *o, judo_tensor *lse, const judo_tensor *q,
@@ -234,19 +244,18 @@ static judo_status attention_decode(judo_tensor *o, const judo_tensor *q,
     return finish(&c, JUDO_OK);
 }
 
-static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate,
-                                  const judo_tensor *up)
+static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate_up)
 {
     call c = {0};
-    return finish(&c, device->ops->swiglu_forward(out(&c, y), in(&c, gate), in(&c, up)));
+    return finish(&c, device->ops->swiglu_forward(out(&c, y), in(&c, gate_up)));
 }
 
-static judo_status swiglu_backward(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
-                                   const judo_tensor *gate, const judo_tensor *up)
+static judo_status swiglu_backward(judo_tensor *dgate_up, const judo_tensor *dy,
+                                   const judo_tensor *gate_up)
 {
     call c = {0};
-    return finish(&c, device->ops->swiglu_backward(out(&c, dgate), out(&c, dup), in(&c, dy),
-                                                   in(&c, gate), in(&c, up)));
+    return finish(&c,
+                  device->ops->swiglu_backward(out(&c, dgate_up), in(&c, dy), in(&c, gate_up)));
 }
 
 static judo_status gelu_forward(judo_tensor *y, const judo_tensor *x)
@@ -407,7 +416,8 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.rmsnorm_forward = rmsnorm_forward;
     table.rmsnorm_backward = rmsnorm_backward;
     table.layernorm_forward = layernorm_forward;
-    table.rotary = rotary;
+    table.split_heads = split_heads;
+    table.join_heads = join_heads;
     table.attention_forward = attention_forward;
     table.attention_backward = attention_backward;
     table.attention_decode = attention_decode;

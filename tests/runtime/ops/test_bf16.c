@@ -98,7 +98,7 @@ static void test_dtypes__mixtures_without_meaning_are_refused(void **state)
         ops->linear_backward(NULL, false, &l.w16, NULL, &l.y16, &l.x16, NULL),
         ops->linear_backward(&l.x, false, NULL, NULL, &l.y16, NULL, &l.w16),
         ops->add(&l.y, &l.x16),
-        ops->swiglu_forward(&l.y16, &l.x16, &l.w),
+        ops->swiglu_forward(&l.y16, &l.x),
         ops->gelu_forward(&l.y, &l.x16),
         ops->gather_rows(&l.y, &l.x16, index, 4),
         ops->scatter_rows(&l.y16, &l.x, index, 4),
