@@ -135,10 +135,12 @@ judo_status judo_cpu_head_loss(judo_token_result *result, judo_tensor *dhidden, 
                                const judo_tensor *hidden, const judo_tensor *w,
                                const int32_t *targets, const judo_token_loss *spec,
                                const uint8_t *banned, int64_t chunk_rows);
-judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                            const judo_sampling *sampling, const float *uniform,
-                            const uint8_t *const *seen, const uint8_t *banned,
+judo_status judo_cpu_sample(const judo_draw_memory *memory, judo_tensor *logits,
+                            const judo_draw_row *rows, const judo_sampling *sampling,
                             float logprob_temperature);
+judo_status judo_cpu_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                       const judo_draw *draws, int64_t num_draws,
+                                       const int32_t *places, int64_t count);
 judo_status judo_cpu_adamw(float *weights, float *first_moment, float *second_moment,
                            uint16_t *bf16_copy, const float *gradient, int64_t n,
                            const judo_adamw *options);

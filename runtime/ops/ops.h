@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "runtime/ops/attention.h"
+#include "runtime/ops/sampling.h"
 #include "runtime/ops/token_loss.h"
 #include "runtime/tensor.h"
 
@@ -24,16 +25,6 @@ typedef struct judo_adamw {
     int64_t step;         /* 1 for the first update */
     float gradient_scale; /* gradients are multiplied by it first (clipping) */
 } judo_adamw;
-
-/* How the next token is drawn from a row of logits: repetition penalty, temperature, top-k,
- * top-p, min-p in this order, as Hugging Face's processors. */
-typedef struct judo_sampling {
-    float temperature;        /* 0: greedy */
-    int32_t top_k;            /* 0: off */
-    float top_p;              /* 1: off */
-    float min_p;              /* 0: off */
-    float repetition_penalty; /* 1: off */
-} judo_sampling;
 
 typedef struct judo_ops {
     const char *name; /* "cpu" or "cuda" */
@@ -132,14 +123,19 @@ typedef struct judo_ops {
                              const int32_t *targets, const judo_token_loss *spec,
                              const uint8_t *banned, int64_t chunk_rows);
 
-    /* Draws tokens[b] from logits[B,V] (fp32, destroyed): `uniform[b]` in [0,1) is the row's
-     * random number. logprobs[b] is the log-probability of the drawn token under softmax(logits
-     * / logprob_temperature), before any filter but after `banned`. seen[b] (V bytes per row,
-     * or NULL when the penalty is off) marks ids that the repetition penalty applies to. */
-    judo_status (*sample)(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+    /* Draws a token from each row of logits[B,V] (fp32, destroyed) into
+     * memory->draws[rows[b].place] and marks it in the row's marks. Its log-probability is
+     * under softmax(logits / logprob_temperature), before any filter but after what is banned.
+     * Nothing returns to the host: a row that cannot be drawn from gets JUDO_NO_TOKEN. */
+    judo_status (*sample)(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature);
+    /* y[i] = x[draws[places[i]].token], zeros where that is no row of x: the embedding lookup
+     * of tokens that only the device knows. draws[num_draws] is in its memory, `count` places
+     * are on the host and checked. */
+    judo_status (*gather_drawn_rows)(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count);
 
     /* One AdamW update of n fp32 elements in place; bf16_copy[n], or NULL, receives the new
      * weights rounded to bf16. */

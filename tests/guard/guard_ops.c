@@ -243,15 +243,32 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
             dhidden, dw, hidden, w);
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
-    GUARDED(
-        sample,
-        (tokens, logprobs, ALIAS(logits), sampling, uniform, seen, banned, logprob_temperature),
-        logits);
+    const int64_t vocabulary = logits->dims[1];
+    const void *const draws[] = {memory->draws};
+    const void *const seen[] = {memory->seen};
+    const void *const banned[] = {memory->banned};
+    judo_draw_memory alias = *memory;
+    alias.draws = guard_host(memory->draws);
+    alias.seen = guard_host(memory->seen);
+    alias.banned = guard_host(memory->banned);
+    JUDO_TRY(check_runs("sample", draws, 1, memory->num_draws * (int64_t)sizeof(judo_draw)));
+    JUDO_TRY(check_runs("sample", seen, 1, memory->num_seen * vocabulary));
+    JUDO_TRY(check_runs("sample", banned, 1, vocabulary));
+    GUARDED(sample, (&alias, ALIAS(logits), rows, sampling, logprob_temperature), logits);
+}
+
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
+{
+    const void *const runs[] = {draws};
+    JUDO_TRY(check_runs("gather_drawn_rows", runs, 1, num_draws * (int64_t)sizeof *draws));
+    GUARDED(gather_drawn_rows,
+            (ALIAS(y), ALIAS(x), guard_host(draws), num_draws, places, count), y, x);
 }
 
 static judo_status adamw(float *weights, float *first_moment, float *second_moment,
@@ -325,6 +342,7 @@ const judo_ops *guard_ops(void)
         .scatter_add_rows = scatter_add_rows,
         .head_loss = head_loss,
         .sample = sample,
+        .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
         .add_rmsnorm_forward = add_rmsnorm_forward,

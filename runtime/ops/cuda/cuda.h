@@ -1,5 +1,5 @@
 /* runtime/ops/cuda/cuda.h: what the files of the CUDA module share. Tensors of its ops are in
- * device memory; lists (indices, spans, targets, what `sample` returns, ..) are on the host. */
+ * device memory; lists (indices, spans, targets, ..) are on the host. */
 #ifndef JUDO_RUNTIME_OPS_CUDA_CUDA_H
 #define JUDO_RUNTIME_OPS_CUDA_CUDA_H
 
@@ -156,10 +156,12 @@ judo_status judo_cuda_head_loss(judo_token_result *result, judo_tensor *dhidden,
                                 const judo_tensor *w, const int32_t *targets,
                                 const judo_token_loss *spec, const uint8_t *banned,
                                 int64_t chunk_rows);
-judo_status judo_cuda_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                             const judo_sampling *sampling, const float *uniform,
-                             const uint8_t *const *seen, const uint8_t *banned,
+judo_status judo_cuda_sample(const judo_draw_memory *memory, judo_tensor *logits,
+                             const judo_draw_row *rows, const judo_sampling *sampling,
                              float logprob_temperature);
+judo_status judo_cuda_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                        const judo_draw *draws, int64_t num_draws,
+                                        const int32_t *places, int64_t count);
 judo_status judo_cuda_adamw(float *weights, float *first_moment, float *second_moment,
                             uint16_t *bf16_copy, const float *gradient, int64_t n,
                             const judo_adamw *options);

@@ -257,22 +257,25 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
     return JUDO_OK;
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
+    (void)memory;
+    (void)rows;
     (void)sampling;
-    (void)uniform;
-    (void)seen;
-    (void)banned;
     (void)logprob_temperature;
-    for (int64_t i = 0; i < logits->dims[0]; i++) {
-        tokens[i] = 1;
-        logprobs[i] = -1.0f;
-    }
     ledger_add(LEDGER_HEAD, 0.0, 0.0, 2.0 * bytes_of(logits), 1);
     return JUDO_OK;
+}
+
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
+{
+    (void)draws;
+    (void)num_draws;
+    return move_rows(y, x, places, count);
 }
 
 static judo_status adamw(float *weights, float *first_moment, float *second_moment,
@@ -348,6 +351,7 @@ const judo_ops *ledger_ops(void)
         .scatter_add_rows = scatter_add_rows,
         .head_loss = head_loss,
         .sample = sample,
+        .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
         .add_rmsnorm_forward = add_rmsnorm_forward,
