@@ -54,25 +54,37 @@ static const struct {
 
 enum { NUM_CHARTS = sizeof charts / sizeof charts[0] };
 
-/* `values`: room for two lines of all points, and their places. */
+/* The points that have the figure; gives their number. */
+static int64_t take_line(const judo_scaling *scaling, figure value, double *ranks, double *line)
+{
+    int64_t count = 0;
+    for (int i = 0; i < scaling->num_points; i++) {
+        double figure_of_point = value(scaling, &scaling->points[i]);
+        if (isfinite(figure_of_point)) {
+            ranks[count] = (double)scaling->points[i].ranks;
+            line[count++] = figure_of_point;
+        }
+    }
+    return count;
+}
+
+/* `values`: room for two lines of all points, and for their places. */
 static void write_chart(FILE *out, const judo_scaling *scaling, int c, double *values)
 {
     judo_series series[2];
     judo_chart_line lines[2];
-    const int n = scaling->num_points;
-    double *ranks = values + (ptrdiff_t)2 * n;
     int num_lines = 0;
     for (int l = 0; l < 2 && charts[c].lines[l] != NULL; l++) {
-        double *line = values + (ptrdiff_t)l * n;
-        for (int i = 0; i < n; i++) {
-            ranks[i] = (double)scaling->points[i].ranks;
-            line[i] = charts[c].lines[l](scaling, &scaling->points[i]);
-        }
-        series[l] = (judo_series){.steps = ranks, .values = line, .length = n};
+        double *ranks = values + (ptrdiff_t)2 * l * scaling->num_points;
+        double *line = ranks + scaling->num_points;
+        int64_t count = take_line(scaling, charts[c].lines[l], ranks, line);
+        series[l] = (judo_series){.steps = ranks, .values = line, .length = count};
         lines[l] = (judo_chart_line){.series = &series[l], .label = charts[c].labels[l]};
-        num_lines++;
+        num_lines += count > 0;
     }
-    judo_chart_write(out, charts[c].title, lines, num_lines);
+    if (num_lines > 0) {
+        judo_chart_write(out, charts[c].title, lines, num_lines);
+    }
 }
 
 static void write_head(FILE *out, const judo_scaling *scaling, const char *title)
@@ -175,7 +187,7 @@ judo_status judo_scaling_write_page(const judo_scaling *scaling, const char *tit
 {
     char *text = NULL;
     size_t length = 0;
-    double *values = calloc(3 * (size_t)scaling->num_points + 1, sizeof *values);
+    double *values = calloc(4 * (size_t)scaling->num_points, sizeof *values);
     judo_status status = values
                              ? page_text(scaling, title, values, &text, &length)
                              : JUDO_FAIL(JUDO_ERROR_MEMORY, "scaling: no memory for the page");
