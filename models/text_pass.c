@@ -62,8 +62,9 @@ static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int b
     judo_block_tensors weights = judo_decoder_block_weights(&view);
     judo_block_geometry geometry = geometry_of(pass);
     judo_block_saved *saved = saved_of(pass, phase, block);
+    const judo_tensor *residual = block > 0 ? &saved_of(pass, phase, block - 1)->middle : NULL;
     JUDO_TRY(judo_block_forward(&pass->compute, &model->decoder_shape, &weights, &geometry,
-                                saved, &inputs[block + 1], &inputs[block]));
+                                saved, &inputs[block + 1], &inputs[block], residual));
     if (sink) {
         JUDO_TRY(sink->put(sink->context, block, &saved->k, &saved->v));
     }
@@ -80,6 +81,9 @@ judo_status judo_decoder_forward(judo_pass *pass, const judo_kv_sink *sink)
     for (int block = 0; block < (int)model->config.text.num_layers; block++) {
         JUDO_TRY(block_forward(pass, &phase, block, sink));
     }
+    int last = (int)model->config.text.num_layers - 1;
+    JUDO_COMPUTE(&pass->compute, add(&model->activations.decoder_inputs[last + 1],
+                                     &saved_of(pass, &phase, last)->middle));
     judo_arena_release(&model->arena, mark);
     return JUDO_OK;
 }
@@ -88,7 +92,7 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
 {
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
-    const judo_tensor *x = &a->decoder_inputs[block];
+    judo_tensor *x = &a->decoder_inputs[block];
     int unit = model->units.first_decoder + block;
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, unit, &view));
@@ -97,7 +101,7 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
     judo_block_saved *saved = saved_of(pass, phase, block);
     if (model->options.checkpoint_activations) {
         JUDO_TRY(judo_block_forward(&pass->compute, &model->decoder_shape, &weights, &geometry,
-                                    saved, NULL, x));
+                                    saved, NULL, x, NULL));
     }
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_block_tensors gradients = judo_decoder_block_gradients(&view);

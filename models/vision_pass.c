@@ -143,9 +143,10 @@ static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int b
     JUDO_TRY(judo_pass_acquire(pass, unit, &view));
     judo_block_tensors weights = judo_vision_block_weights(&view);
     judo_block_geometry geometry = geometry_of(pass, block);
+    const judo_tensor *residual = block > 0 ? &saved_of(pass, phase, block - 1)->middle : NULL;
     JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
                                 saved_of(pass, phase, block), &inputs[block + 1],
-                                &inputs[block]));
+                                &inputs[block], residual));
     return judo_pass_release(pass, unit);
 }
 
@@ -181,6 +182,9 @@ judo_status judo_vision_forward(judo_pass *pass)
     for (int block = 0; block < (int)model->config.vision.depth; block++) {
         JUDO_TRY(block_forward(pass, &phase, block));
     }
+    int last = (int)model->config.vision.depth - 1;
+    JUDO_COMPUTE(&pass->compute, add(&model->activations.vision_inputs[last + 1],
+                                     &saved_of(pass, &phase, last)->middle));
     judo_arena_release(&model->arena, mark);
     return merge_forward(pass);
 }
@@ -215,7 +219,7 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
 {
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
-    const judo_tensor *x = &a->vision_inputs[block];
+    judo_tensor *x = &a->vision_inputs[block];
     int unit = model->units.first_vision_block + block;
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, unit, &view));
@@ -224,7 +228,7 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
     judo_block_saved *saved = saved_of(pass, phase, block);
     if (model->options.checkpoint_activations) {
         JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
-                                    saved, NULL, x));
+                                    saved, NULL, x, NULL));
     }
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_block_tensors gradients = judo_vision_block_gradients(&view);

@@ -6,7 +6,7 @@
 #include "runtime/device.h"
 
 /* Raised whenever a type that crosses the border changes its meaning. */
-enum { JUDO_DEVICE_MODULE_ABI = 3 };
+enum { JUDO_DEVICE_MODULE_ABI = 4 };
 
 /* The name of the one symbol, a judo_device_module. */
 #define JUDO_DEVICE_MODULE_SYMBOL "judo_device_module_table"

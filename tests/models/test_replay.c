@@ -63,7 +63,8 @@ static judo_device plain_device(void)
     return plain;
 }
 
-/* How many of the steps had as many rows as two steps before them: those are replayed. */
+/* How many of the steps had as many rows as two steps before them: those are replayed. A row
+ * that ended is in the step that was queued before that was known. */
 static int replayed_steps(const judo_generation *g)
 {
     int steps[64] = {0};
@@ -71,7 +72,7 @@ static int replayed_steps(const judo_generation *g)
     for (int32_t step = 1; step < g->max_new_tokens; step++) {
         int live = 0;
         for (int32_t row = 0; row < g->num_rows; row++) {
-            live += g->lengths[row] > step || (g->lengths[row] == step && !g->stopped[row]);
+            live += !g->stopped[row] || g->lengths[row] >= step;
         }
         replayed += live > 0 && steps[live]++ > 0;
     }

@@ -90,13 +90,26 @@ static judo_status layernorm_forward(judo_tensor *y, const judo_tensor *x, const
     return JUDO_OK;
 }
 
-static judo_status rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse)
+static judo_status split_heads(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                               const judo_tensor *qkv, const judo_tensor *cos,
+                               const judo_tensor *sin, const int32_t *places)
 {
-    (void)cos;
-    (void)sin;
-    (void)inverse;
-    elementwise(2.0 * bytes_of(x));
+    (void)q;
+    (void)k;
+    (void)v;
+    (void)places;
+    elementwise(2.0 * bytes_of(qkv) + bytes_of(cos) + bytes_of(sin));
+    return JUDO_OK;
+}
+
+static judo_status join_heads(judo_tensor *dqkv, const judo_tensor *dq, const judo_tensor *dk,
+                              const judo_tensor *dv, const judo_tensor *cos,
+                              const judo_tensor *sin)
+{
+    (void)dq;
+    (void)dk;
+    (void)dv;
+    elementwise(2.0 * bytes_of(dqkv) + bytes_of(cos) + bytes_of(sin));
     return JUDO_OK;
 }
 
@@ -160,17 +173,16 @@ static judo_status attention_decode(judo_tensor *out, const judo_tensor *q,
     return JUDO_OK;
 }
 
-static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate,
-                                  const judo_tensor *up)
+static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate_up)
 {
-    elementwise(bytes_of(y) + bytes_of(gate) + bytes_of(up));
+    elementwise(bytes_of(y) + bytes_of(gate_up));
     return JUDO_OK;
 }
 
-static judo_status swiglu_backward(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
-                                   const judo_tensor *gate, const judo_tensor *up)
+static judo_status swiglu_backward(judo_tensor *dgate_up, const judo_tensor *dy,
+                                   const judo_tensor *gate_up)
 {
-    elementwise(bytes_of(dgate) + bytes_of(dup) + bytes_of(dy) + bytes_of(gate) + bytes_of(up));
+    elementwise(bytes_of(dgate_up) + bytes_of(dy) + bytes_of(gate_up));
     return JUDO_OK;
 }
 
@@ -245,22 +257,25 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
     return JUDO_OK;
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
+    (void)memory;
+    (void)rows;
     (void)sampling;
-    (void)uniform;
-    (void)seen;
-    (void)banned;
     (void)logprob_temperature;
-    for (int64_t i = 0; i < logits->dims[0]; i++) {
-        tokens[i] = 1;
-        logprobs[i] = -1.0f;
-    }
     ledger_add(LEDGER_HEAD, 0.0, 0.0, 2.0 * bytes_of(logits), 1);
     return JUDO_OK;
+}
+
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
+{
+    (void)draws;
+    (void)num_draws;
+    return move_rows(y, x, places, count);
 }
 
 static judo_status adamw(float *weights, float *first_moment, float *second_moment,
@@ -320,7 +335,8 @@ const judo_ops *ledger_ops(void)
         .rmsnorm_forward = rmsnorm_forward,
         .rmsnorm_backward = rmsnorm_backward,
         .layernorm_forward = layernorm_forward,
-        .rotary = rotary,
+        .split_heads = split_heads,
+        .join_heads = join_heads,
         .attention_forward = attention_forward,
         .attention_backward = attention_backward,
         .attention_decode = attention_decode,
@@ -335,6 +351,7 @@ const judo_ops *ledger_ops(void)
         .scatter_add_rows = scatter_add_rows,
         .head_loss = head_loss,
         .sample = sample,
+        .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
         .add_rmsnorm_forward = add_rmsnorm_forward,
