@@ -64,5 +64,11 @@ judo_decode_plan judo_decode_plan_of(judo_decode_item *items, const judo_decode_
 
 int64_t judo_decode_part_floats(int64_t rows, int64_t heads, int64_t dim)
 {
-    return rows * heads * 2 * JUDO_DECODE_PARTS * (dim + 2);
+    const int64_t widths[] = {64, 80, 128}; /* of the kernels */
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        if (dim <= widths[i]) {
+            return rows * heads * 2 * JUDO_DECODE_PARTS * (widths[i] + 2);
+        }
+    }
+    return 0;
 }

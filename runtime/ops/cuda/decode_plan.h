@@ -39,7 +39,8 @@ int32_t judo_decode_num_parts(int32_t length, int32_t least);
 judo_decode_plan judo_decode_plan_of(judo_decode_item *items, const judo_decode_row *rows,
                                      int64_t num_rows, int32_t most);
 
-/* Numbers that the parts of `rows` rows leave behind at most. */
+/* Numbers that the parts of `rows` rows leave behind at most; none for heads of more than 128
+ * dimensions, whose keys are not cut. */
 int64_t judo_decode_part_floats(int64_t rows, int64_t heads, int64_t dim);
 
 #endif

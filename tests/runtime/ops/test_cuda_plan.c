@@ -183,6 +183,9 @@ static void test_decode_items__give_every_row_every_part_of_its_prefix_once(void
         }
     }
     assert_int_equal(items[0].count, 8); /* 16 rows in two equal items */
+    assert_int_equal(judo_decode_part_floats(ROWS, 28, 128), ROWS * 28 * 32 * 130);
+    assert_int_equal(judo_decode_part_floats(ROWS, 28, 72), ROWS * 28 * 32 * 82);
+    assert_int_equal(judo_decode_part_floats(ROWS, 28, 129), 0);
 }
 
 static void test_row_chains__visit_the_places_of_a_row_in_order(void **state)
