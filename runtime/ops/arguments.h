@@ -31,12 +31,14 @@ judo_status judo_head_loss_check(const judo_tensor *dhidden, const judo_tensor *
                                  const judo_tensor *hidden, const judo_tensor *w,
                                  const int32_t *targets, const judo_token_loss *spec,
                                  int64_t chunk_rows) JUDO_MUST_CHECK;
-judo_status judo_sample_check(const judo_tensor *logits, const judo_sampling *sampling,
+judo_status judo_sample_check(const judo_draw_memory *memory, const judo_tensor *logits,
+                              const judo_draw_row *rows, const judo_sampling *sampling,
                               float logprob_temperature) JUDO_MUST_CHECK;
-
-/* The failure of a row from which nothing can be drawn. */
-judo_status judo_sample_bad_row(int64_t row) JUDO_MUST_CHECK;
-judo_status judo_adamw_check(const judo_adamw *options) JUDO_MUST_CHECK;
+judo_status judo_drawn_rows_check(const judo_tensor *y, const judo_tensor *x, int64_t num_draws,
+                                  const int32_t *places, int64_t count) JUDO_MUST_CHECK;
+judo_status judo_adamw_check(const judo_adamw_arrays *arrays,
+                             const judo_adamw_segment *segments, int num_segments,
+                             const judo_adamw *options) JUDO_MUST_CHECK;
 
 /* --- layers (layer_arguments.c): one check per slot, in the order of its arguments --- */
 
@@ -65,6 +67,7 @@ judo_status judo_gelu_check_forward(const judo_tensor *y, const judo_tensor *x) 
 judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *dy,
                                      const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_add_rounded_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_patchify_check(const judo_tensor *y, const judo_tensor *pixels,
                                 const judo_patch_square *squares, int64_t count,

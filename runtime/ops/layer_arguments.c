@@ -109,6 +109,16 @@ judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x)
     return judo_expect_like("add", "x", x, y);
 }
 
+judo_status judo_add_rounded_check(const judo_tensor *y, const judo_tensor *x)
+{
+    judo_tensor like = *x;
+    JUDO_TRY(judo_expect_dims("add_rounded", "x", x, 0));
+    like.dtype = JUDO_F32;
+    JUDO_TRY(judo_expect_like("add_rounded", "x", x, &like));
+    like.dtype = JUDO_BF16;
+    return judo_expect_like("add_rounded", "y", y, &like);
+}
+
 judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x)
 {
     judo_tensor like = *y;

@@ -35,10 +35,11 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(scatter_add_rows),
         SLOT(head_loss),
         SLOT(sample),
+        SLOT(gather_drawn_rows),
         SLOT(adamw),
         SLOT(sum_of_squares),
+        SLOT(add_rounded),
         SLOT(add_rmsnorm_forward),
-        SLOT(adamw_split),
         SLOT(patchify),
     };
 

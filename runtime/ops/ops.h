@@ -13,28 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/ops/adamw.h"
 #include "runtime/ops/attention.h"
+#include "runtime/ops/sampling.h"
 #include "runtime/ops/patchify.h"
 #include "runtime/ops/token_loss.h"
 #include "runtime/tensor.h"
-
-/* AdamW (Loshchilov and Hutter 2019, decoupled decay, bias-corrected as in torch.optim.AdamW).
- */
-typedef struct judo_adamw {
-    double learning_rate, beta1, beta2, epsilon, weight_decay;
-    int64_t step;         /* 1 for the first update */
-    float gradient_scale; /* gradients are multiplied by it first (clipping) */
-} judo_adamw;
-
-/* How the next token is drawn from a row of logits: repetition penalty, temperature, top-k,
- * top-p, min-p in this order, as Hugging Face's processors. */
-typedef struct judo_sampling {
-    float temperature;        /* 0: greedy */
-    int32_t top_k;            /* 0: off */
-    float top_p;              /* 1: off */
-    float min_p;              /* 0: off */
-    float repetition_penalty; /* 1: off */
-} judo_sampling;
 
 typedef struct judo_ops {
     const char *name; /* "cpu" or "cuda" */
@@ -133,35 +117,36 @@ typedef struct judo_ops {
                              const int32_t *targets, const judo_token_loss *spec,
                              const uint8_t *banned, int64_t chunk_rows);
 
-    /* Draws tokens[b] from logits[B,V] (fp32, destroyed): `uniform[b]` in [0,1) is the row's
-     * random number. logprobs[b] is the log-probability of the drawn token under softmax(logits
-     * / logprob_temperature), before any filter but after `banned`. seen[b] (V bytes per row,
-     * or NULL when the penalty is off) marks ids that the repetition penalty applies to. */
-    judo_status (*sample)(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+    /* Draws a token from each row of logits[B,V] (fp32, destroyed) into
+     * memory->draws[rows[b].place] and marks it in the row's marks. Its log-probability is
+     * under softmax(logits / logprob_temperature), before any filter but after what is banned.
+     * Nothing returns to the host: a row that cannot be drawn from gets JUDO_NO_TOKEN. */
+    judo_status (*sample)(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature);
+    /* y[i] = x[draws[places[i]].token], zeros where that is no row of x: the embedding lookup
+     * of tokens that only the device knows. draws[num_draws] is in its memory, `count` places
+     * are on the host and checked. */
+    judo_status (*gather_drawn_rows)(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count);
 
-    /* One AdamW update of n fp32 elements in place; bf16_copy[n], or NULL, receives the new
-     * weights rounded to bf16. */
-    judo_status (*adamw)(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options);
-    /* Sum of squares in fp64, fixed order. */
-    judo_status (*sum_of_squares)(double *sum, const float *x, int64_t n);
+    /* One AdamW update in place of the elements that lie in `segments`, which are in order and
+     * do not overlap; what lies between them stays as it is. */
+    judo_status (*adamw)(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options);
+    /* Sum of squares of F32 or BF16, any shape, in fp64; in an order of its own for each count.
+     */
+    judo_status (*sum_of_squares)(double *sum, const judo_tensor *x);
+    /* y += x in fp32, rounded to nearest even once, for a sum that is kept in bf16: y BF16, x
+     * F32, any equal shapes. */
+    judo_status (*add_rounded)(judo_tensor *y, const judo_tensor *x);
 
     /* sum[M,N] += x, then y and rstd as rmsnorm_forward of it: the bits of `add` and
      * `rmsnorm_forward`, in one look at the rows. */
     judo_status (*add_rmsnorm_forward)(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
                                        const judo_tensor *x, const judo_tensor *w,
                                        float epsilon);
-    /* adamw on n weights kept as two halves (split_weight.h): `high`, a bf16 number to compute
-     * with, and `low`, the 16 bits between it and the fp32 weight. The weights that come out
-     * have the bits of adamw's. */
-    judo_status (*adamw_split)(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options);
-
     /* y[N merge^2, 3 frames side^2] = the patches of N squares of `pixels` (U8, [bytes], RGB
      * pictures): a square's patches by rows, a patch by (channel, frame, row, column), every
      * frame the same picture: the order of Qwen2-VL's processor. `squares` is checked against

@@ -28,10 +28,11 @@ const judo_ops *judo_ops_cpu(void)
         .scatter_add_rows = judo_cpu_scatter_add_rows,
         .head_loss = judo_cpu_head_loss,
         .sample = judo_cpu_sample,
+        .gather_drawn_rows = judo_cpu_gather_drawn_rows,
         .adamw = judo_cpu_adamw,
         .sum_of_squares = judo_cpu_sum_of_squares,
+        .add_rounded = judo_cpu_add_rounded,
         .add_rmsnorm_forward = judo_cpu_add_rmsnorm_forward,
-        .adamw_split = judo_cpu_adamw_split,
         .patchify = judo_cpu_patchify,
     };
     return &table;

@@ -265,17 +265,20 @@ static void run_sample(void *context)
 {
     arguments *x = context;
     const float uniform[8] = {0.1f, 0.3f, 0.5f, 0.7f, 0.9f, 0.2f, 0.4f, 0.6f};
+    judo_draw draws[8];
+    judo_draw_row rows[8];
+    const judo_draw_memory memory = {.draws = draws, .num_draws = 8};
+    for (int i = 0; i < 8; i++) {
+        rows[i] = (judo_draw_row){.uniform = uniform[i], .place = i};
+    }
     memcpy(x->a.data, x->b.data, (size_t)judo_tensor_count(&x->a) * sizeof(float));
-    require(ops->sample(x->tokens, x->floats, &x->a, &x->sampling, uniform, NULL, NULL, 1.0f));
+    require(ops->sample(&memory, &x->a, rows, &x->sampling, 1.0f));
 }
 
 static void bench_sample(int64_t v, judo_sampling sampling, const char *kind)
 {
-    arguments x = {.a = tensor_f32(2, 8, v, 0),
-                   .b = tensor_f32(2, 8, v, 0),
-                   .tokens = calloc(8, sizeof(int32_t)),
-                   .floats = calloc(8, sizeof(float)),
-                   .sampling = sampling};
+    arguments x = {
+        .a = tensor_f32(2, 8, v, 0), .b = tensor_f32(2, 8, v, 0), .sampling = sampling};
     char name[64];
     snprintf(name, sizeof name, "sample B8 V%lld %s", (long long)v, kind);
     report(name, measure(run_sample, &x), 0.0, 0.0);
@@ -292,15 +295,21 @@ static void run_adamw(void *context)
                           .weight_decay = 0.01,
                           .step = 10,
                           .gradient_scale = 1.0f};
-    require(
-        ops->adamw(x->a.data, x->b.data, x->c.data, x->e.data, x->d.data, x->count, &options));
+    const judo_adamw_arrays arrays = {.weights = x->a.data,
+                                      .bf16 = x->e.data,
+                                      .first_moment = x->b.data,
+                                      .second_moment = x->c.data,
+                                      .gradient = x->d.data,
+                                      .n = x->count};
+    const judo_adamw_segment all = {0, x->count, true};
+    require(ops->adamw(&arrays, &all, 1, &options));
 }
 
 static void run_squares(void *context)
 {
     arguments *x = context;
     double sum = 0.0;
-    require(ops->sum_of_squares(&sum, x->a.data, x->count));
+    require(ops->sum_of_squares(&sum, &x->a));
 }
 
 static void run_copy(void *context)

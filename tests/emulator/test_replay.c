@@ -304,8 +304,7 @@ static void test_calls_that_must_not_be_inside__fail_and_leave_no_trace(void **s
         }
         assert_ok(device->replay_begin(r.replay));
         assert_int_equal(device->replay_begin(r.replay), JUDO_ERROR_INTERNAL);
-        assert_int_equal(device->ops->sum_of_squares(&sum, r.table.data, ROWS * WIDTH),
-                         JUDO_ERROR_INTERNAL);
+        assert_int_equal(device->ops->sum_of_squares(&sum, &r.table), JUDO_ERROR_INTERNAL);
         assert_int_equal(device->copy(&number, r.table.data, sizeof number, NULL),
                          JUDO_ERROR_INTERNAL);
         assert_int_equal(device->clear(r.table.data, sizeof number, NULL), JUDO_ERROR_INTERNAL);

@@ -243,36 +243,62 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
             dhidden, dw, hidden, w);
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
-    GUARDED(
-        sample,
-        (tokens, logprobs, ALIAS(logits), sampling, uniform, seen, banned, logprob_temperature),
-        logits);
+    const int64_t vocabulary = logits->dims[1];
+    const void *const draws[] = {memory->draws};
+    const void *const seen[] = {memory->seen};
+    const void *const banned[] = {memory->banned};
+    judo_draw_memory alias = *memory;
+    alias.draws = guard_host(memory->draws);
+    alias.seen = guard_host(memory->seen);
+    alias.banned = guard_host(memory->banned);
+    JUDO_TRY(check_runs("sample", draws, 1, memory->num_draws * (int64_t)sizeof(judo_draw)));
+    JUDO_TRY(check_runs("sample", seen, 1, memory->num_seen * vocabulary));
+    JUDO_TRY(check_runs("sample", banned, 1, vocabulary));
+    GUARDED(sample, (&alias, ALIAS(logits), rows, sampling, logprob_temperature), logits);
 }
 
-static judo_status adamw(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options)
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
 {
-    const void *const runs[] = {weights, first_moment, second_moment, gradient};
-    const void *const copies[] = {bf16_copy};
-    JUDO_TRY(check_runs("adamw", runs, 4, n * (int64_t)sizeof(float)));
-    JUDO_TRY(check_runs("adamw", copies, 1, n * (int64_t)sizeof(uint16_t)));
-    GUARDED(adamw,
-            (guard_host(weights), guard_host(first_moment), guard_host(second_moment),
-             guard_host(bf16_copy), guard_host(gradient), n, options),
-            NULL);
+    const void *const runs[] = {draws};
+    JUDO_TRY(check_runs("gather_drawn_rows", runs, 1, num_draws * (int64_t)sizeof *draws));
+    GUARDED(gather_drawn_rows,
+            (ALIAS(y), ALIAS(x), guard_host(draws), num_draws, places, count), y, x);
 }
 
-static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
+static judo_status adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options)
 {
-    const void *const runs[] = {x};
-    JUDO_TRY(check_runs("sum_of_squares", runs, 1, n * (int64_t)sizeof(float)));
-    GUARDED(sum_of_squares, (sum, guard_host(x), n), NULL);
+    const judo_adamw_arrays *x = arrays;
+    const void *const singles[] = {x->weights, x->first_moment, x->second_moment};
+    const void *const halves[] = {x->bf16, x->low};
+    JUDO_TRY(check_runs("adamw", singles, 3, x->n * (int64_t)sizeof(float)));
+    JUDO_TRY(check_runs("adamw", halves, 2, x->n * (int64_t)sizeof(uint16_t)));
+    JUDO_TRY(check_runs("adamw", &x->gradient, 1, x->n * judo_dtype_bytes(x->gradient_dtype)));
+    const judo_adamw_arrays alias = {.weights = guard_host(x->weights),
+                                     .bf16 = guard_host(x->bf16),
+                                     .low = guard_host(x->low),
+                                     .first_moment = guard_host(x->first_moment),
+                                     .second_moment = guard_host(x->second_moment),
+                                     .gradient = guard_host(x->gradient),
+                                     .gradient_dtype = x->gradient_dtype,
+                                     .n = x->n};
+    GUARDED(adamw, (&alias, segments, num_segments, options), NULL);
+}
+
+static judo_status sum_of_squares(double *sum, const judo_tensor *x)
+{
+    GUARDED(sum_of_squares, (sum, ALIAS(x)), x);
+}
+
+static judo_status add_rounded(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(add_rounded, (ALIAS(y), ALIAS(x)), y, x);
 }
 
 static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
@@ -282,20 +308,6 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
     GUARDED(add_rmsnorm_forward,
             (ALIAS(y), ALIAS(rstd), ALIAS(sum), ALIAS(x), ALIAS(w), epsilon), y, rstd, sum, x,
             w);
-}
-
-static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options)
-{
-    const void *const runs[] = {first_moment, second_moment, gradient};
-    const void *const halves[] = {high, low};
-    JUDO_TRY(check_runs("adamw_split", runs, 3, n * (int64_t)sizeof(float)));
-    JUDO_TRY(check_runs("adamw_split", halves, 2, n * (int64_t)sizeof(uint16_t)));
-    GUARDED(adamw_split,
-            (guard_host(high), guard_host(low), guard_host(first_moment),
-             guard_host(second_moment), guard_host(gradient), n, options),
-            NULL);
 }
 
 static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
@@ -332,10 +344,11 @@ const judo_ops *guard_ops(void)
         .scatter_add_rows = scatter_add_rows,
         .head_loss = head_loss,
         .sample = sample,
+        .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
+        .add_rounded = add_rounded,
         .add_rmsnorm_forward = add_rmsnorm_forward,
-        .adamw_split = adamw_split,
         .patchify = patchify,
     };
     return &table;

@@ -129,6 +129,7 @@ static judo_status empty_lists(void)
     if (!lists.left) {
         JUDO_CUDA_TRY(cudaEventCreateWithFlags(&lists.left, cudaEventDisableTiming));
     }
+    /* Not the run of ops behind that copy: it may last while the next one is prepared. */
     JUDO_CUDA_TRY(cudaEventSynchronize(lists.left));
     if (lists.used > lists.capacity || lists.capacity == 0) {
         const int64_t least = LEAST_LISTS;
@@ -139,8 +140,8 @@ static judo_status empty_lists(void)
         lists.capacity = 0;
         JUDO_CUDA_TRY(cudaFree(lists.device));
         lists.device = NULL;
-        JUDO_CUDA_TRY(cudaMallocHost((void **)&lists.host, (size_t)capacity));
-        JUDO_CUDA_TRY(cudaMalloc((void **)&lists.device, (size_t)capacity));
+        JUDO_TRY(judo_cuda_take_pinned((void **)&lists.host, capacity));
+        JUDO_TRY(judo_cuda_take((void **)&lists.device, capacity));
         lists.capacity = capacity;
     }
     lists.used = 0;

@@ -255,6 +255,41 @@ static void test_rows__gather_scatter_and_add_by_index(void **state)
     FREE(&table, &picked, &sum);
 }
 
+/* Draws name the rows, places name the draws; what is no row gives zeros. */
+static void test_rows__gather_those_that_were_drawn(void **state)
+{
+    (void)state;
+
+    enum { COUNT = 5, WIDTH = 77, ROWS = 4, DRAWS = 6 };
+
+    const judo_draw draws[DRAWS] = {{.token = 3}, {.token = JUDO_NO_TOKEN},
+                                    {.token = 0}, {.token = 99},
+                                    {.token = 1}, {.token = ROWS}};
+    const int32_t places[COUNT] = {4, 0, 1, 0, 5};
+    const int32_t expected[COUNT] = {1, 3, -1, 3, -1};
+    judo_tensor table = new_2d(ROWS, WIDTH), picked = new_2d(COUNT, WIDTH);
+    fill(&table, 1, 1.0f);
+    fill_with(&picked, 7.0f);
+    assert_ok(JUDO_TEST_OPS->gather_drawn_rows(&picked, &table, draws, DRAWS, places, COUNT));
+    for (int i = 0; i < COUNT; i++) {
+        for (int j = 0; j < WIDTH; j++) {
+            float wanted = expected[i] < 0 ? 0.0f : values_of(&table)[expected[i] * WIDTH + j];
+            assert_true(values_of(&picked)[i * WIDTH + j] == wanted);
+        }
+    }
+    const int32_t bad[2] = {DRAWS, -1};
+    judo_tensor one = rows_of(&picked, 0, 1), none = rows_of(&picked, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            JUDO_TEST_OPS->gather_drawn_rows(&one, &table, draws, DRAWS, &bad[i], 1),
+            JUDO_ERROR_ARGUMENT);
+    }
+    assert_int_equal(JUDO_TEST_OPS->gather_drawn_rows(&one, &table, draws, DRAWS, places, 2),
+                     JUDO_ERROR_INTERNAL);
+    assert_ok(JUDO_TEST_OPS->gather_drawn_rows(&none, &table, draws, DRAWS, NULL, 0));
+    FREE(&table, &picked);
+}
+
 static void test_rows__scatter_leaves_other_rows(void **state)
 {
     (void)state;
@@ -371,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_add__adds_any_shape),
         cmocka_unit_test(test_convert__rounds_to_nearest_even_and_widens_exactly),
         cmocka_unit_test(test_rows__gather_scatter_and_add_by_index),
+        cmocka_unit_test(test_rows__gather_those_that_were_drawn),
         cmocka_unit_test(test_rows__scatter_leaves_other_rows),
         cmocka_unit_test(test_rows__an_index_outside_is_an_error),
         cmocka_unit_test(test_threads__do_not_change_bits),

@@ -257,56 +257,53 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
     return JUDO_OK;
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
+    (void)memory;
+    (void)rows;
     (void)sampling;
-    (void)uniform;
-    (void)seen;
-    (void)banned;
     (void)logprob_temperature;
-    for (int64_t i = 0; i < logits->dims[0]; i++) {
-        tokens[i] = 1;
-        logprobs[i] = -1.0f;
-    }
     ledger_add(LEDGER_HEAD, 0.0, 0.0, 2.0 * bytes_of(logits), 1);
     return JUDO_OK;
 }
 
-static judo_status adamw(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options)
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
 {
-    (void)weights;
-    (void)first_moment;
-    (void)second_moment;
-    (void)gradient;
+    (void)draws;
+    (void)num_draws;
+    return move_rows(y, x, places, count);
+}
+
+/* Weights are read and written, in one piece or as two halves, and so are both moments; a copy
+ * in bf16 is written. */
+static judo_status adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options)
+{
     (void)options;
-    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, (double)n * (28.0 + (bf16_copy ? 2.0 : 0.0)), 1);
+    double count = 0.0;
+    for (int i = 0; i < num_segments; i++) {
+        count += (double)(segments[i].end - segments[i].begin);
+    }
+    double copy = arrays->weights && arrays->bf16 ? 2.0 : 0.0;
+    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0,
+               count * (24.0 + copy + (double)judo_dtype_bytes(arrays->gradient_dtype)), 1);
     return JUDO_OK;
 }
 
-static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options)
+static judo_status sum_of_squares(double *sum, const judo_tensor *x)
 {
-    (void)high;
-    (void)low;
-    (void)first_moment;
-    (void)second_moment;
-    (void)gradient;
-    (void)options;
-    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, 28.0 * (double)n, 1);
-    return JUDO_OK;
-}
-
-static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
-{
-    (void)x;
     *sum = 1.0;
-    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, 4.0 * (double)n, 1);
+    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, bytes_of(x), 1);
+    return JUDO_OK;
+}
+
+static judo_status add_rounded(judo_tensor *y, const judo_tensor *x)
+{
+    elementwise(2.0 * bytes_of(y) + bytes_of(x));
     return JUDO_OK;
 }
 
@@ -360,10 +357,11 @@ const judo_ops *ledger_ops(void)
         .scatter_add_rows = scatter_add_rows,
         .head_loss = head_loss,
         .sample = sample,
+        .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
+        .add_rounded = add_rounded,
         .add_rmsnorm_forward = add_rmsnorm_forward,
-        .adamw_split = adamw_split,
         .patchify = patchify,
     };
     return &ops;
