@@ -81,6 +81,7 @@ static judo_device_work work_of(const judo_qwen_config *config,
         .columns = width > text->hidden_size ? width : text->hidden_size,
         .heads = text->num_heads > config->vision.num_heads ? text->num_heads
                                                             : config->vision.num_heads,
+        .head_dim = text->head_dim,
         .targets = counts.targets,
         .chunk_rows = options->head_chunk_rows,
         .vocabulary = text->vocab_size,

@@ -77,9 +77,9 @@ typedef struct judo_ops {
                                       const judo_tensor *out, const judo_tensor *lse,
                                       const judo_attention_span *spans, int num_spans,
                                       float scale);
-    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b]; same arithmetic order as
-     * attention_forward, so that the result is the same bits as that query's in a training
-     * pass. */
+    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b], with bits that do not depend on the
+     * other rows. On the CPU, on CUDA in fp32 and in the mode above in the arithmetic order of
+     * attention_forward: the bits of that query in a training pass; else equal to rounding. */
     judo_status (*attention_decode)(judo_tensor *out, const judo_tensor *q,
                                     const judo_decode_row *rows, int num_kv_heads, float scale);
 

@@ -173,9 +173,8 @@ judo_status judo_cuda_sample(const judo_draw_memory *memory, judo_tensor *logits
 judo_status judo_cuda_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
                                         const judo_draw *draws, int64_t num_draws,
                                         const int32_t *places, int64_t count);
-judo_status judo_cuda_adamw(const judo_adamw_arrays *arrays,
-                            const judo_adamw_segment *segments, int num_segments,
-                            const judo_adamw *options);
+judo_status judo_cuda_adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                            int num_segments, const judo_adamw *options);
 judo_status judo_cuda_sum_of_squares(double *sum, const judo_tensor *x);
 judo_status judo_cuda_add_rounded(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
