@@ -46,6 +46,8 @@ JUDO_INLINE void write_square(char *to, const uint8_t *pixels, const judo_patch_
                               const judo_patch_form *form, const pixel_table *table,
                               judo_dtype dtype)
 {
+    enum { USUAL_SIDE = 14 };
+
     const int64_t side = form->side;
     const size_t frame = (size_t)(side * side * judo_dtype_bytes(dtype));
     for (int32_t i = 0; i < form->merge * form->merge; i++) {
@@ -54,7 +56,11 @@ JUDO_INLINE void write_square(char *to, const uint8_t *pixels, const judo_patch_
                                 i % form->merge * side * JUDO_PATCH_CHANNELS;
         for (int c = 0; c < JUDO_PATCH_CHANNELS; c++) {
             const char *first = to;
-            write_frame(to, corner + c, square->row_bytes, form->side, table, c, dtype);
+            if (side == USUAL_SIDE) { /* a number that the compiler knows: a fifth faster */
+                write_frame(to, corner + c, square->row_bytes, USUAL_SIDE, table, c, dtype);
+            } else {
+                write_frame(to, corner + c, square->row_bytes, form->side, table, c, dtype);
+            }
             to += frame;
             for (int32_t t = 1; t < form->frames; t++) {
                 memcpy(to, first, frame);
