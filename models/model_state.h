@@ -18,6 +18,7 @@ struct judo_model {
     const uint8_t *banned;
     judo_param_layout *layout;
     judo_schedule forward, training;
+    judo_activation_bytes planned;
     judo_activation_arena arena, lists; /* of the device, of the host */
     judo_input_staging staging;
     judo_activations activations;
@@ -32,6 +33,7 @@ typedef struct judo_pass {
     judo_params *params;
     const judo_batch *batch;
     bool backward;
+    judo_activation_options options; /* of this pass */
     const int *schedule;
     int schedule_length, cursor;
     int held[JUDO_PASS_MAX_HELD]; /* units acquired now */
