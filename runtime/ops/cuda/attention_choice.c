@@ -10,8 +10,10 @@ enum { LEAST_DIM = 64, MOST_DIM = 128, DIM_STEP = 8, MOST_BATCH = 32768 };
 enum { LEAST_LENGTH = 65, LENGTH_STEP = 64, MOST_LENGTH = 65536 };
 
 /* Products of a query and a key, times the dimension: below, the most that cuDNN can save in a
- * run's layers and steps is less than its plan takes to build. */
-static const double least_work = 0x1p28;
+ * run's layers and steps is less than its plan takes to build. (Emulated tests have less.) */
+#ifndef JUDO_LEAST_ATTENTION_WORK
+#define JUDO_LEAST_ATTENTION_WORK 0x1p28
+#endif
 
 judo_status judo_attention_switch(judo_attention_mode *mode, const char *text)
 {
@@ -95,7 +97,7 @@ bool judo_attention_suits_cudnn(judo_cudnn_shape *out, const judo_attention_shap
     found.packed = !equal || found.batch != num_spans || found.length != longest;
     double work = (double)(found.batch * found.length) * (double)found.length *
                   (double)found.query_heads * (double)found.dim;
-    if (work < least_work) {
+    if (work < JUDO_LEAST_ATTENTION_WORK) {
         return false;
     }
     *out = found;

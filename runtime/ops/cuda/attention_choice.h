@@ -60,7 +60,9 @@ typedef struct judo_attention_choice {
     char reason[JUDO_CUDNN_REASON]; /* why it is ours */
 } judo_attention_choice;
 
-/* What is known of a shape; a new entry where it was not seen yet; NULL when too many were. */
+/* What is known of a shape; a new entry where it was not seen yet; NULL when too many were. (A
+ * shape's first call is not let pass unlearnt: a step calls it in each layer anyhow, and a
+ * resumed run would be behind the whole one by a call.) */
 judo_attention_choice *judo_attention_choice_of(const judo_cudnn_shape *shape);
 
 /* What a lesson does. A status that is not OK is the op's; false is only cuDNN's failure, with

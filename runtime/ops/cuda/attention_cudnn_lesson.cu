@@ -240,7 +240,7 @@ static judo_status keep(void *memory)
     for (int i = 0; i < state->num_parts; i++) {
         const part *p = &state->parts[i];
         JUDO_CUDA_TRY(cudaMemcpyAsync(p->ours, p->theirs[0], (size_t)bytes_of(p),
-                                      cudaMemcpyDeviceToDevice, judo_cuda.stream));
+                                      cudaMemcpyDefault, judo_cuda.stream));
     }
     JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream)); /* the results are given back */
     return JUDO_OK;

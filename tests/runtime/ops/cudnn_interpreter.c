@@ -1,6 +1,8 @@
 /* tests/runtime/ops/cudnn_interpreter.c: the descriptors of cudnn_interpreter.h. */
 #include "tests/runtime/ops/cudnn_interpreter.h"
 
+#include "runtime/ops/cuda/cudnn_scores.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +98,8 @@ static cudnnStatus_t get_attribute(cudnnBackendDescriptor_t of,
         descriptor *const *configs = values;
         configs[0]->deterministic = false;
         configs[1]->deterministic = true;
+        configs[0]->graph = configs[1]->graph =
+            interpreter_part(d, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
         *found = 2;
     } else if (name == CUDNN_ATTR_ENGINECFG_ENGINE) {
         (*(descriptor *const *)values)->deterministic = d->deterministic;
@@ -110,31 +114,82 @@ static cudnnStatus_t get_attribute(cudnnBackendDescriptor_t of,
     return CUDNN_STATUS_SUCCESS;
 }
 
-/* The last graph that was finished is the plan's: a configuration does not say which. */
-static descriptor *last_graph;
-
 static cudnnStatus_t finalize(cudnnBackendDescriptor_t of)
 {
-    descriptor *d = of;
-    if (d->type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
-        last_graph = d;
-    }
+    (void)of;
     return CUDNN_STATUS_SUCCESS;
+}
+
+/* --- runs: cuDNN reads what is bound by value when a run is queued --- */
+
+interpreter_fault interpreter_manner;
+int interpreter_runs;
+
+static struct {
+    void *stream;
+    cudnnStatus_t status; /* of runs that are done at once */
+} queue;
+
+typedef struct job {
+    const descriptor *graph;
+    descriptor *pack;
+    float scale;
+    double factor;
+} job;
+
+static void do_job(void *state)
+{
+    job *j = state;
+    queue.status = interpreter_run(j->graph, j->pack, j->factor);
+    (void)destroy_descriptor(j->pack);
+    free(j);
+}
+
+static descriptor *copy_pack(const descriptor *from, float *scale)
+{
+    cudnnBackendDescriptor_t to = NULL;
+    (void)create_descriptor(from->type, &to);
+    for (int i = 0; i < from->num_attributes; i++) {
+        const attribute *a = &from->attributes[i];
+        (void)set_attribute(to, a->name, CUDNN_TYPE_INT64, a->count, a->values);
+    }
+    const attribute *ids = interpreter_find(to, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
+    void **pointers = interpreter_find(to, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS)->values;
+    for (int64_t i = 0; i < ids->count; i++) {
+        if (((const int64_t *)ids->values)[i] == JUDO_CUDNN_SCALE) {
+            *scale = *(const float *)pointers[i];
+            pointers[i] = scale;
+        }
+    }
+    return to;
 }
 
 static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
                              cudnnBackendDescriptor_t pack)
 {
     const descriptor *config = interpreter_part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    job *j = malloc(sizeof *j);
     (void)handle;
-    return config->deterministic ? interpreter_run(last_graph, pack)
-                                 : CUDNN_STATUS_EXECUTION_FAILED;
+    if (!j || !config->deterministic || interpreter_manner == INTERPRETER_REFUSING) {
+        free(j);
+        return CUDNN_STATUS_EXECUTION_FAILED;
+    }
+    interpreter_runs++;
+    j->graph = config->graph;
+    j->pack = copy_pack(pack, &j->scale);
+    j->factor = interpreter_manner == INTERPRETER_WRONG ? 2.0
+                : interpreter_manner == INTERPRETER_CHANGING
+                    ? 1.0 + interpreter_runs % 2 / 128.0
+                    : 1.0;
+    queue.status = CUDNN_STATUS_SUCCESS;
+    interpreter_queue(queue.stream, do_job, j);
+    return queue.status;
 }
 
 static cudnnStatus_t set_stream(cudnnHandle_t handle, cudaStream_t stream)
 {
     (void)handle;
-    (void)stream;
+    queue.stream = stream;
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -162,4 +217,9 @@ bool judo_cudnn_load(char reason[JUDO_CUDNN_REASON])
 bool judo_cudnn_open(char reason[JUDO_CUDNN_REASON])
 {
     return judo_cudnn_load(reason);
+}
+
+int64_t judo_cudnn_version(void)
+{
+    return judo_cudnn.version;
 }

@@ -19,8 +19,10 @@ typedef struct descriptor {
     cudnnBackendDescriptorType_t type;
     attribute attributes[MOST_ATTRIBUTES];
     int num_attributes;
-    bool deterministic; /* of configurations and engines */
-    double *values;     /* of a tensor in a graph that is being done */
+    bool deterministic;       /* of configurations and engines */
+    struct descriptor *graph; /* of configurations */
+    double *values;           /* of a tensor in a graph that is being done */
+    unsigned run;             /* whose they are */
 } descriptor;
 
 /* What was set; NULL: nothing. */
@@ -28,7 +30,21 @@ const attribute *interpreter_find(const descriptor *d, cudnnBackendAttributeName
 descriptor *interpreter_part(const descriptor *d, cudnnBackendAttributeName_t name);
 int interpreter_number(const descriptor *d, cudnnBackendAttributeName_t name);
 
+/* Does `work` at once or in a stream's turn; every program has its own. */
+void interpreter_queue(void *stream, void (*work)(void *state), void *state);
+
+/* How graphs are done from now on, and how many were. */
+typedef enum interpreter_fault {
+    INTERPRETER_RIGHT,
+    INTERPRETER_WRONG,    /* results are doubled */
+    INTERPRETER_CHANGING, /* each run's are a little larger than the last one's */
+    INTERPRETER_REFUSING, /* cudnnBackendExecute fails */
+} interpreter_fault;
+
+extern interpreter_fault interpreter_manner;
+extern int interpreter_runs;
+
 /* Does the operations of a graph with the memory of a variant pack. */
-cudnnStatus_t interpreter_run(const descriptor *graph, const descriptor *pack);
+cudnnStatus_t interpreter_run(const descriptor *graph, const descriptor *pack, double factor);
 
 #endif

@@ -10,6 +10,8 @@
 typedef struct run {
     const descriptor *pack;
     cudnnStatus_t status;
+    double factor; /* of what is stored in bf16 */
+    unsigned number;
 } run;
 
 /* --- tensors --- */
@@ -103,9 +105,11 @@ static double rounded(cudnnDataType_t dtype, double value)
 
 static double *values_of(run *r, descriptor *t)
 {
-    if (t->values) {
+    if (t->values && t->run == r->number) {
         return t->values;
     }
+    free(t->values);
+    t->run = r->number;
     t->values = calloc((size_t)count_of(t) + 1, sizeof *t->values);
     const char *memory = memory_of(r, t);
     for (int64_t i = 0; memory && i < count_of(t); i++) {
@@ -122,8 +126,9 @@ static double *values_of(run *r, descriptor *t)
 }
 
 /* The room of a result; it is kept by keep(). */
-static double *room_of(descriptor *t)
+static double *room_of(const run *r, descriptor *t)
 {
+    t->run = r->number;
     free(t->values);
     t->values = calloc((size_t)count_of(t) + 1, sizeof *t->values);
     return t->values;
@@ -139,7 +144,8 @@ static void keep(run *r, descriptor *t)
         unflatten(index, dims_of(t), i);
         int64_t place = memory ? place_of(r, t, index) : -1;
         if (place >= 0 && dtype == CUDNN_DATA_BFLOAT16) {
-            ((uint16_t *)(void *)memory)[place] = judo_f32_to_bf16((float)t->values[i]);
+            ((uint16_t *)(void *)memory)[place] =
+                judo_f32_to_bf16((float)(r->factor * t->values[i]));
         } else if (place >= 0) {
             ((float *)(void *)memory)[place] = (float)t->values[i];
         }
@@ -194,7 +200,7 @@ static void do_pointwise(run *r, const descriptor *operation)
         (cudnnPointwiseMode_t)interpreter_number(kind, CUDNN_ATTR_POINTWISE_MODE);
     const attribute *axis = interpreter_find(kind, CUDNN_ATTR_POINTWISE_AXIS);
     const int64_t *dims = dims_of(y);
-    double *to = room_of(y);
+    double *to = room_of(r, y);
     for (int64_t i = 0; i < count_of(y); i++) {
         int64_t index[4];
         unflatten(index, dims, i);
@@ -224,7 +230,7 @@ static void do_product(run *r, const descriptor *operation)
     const int64_t *right = dims_of(b);
     const double *x = values_of(r, a);
     const double *w = values_of(r, b);
-    double *to = room_of(c);
+    double *to = room_of(r, c);
     for (int64_t i = 0; i < count_of(c); i++) {
         int64_t at[4];
         unflatten(at, dims, i);
@@ -252,7 +258,7 @@ static void do_reduction(run *r, const descriptor *operation)
     bool highest =
         interpreter_number(kind, CUDNN_ATTR_REDUCTION_OPERATOR) == CUDNN_REDUCE_TENSOR_MAX;
     const double *from = values_of(r, x);
-    double *to = room_of(y);
+    double *to = room_of(r, y);
     for (int64_t i = 0; highest && i < count_of(y); i++) {
         to[i] = -INFINITY;
     }
@@ -272,7 +278,7 @@ static void do_reshape(run *r, const descriptor *operation)
     descriptor *y = interpreter_part(operation, CUDNN_ATTR_OPERATION_RESHAPE_YDESC);
     const int64_t *dims = dims_of(y);
     const double *from = values_of(r, x);
-    double *to = room_of(y);
+    double *to = room_of(r, y);
     if (dims[2] != dims_of(x)[3] || dims[3] != dims_of(x)[2] ||
         strides_of(y)[2] != strides_of(x)[3] || strides_of(y)[3] != strides_of(x)[2]) {
         r->status = CUDNN_STATUS_NOT_SUPPORTED;
@@ -322,8 +328,8 @@ static void do_attention(run *r, const descriptor *operation)
     descriptor *scale = interpreter_part(operation, CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC);
     const int64_t *dims = dims_of(q);
     const int64_t *keys = dims_of(k);
-    double *to = room_of(out);
-    double *sums = room_of(lse);
+    double *to = room_of(r, out);
+    double *sums = room_of(r, lse);
     for (int64_t row = 0; row < dims[0] * dims[1] * dims[2]; row++) {
         int64_t head = row / dims[2] % dims[1] * keys[1] / dims[1];
         int64_t first = (row / (dims[2] * dims[1]) * keys[1] + head) * keys[2] * keys[3];
@@ -358,9 +364,10 @@ static void do_operation(run *r, const descriptor *operation)
     }
 }
 
-cudnnStatus_t interpreter_run(const descriptor *graph, const descriptor *pack)
+cudnnStatus_t interpreter_run(const descriptor *graph, const descriptor *pack, double factor)
 {
-    run r = {pack, CUDNN_STATUS_SUCCESS};
+    static unsigned runs;
+    run r = {pack, CUDNN_STATUS_SUCCESS, factor, ++runs};
     const attribute *operations = interpreter_find(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
     for (int64_t i = 0; i < operations->count && r.status == CUDNN_STATUS_SUCCESS; i++) {
         do_operation(&r, ((descriptor *const *)operations->values)[i]);
