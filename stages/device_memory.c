@@ -139,7 +139,8 @@ judo_status judo_device_memory_check(const judo_job *job, const judo_zero3_optio
         JUDO_ERROR_MEMORY,
         "device: its memory is short by %.1f MB on some rank (the table above says "
         "for what): more ranks, zero.stage=3, zero.resident_weights=no, "
-        "model.dtype=bf16, zero.split_master=true, zero.offload_optimizer=cpu, smaller "
+        "model.dtype=bf16, zero.split_master=true, "
+        "zero.gradient_storage=bf16, zero.offload_optimizer=cpu, smaller "
         "train.max_tokens or "
         "fewer completions at once need less",
         mb * (double)missing);
