@@ -17,7 +17,7 @@ typedef struct judo_activation_counts {
 
 typedef struct judo_activation_options {
     judo_dtype dtype;
-    bool checkpoint; /* keep the units' inputs only and recompute the rest in backward */
+    judo_recompute recompute;
     bool backward;
     bool separate; /* the host cannot write where activations are: inputs are copied */
     judo_reach reach;
@@ -32,7 +32,7 @@ typedef struct judo_activations {
     judo_tensor *vision_inputs;  /* [depth + 1]: input of each block, output of the last */
     judo_tensor *decoder_inputs; /* [layers + 1] */
     judo_tensor d_vision, d_text;
-    /* Filled only when everything is kept (no checkpointing). */
+    /* What is kept of blocks and merger; without rows where they are recomputed whole. */
     judo_block_saved *vision_saved, *decoder_saved;
     judo_merger_saved merger_saved;
 } judo_activations;
@@ -61,7 +61,8 @@ typedef struct judo_merger_phase {
 } judo_merger_phase;
 
 typedef struct judo_block_phase {
-    judo_block_saved saved;
+    judo_recompute recompute;
+    judo_block_saved saved; /* what is not kept */
     judo_block_scratch scratch;
 } judo_block_phase;
 
@@ -79,9 +80,14 @@ judo_tensor judo_splice_phase_take(judo_activation_arena *arena, const judo_qwen
 judo_merger_phase judo_merger_phase_take(judo_activation_arena *arena,
                                          const judo_qwen_config *config, judo_dtype dtype,
                                          int64_t visual);
+/* What a backward pass will recompute of blocks that it reaches or not. */
+judo_recompute judo_recompute_of(const judo_activation_options *options, bool reached);
 judo_block_phase judo_block_phase_take(judo_activation_arena *arena,
                                        const judo_block_shape *shape, judo_dtype dtype,
-                                       int64_t rows);
+                                       judo_recompute recompute, int64_t rows);
+/* Where a block's forward pass leaves things, and its backward pass finds or restores them;
+ * `kept` is the block's own place. */
+judo_block_saved *judo_block_phase_saved(judo_block_phase *phase, judo_block_saved *kept);
 judo_head_phase judo_head_phase_take(judo_activation_arena *arena,
                                      const judo_qwen_config *config, judo_dtype dtype,
                                      int64_t targets, int64_t tokens);

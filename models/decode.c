@@ -5,7 +5,6 @@
 
 #include "models/decoder_block.h"
 #include "models/model_state.h"
-#include "models/rotary_tables.h"
 
 typedef struct step_buffers {
     judo_tensor angles;   /* [2 rows, head_dim/2]: cosines, then sines */
@@ -29,7 +28,8 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
         .x = judo_arena_take_2d(arena, dtype, rows, hidden),
         .y = judo_arena_take_2d(arena, dtype, rows, hidden),
         .normed = judo_arena_take_2d(arena, dtype, rows, hidden),
-        .saved = judo_block_saved_take(arena, &model->decoder_shape, rows, dtype),
+        .saved =
+            judo_block_saved_take(arena, &model->decoder_shape, rows, dtype, JUDO_BLOCK_ALL),
     };
 }
 
@@ -37,19 +37,17 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
 static judo_status allocate(judo_decoder *decoder)
 {
     judo_activation_arena count = {0};
-    step_buffers largest = take_buffers(&count, decoder->model, decoder->max_rows);
+    (void)take_buffers(&count, decoder->model, decoder->max_rows);
     size_t rows = (size_t)decoder->max_rows + 1;
     decoder->tokens = calloc(rows, sizeof *decoder->tokens);
-    decoder->positions = calloc(3 * rows, sizeof *decoder->positions);
+    decoder->angle_rows = calloc(2 * rows, sizeof *decoder->angle_rows);
     decoder->places = calloc(rows, sizeof *decoder->places);
     decoder->views = calloc(rows, sizeof *decoder->views);
     decoder->replays = calloc(rows, sizeof *decoder->replays);
-    if (!decoder->tokens || !decoder->positions || !decoder->places || !decoder->views ||
+    if (!decoder->tokens || !decoder->angle_rows || !decoder->places || !decoder->views ||
         !decoder->replays) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", decoder->max_rows);
     }
-    JUDO_TRY(judo_staging_create(decoder->model->device, judo_staging_bytes(&largest.angles),
-                                 &decoder->staging));
     return judo_arena_create(decoder->model->device, count.peak, &decoder->arena);
 }
 
@@ -66,10 +64,14 @@ int64_t judo_decoder_bytes(const judo_model *model, int32_t max_rows, int32_t nu
 }
 
 judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_cache *cache,
-                                int32_t max_rows, int32_t num_steps, judo_decoder *out)
+                                const judo_angle_table *angles, int32_t max_rows,
+                                int32_t num_steps, judo_decoder *out)
 {
-    judo_decoder decoder = {
-        .model = model, .params = params, .cache = cache, .max_rows = max_rows};
+    judo_decoder decoder = {.model = model,
+                            .params = params,
+                            .cache = cache,
+                            .angles = angles,
+                            .max_rows = max_rows};
     judo_status status = allocate(&decoder);
     if (status == JUDO_OK && num_steps >= STEPS_WORTH_PACKING) {
         status = judo_packed_weights_create(model, params, &decoder.packed);
@@ -95,11 +97,10 @@ static void destroy_replays(judo_decoder *decoder)
 void judo_decoder_destroy(judo_decoder *decoder)
 {
     destroy_replays(decoder);
-    judo_staging_destroy(&decoder->staging);
     judo_arena_destroy(&decoder->arena);
     judo_packed_weights_destroy(&decoder->packed);
     free(decoder->tokens);
-    free(decoder->positions);
+    free(decoder->angle_rows);
     free(decoder->places);
     free(decoder->views);
     *decoder = (judo_decoder){0};
@@ -117,45 +118,42 @@ static judo_status release(judo_decoder *decoder, int unit)
     return decoder->params->ops->release(decoder->params, unit);
 }
 
-/* Everything that a step takes from the host besides the views of its layers. */
-static judo_status prepare(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows,
-                           const step_buffers *b)
+/* The lists of a step besides the views of its layers. */
+static void prepare(judo_decoder *decoder, const judo_decode_input *inputs, int32_t rows)
 {
     for (int32_t i = 0; i < rows; i++) {
         const judo_decode_input *in = &inputs[i];
         decoder->tokens[i] = in->token;
         decoder->places[i] = judo_kv_cache_place(decoder->cache, in->row, in->index);
-        for (int axis = 0; axis < 3; axis++) {
-            decoder->positions[axis * rows + i] = in->position;
-        }
+        decoder->angle_rows[i] = in->angle;
+        decoder->angle_rows[rows + i] = (int32_t)decoder->angles->num_positions + in->angle;
     }
-    void *angles = NULL;
-    JUDO_TRY(judo_staging_begin(&decoder->staging));
-    JUDO_TRY(judo_staging_place(&decoder->staging, &b->angles, &angles));
-    judo_rotary_text(&decoder->model->config.text, decoder->positions, rows, angles,
-                     (float *)angles + judo_tensor_count(&b->cos));
-    return judo_staging_send(&decoder->staging, &b->angles, angles);
 }
 
-static judo_status embed(judo_decoder *decoder, int32_t rows, step_buffers *b)
+/* The rows' newest tokens, and the angles of their positions. */
+static judo_status embed(judo_decoder *decoder, int32_t rows, const judo_draw_memory *drawn,
+                         step_buffers *b)
 {
     const judo_model *model = decoder->model;
     judo_unit_view view;
+    JUDO_TRY(model->ops->gather_rows(&b->angles, &decoder->angles->angles, decoder->angle_rows,
+                                     2 * (int64_t)rows));
     JUDO_TRY(acquire(decoder, model->units.embed, &view));
     judo_tensor table = judo_unit_weight(&view, JUDO_EMBED_TOKENS);
-    JUDO_TRY(model->ops->gather_rows(&b->x, &table, decoder->tokens, rows));
+    JUDO_TRY(model->ops->gather_drawn_rows(&b->x, &table, drawn->draws, drawn->num_draws,
+                                           decoder->tokens, rows));
     return release(decoder, model->units.embed);
 }
 
-static judo_status store(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
-                         int32_t rows, const step_buffers *b)
+/* What the rows' queries see in one layer. */
+static void view_rows(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
+                      int32_t rows)
 {
     for (int32_t i = 0; i < rows; i++) {
         const judo_decode_input *in = &inputs[i];
         decoder->views[i] = judo_kv_cache_row(decoder->cache, layer, in->prompt_begin,
                                               in->prompt_end, in->row, in->index + 1);
     }
-    return judo_kv_cache_put(decoder->cache, layer, decoder->places, &b->saved.k, &b->saved.v);
 }
 
 static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode_input *inputs,
@@ -168,8 +166,11 @@ static judo_status run_block(judo_decoder *decoder, int layer, const judo_decode
     int unit = model->units.first_decoder + layer;
     JUDO_TRY(acquire(decoder, unit, &view));
     judo_block_tensors weights = judo_decoder_block_weights(&view);
-    JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved, &b->x));
-    JUDO_TRY(store(decoder, layer, inputs, rows, b));
+    b->saved.k = judo_kv_cache_keys(decoder->cache, layer);
+    b->saved.v = judo_kv_cache_values(decoder->cache, layer);
+    JUDO_TRY(judo_block_project(&compute, shape, &weights, &b->cos, &b->sin, &b->saved,
+                                decoder->places, &b->x, layer > 0 ? &b->saved.middle : NULL));
+    view_rows(decoder, layer, inputs, rows);
     JUDO_TRY(model->ops->attention_decode(&b->saved.attended, &b->saved.q, decoder->views,
                                           (int)shape->num_kv_heads,
                                           judo_block_attention_scale(shape)));
@@ -198,28 +199,38 @@ static judo_status final_norm(judo_decoder *decoder, step_buffers *b)
     judo_unit_view view;
     JUDO_TRY(acquire(decoder, model->units.head, &view));
     judo_tensor norm = judo_unit_weight(&view, JUDO_HEAD_NORM);
-    JUDO_TRY(model->ops->rmsnorm_forward(&b->normed, NULL, &b->x, &norm,
-                                         (float)model->config.text.rms_norm_eps));
+    JUDO_TRY(model->ops->add_rmsnorm_forward(&b->normed, NULL, &b->x, &b->saved.middle, &norm,
+                                             (float)model->config.text.rms_norm_eps));
     return release(decoder, model->units.head);
 }
 
-/* From tokens to logits, on the device alone. */
-static judo_status run_step(judo_decoder *decoder, const judo_decode_input *inputs,
-                            int32_t rows, step_buffers b, judo_tensor *logits)
+judo_status judo_decoder_draw(judo_decoder *decoder, const judo_decode_draw *draw,
+                              judo_tensor *logits)
 {
-    JUDO_TRY(embed(decoder, rows, &b));
+    return decoder->model->ops->sample(draw->memory, logits, draw->rows, draw->sampling,
+                                       draw->logprob_temperature);
+}
+
+/* From tokens to the next ones, on the device alone. */
+static judo_status run_step(judo_decoder *decoder, const judo_decode_input *inputs,
+                            int32_t rows, step_buffers b, const judo_decode_draw *draw,
+                            judo_tensor *logits)
+{
+    JUDO_TRY(embed(decoder, rows, draw->memory, &b));
     for (int layer = 0; layer < (int)decoder->model->config.text.num_layers; layer++) {
         JUDO_TRY(run_block(decoder, layer, inputs, rows, &b));
     }
     JUDO_TRY(final_norm(decoder, &b));
-    return judo_decoder_logits(decoder, logits, &b.normed);
+    JUDO_TRY(judo_decoder_logits(decoder, logits, &b.normed));
+    return judo_decoder_draw(decoder, draw, logits);
 }
 
 /* The same as one run of work, which differs from step to step in its lists only. What fails
- * there is done again outside, where failures count. */
+ * there is done again outside, where failures count; nothing has been drawn then, since drawing
+ * comes last. */
 static judo_status replay_step(judo_decoder *decoder, const judo_decode_input *inputs,
-                               int32_t rows, const step_buffers *b, judo_tensor *logits,
-                               bool *done)
+                               int32_t rows, const step_buffers *b,
+                               const judo_decode_draw *draw, judo_tensor *logits, bool *done)
 {
     const judo_device *device = decoder->model->device;
     judo_replay **replay = &decoder->replays[rows];
@@ -227,7 +238,7 @@ static judo_status replay_step(judo_decoder *decoder, const judo_decode_input *i
         JUDO_TRY(device->replay_create(replay));
     }
     JUDO_TRY(device->replay_begin(*replay));
-    judo_status status = run_step(decoder, inputs, rows, *b, logits);
+    judo_status status = run_step(decoder, inputs, rows, *b, draw, logits);
     if (status != JUDO_OK) {
         judo_error_clear();
     }
@@ -235,18 +246,19 @@ static judo_status replay_step(judo_decoder *decoder, const judo_decode_input *i
 }
 
 judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs,
-                              int32_t num_rows, judo_tensor *logits)
+                              int32_t num_rows, const judo_decode_draw *draw,
+                              judo_tensor *logits)
 {
     int64_t mark = judo_arena_mark(&decoder->arena);
     step_buffers b = take_buffers(&decoder->arena, decoder->model, num_rows);
     bool done = false;
     JUDO_TRY(judo_arena_check(&decoder->arena, "a decode step"));
-    JUDO_TRY(prepare(decoder, inputs, num_rows, &b));
+    prepare(decoder, inputs, num_rows);
     if (decoder->model->device->replay_begin) {
-        JUDO_TRY(replay_step(decoder, inputs, num_rows, &b, logits, &done));
+        JUDO_TRY(replay_step(decoder, inputs, num_rows, &b, draw, logits, &done));
     }
     if (!done) {
-        JUDO_TRY(run_step(decoder, inputs, num_rows, b, logits));
+        JUDO_TRY(run_step(decoder, inputs, num_rows, b, draw, logits));
     }
     judo_arena_release(&decoder->arena, mark);
     return JUDO_OK;

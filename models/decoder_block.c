@@ -1,7 +1,7 @@
 /* models/decoder_block.c: where the decoder keeps a block's weights. */
 #include "models/decoder_block.h"
 
-typedef judo_tensor (*view_function)(const judo_unit_view *view, int place);
+typedef judo_tensor (*view_function)(const judo_unit_view *view, int first, int last);
 
 judo_block_shape judo_decoder_block_shape(const judo_qwen_text_config *config)
 {
@@ -16,27 +16,22 @@ judo_block_shape judo_decoder_block_shape(const judo_qwen_text_config *config)
 static judo_block_tensors views(const judo_unit_view *view, view_function of)
 {
     return (judo_block_tensors){
-        .norm1 = of(view, JUDO_DECODER_NORM1),
-        .norm2 = of(view, JUDO_DECODER_NORM2),
-        .q_weight = of(view, JUDO_DECODER_Q_WEIGHT),
-        .q_bias = of(view, JUDO_DECODER_Q_BIAS),
-        .k_weight = of(view, JUDO_DECODER_K_WEIGHT),
-        .k_bias = of(view, JUDO_DECODER_K_BIAS),
-        .v_weight = of(view, JUDO_DECODER_V_WEIGHT),
-        .v_bias = of(view, JUDO_DECODER_V_BIAS),
-        .out_weight = of(view, JUDO_DECODER_OUT_WEIGHT),
-        .gate_weight = of(view, JUDO_DECODER_GATE_WEIGHT),
-        .up_weight = of(view, JUDO_DECODER_UP_WEIGHT),
-        .down_weight = of(view, JUDO_DECODER_DOWN_WEIGHT),
+        .norm1 = of(view, JUDO_DECODER_NORM1, JUDO_DECODER_NORM1),
+        .norm2 = of(view, JUDO_DECODER_NORM2, JUDO_DECODER_NORM2),
+        .qkv_weight = of(view, JUDO_DECODER_Q_WEIGHT, JUDO_DECODER_V_WEIGHT),
+        .qkv_bias = of(view, JUDO_DECODER_Q_BIAS, JUDO_DECODER_V_BIAS),
+        .out_weight = of(view, JUDO_DECODER_OUT_WEIGHT, JUDO_DECODER_OUT_WEIGHT),
+        .gate_up_weight = of(view, JUDO_DECODER_GATE_WEIGHT, JUDO_DECODER_UP_WEIGHT),
+        .down_weight = of(view, JUDO_DECODER_DOWN_WEIGHT, JUDO_DECODER_DOWN_WEIGHT),
     };
 }
 
 judo_block_tensors judo_decoder_block_weights(const judo_unit_view *view)
 {
-    return views(view, judo_unit_weight);
+    return views(view, judo_unit_weight_rows);
 }
 
 judo_block_tensors judo_decoder_block_gradients(const judo_unit_view *view)
 {
-    return views(view, judo_unit_gradient);
+    return views(view, judo_unit_gradient_rows);
 }

@@ -1,13 +1,22 @@
-/* models/generate.c: prefill once per prompt, then one token per live row and step. */
+/* models/generate.c: prefill once per prompt, then one token per live row and step. Where the
+ * device works beside the host, a step is queued before it is known which rows the last one
+ * ended: these compute once more, and nobody looks. */
 #include "models/generate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "models/batch_check.h"
 #include "models/decode.h"
+#include "models/drawn_tokens.h"
 #include "models/model_state.h"
 #include "models/prompt_slice.h"
 #include "runtime/random.h"
+
+/* A row that still grows, as far as the host knows. */
+typedef struct live_row {
+    int32_t row, prompt;
+} live_row;
 
 typedef struct generator {
     judo_model *model;
@@ -18,16 +27,17 @@ typedef struct generator {
     judo_generation *out;
     int64_t vocab;
     judo_kv_cache cache;
+    judo_angle_table angles; /* rows: prompt * max_new_tokens + step */
+    judo_drawn_tokens drawn;
     judo_decoder decoder;
-    int32_t num_live;           /* rows still growing */
-    judo_decode_input *inputs;  /* [num_rows] of the live rows, ascending */
-    void *logits;               /* [num_rows, vocab] fp32, on the device */
-    void *hidden;               /* [num_prompts, hidden] in the model's dtype, likewise */
-    int32_t *last_rows;         /* [num_prompts] */
-    float *uniforms, *logprobs; /* [num_rows] of the live rows */
-    int32_t *tokens;            /* [num_rows] of the live rows */
-    uint8_t *seen;              /* [num_rows, vocab], NULL without a repetition penalty */
-    const uint8_t **seen_rows;  /* [num_rows] of the live rows */
+    int32_t num_live;
+    live_row *live;            /* [num_rows], ascending */
+    judo_decode_input *inputs; /* [num_rows] of the live rows */
+    judo_draw_row *draw_rows;  /* likewise */
+    void *logits;              /* [num_rows, vocab] fp32, on the device */
+    void *hidden;              /* [num_prompts, hidden] in the model's dtype, likewise */
+    int32_t *last_rows;        /* [num_prompts] */
+    int32_t *first_positions;  /* [num_prompts]: behind each prompt */
 } generator;
 
 judo_status judo_generation_create(int32_t num_rows, int32_t max_new_tokens,
@@ -57,38 +67,52 @@ void judo_generation_free(judo_generation *generation)
 }
 
 int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int32_t num_rows,
-                            int32_t max_new_tokens)
+                            int32_t max_new_tokens, bool penalised)
 {
-    return judo_kv_cache_bytes(&model->config, prompt_tokens, num_rows, max_new_tokens,
+    const judo_qwen_config *config = &model->config;
+    return judo_kv_cache_bytes(config, prompt_tokens, num_rows, max_new_tokens,
                                model->options.dtype) +
            judo_decoder_bytes(model, num_rows, max_new_tokens) +
-           num_rows * model->config.text.vocab_size * (int64_t)sizeof(float);
+           judo_angle_table_bytes(&config->text, num_rows, max_new_tokens) +
+           judo_drawn_tokens_bytes(num_rows, max_new_tokens, config->text.vocab_size,
+                                   penalised) +
+           num_rows * config->text.vocab_size * (int64_t)sizeof(float);
 }
 
 static void generator_free(generator *g)
 {
     judo_decoder_destroy(&g->decoder);
+    judo_drawn_tokens_destroy(&g->drawn);
+    judo_angle_table_destroy(&g->angles);
     judo_kv_cache_destroy(&g->cache);
-    free(g->inputs);
     g->model->device->release(g->logits);
     g->model->device->release(g->hidden);
+    free(g->live);
+    free(g->inputs);
+    free(g->draw_rows);
     free(g->last_rows);
-    free(g->uniforms);
-    free(g->logprobs);
-    free(g->tokens);
-    free(g->seen);
-    free(g->seen_rows);
+    free(g->first_positions);
+}
+
+static bool is_penalised(const generator *g)
+{
+    return g->options->sampling.repetition_penalty != 1.0f;
 }
 
 static judo_status allocate_tensors(generator *g, judo_params *params)
 {
     const judo_qwen_config *config = &g->model->config;
     const judo_device *device = g->model->device;
+    const int32_t steps = g->options->max_new_tokens;
     judo_dtype dtype = g->model->options.dtype;
-    JUDO_TRY(judo_kv_cache_create(config, device, g->prompts->num_tokens, g->num_rows,
-                                  g->options->max_new_tokens, dtype, &g->cache));
-    JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, g->num_rows,
-                                 g->options->max_new_tokens, &g->decoder));
+    JUDO_TRY(judo_kv_cache_create(config, device, g->prompts->num_tokens, g->num_rows, steps,
+                                  dtype, &g->cache));
+    JUDO_TRY(judo_angle_table_create(&config->text, device, g->first_positions,
+                                     g->prompts->num_spans, steps, &g->angles));
+    JUDO_TRY(judo_drawn_tokens_create(device, g->num_rows, steps, g->vocab, is_penalised(g),
+                                      g->options->banned, &g->drawn));
+    JUDO_TRY(judo_decoder_create(g->model, params, &g->cache, &g->angles, g->num_rows, steps,
+                                 &g->decoder));
     JUDO_TRY(device->allocate(&g->logits, g->num_rows * g->vocab * (int64_t)sizeof(float)));
     return device->allocate(&g->hidden, g->prompts->num_spans * config->text.hidden_size *
                                             judo_dtype_bytes(dtype));
@@ -97,17 +121,13 @@ static judo_status allocate_tensors(generator *g, judo_params *params)
 static judo_status allocate_lists(generator *g)
 {
     size_t rows = (size_t)g->num_rows;
-    size_t vocab = (size_t)g->vocab;
+    size_t prompts = (size_t)g->prompts->num_spans;
+    g->live = calloc(rows, sizeof *g->live);
     g->inputs = calloc(rows, sizeof *g->inputs);
-    g->last_rows = calloc((size_t)g->prompts->num_spans, sizeof *g->last_rows);
-    g->uniforms = calloc(rows, sizeof *g->uniforms);
-    g->logprobs = calloc(rows, sizeof *g->logprobs);
-    g->tokens = calloc(rows, sizeof *g->tokens);
-    g->seen_rows = calloc(rows, sizeof *g->seen_rows);
-    bool penalty = g->options->sampling.repetition_penalty != 1.0f;
-    g->seen = penalty ? calloc(rows, vocab) : NULL;
-    if (!g->inputs || !g->last_rows || !g->uniforms || !g->logprobs || !g->tokens ||
-        !g->seen_rows || (penalty && !g->seen)) {
+    g->draw_rows = calloc(rows, sizeof *g->draw_rows);
+    g->last_rows = calloc(prompts, sizeof *g->last_rows);
+    g->first_positions = calloc(prompts, sizeof *g->first_positions);
+    if (!g->live || !g->inputs || !g->draw_rows || !g->last_rows || !g->first_positions) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to generate %d completions at once",
                          g->num_rows);
     }
@@ -127,22 +147,37 @@ static int32_t next_position(const judo_batch *prompts, const judo_attention_spa
     return next;
 }
 
-/* Rows stand just before their first token: drawing moves them on. */
 static void start_rows(generator *g)
 {
-    const judo_batch *prompts = g->prompts;
+    for (int32_t p = 0; p < g->prompts->num_spans; p++) {
+        g->first_positions[p] = next_position(g->prompts, &g->prompts->spans[p]);
+    }
     for (int32_t row = 0; row < g->num_rows; row++) {
-        const judo_attention_span *span = &prompts->spans[row / g->per_prompt];
-        g->inputs[row] = (judo_decode_input){.row = row,
-                                             .index = -1,
-                                             .position = next_position(prompts, span) - 1,
-                                             .prompt_begin = span->begin,
-                                             .prompt_end = span->end};
-        for (int32_t t = span->begin; g->seen && t < span->end; t++) {
-            g->seen[row * g->vocab + prompts->tokens[t]] = 1;
-        }
+        g->live[row] = (live_row){.row = row, .prompt = row / g->per_prompt};
     }
     g->num_live = g->num_rows;
+}
+
+/* The tokens of their prompt are marked for all rows of a group. */
+static judo_status mark_prompts(generator *g)
+{
+    uint8_t *marks = malloc((size_t)g->vocab);
+    judo_status status = JUDO_OK;
+    if (!marks) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for marks of %lld ids",
+                         (long long)g->vocab);
+    }
+    for (int32_t p = 0; p < g->prompts->num_spans && status == JUDO_OK; p++) {
+        const judo_attention_span *span = &g->prompts->spans[p];
+        memset(marks, 0, (size_t)g->vocab);
+        for (int32_t t = span->begin; t < span->end; t++) {
+            marks[g->prompts->tokens[t]] = 1;
+        }
+        status = judo_drawn_tokens_mark(&g->drawn, p * g->per_prompt, (p + 1) * g->per_prompt,
+                                        marks);
+    }
+    free(marks);
+    return status;
 }
 
 /* The normed hidden states of `count` prompts' last tokens, from prompt `first` on. */
@@ -218,59 +253,106 @@ static bool is_stop(const judo_generate_options *options, int32_t token)
     return false;
 }
 
-/* Draws the `step`-th token of every live row, then lets finished rows leave. */
-static judo_status draw(generator *g, int32_t step)
+/* Live row i with its newest token, the one before the `step`-th. */
+static judo_decode_input input_of(const generator *g, int32_t i, int32_t step)
 {
-    const judo_generate_options *options = g->options;
-    for (int32_t i = 0; i < g->num_live; i++) {
-        int32_t row = g->inputs[i].row;
-        g->uniforms[i] =
-            judo_random_uniform(options->seed, JUDO_STREAM_SAMPLE, g->keys[row / g->per_prompt],
-                                (uint32_t)(row % g->per_prompt), (uint32_t)step);
-        g->seen_rows[i] = g->seen ? g->seen + row * g->vocab : NULL;
-    }
+    const live_row *at = &g->live[i];
+    const judo_attention_span *span = &g->prompts->spans[at->prompt];
+    return (judo_decode_input){
+        .row = at->row,
+        .token = judo_drawn_tokens_place(&g->drawn, step - 1, at->row),
+        .index = step - 1,
+        .angle = at->prompt * g->options->max_new_tokens + step - 1,
+        .prompt_begin = span->begin,
+        .prompt_end = span->end,
+    };
+}
+
+static judo_draw_row draw_row_of(const generator *g, int32_t i, int32_t step)
+{
+    const live_row *at = &g->live[i];
+    return (judo_draw_row){
+        .uniform = judo_random_uniform(
+            g->options->seed, JUDO_STREAM_SAMPLE, g->keys[at->prompt],
+            (uint32_t)(at->row - at->prompt * g->per_prompt), (uint32_t)step),
+        .place = judo_drawn_tokens_place(&g->drawn, step, at->row),
+        .seen = at->row,
+    };
+}
+
+/* Queues all that gives the live rows their `step`-th tokens. */
+static judo_status queue_step(generator *g, int32_t step)
+{
+    const judo_decode_draw draw = {.memory = &g->drawn.memory,
+                                   .rows = g->draw_rows,
+                                   .sampling = &g->options->sampling,
+                                   .logprob_temperature = g->options->logprob_temperature};
     judo_tensor logits = judo_tensor_2d(g->logits, JUDO_F32, g->num_live, g->vocab);
-    JUDO_TRY(g->model->ops->sample(g->tokens, g->logprobs, &logits, &options->sampling,
-                                   g->uniforms, g->seen ? g->seen_rows : NULL, options->banned,
-                                   options->logprob_temperature));
+    for (int32_t i = 0; i < g->num_live; i++) {
+        g->draw_rows[i] = draw_row_of(g, i, step);
+        g->inputs[i] = input_of(g, i, step);
+    }
+    if (step == 0) {
+        JUDO_TRY(judo_decoder_draw(&g->decoder, &draw, &logits));
+    } else {
+        JUDO_TRY(judo_decoder_step(&g->decoder, g->inputs, g->num_live, &draw, &logits));
+    }
+    return judo_drawn_tokens_queued(&g->drawn, step);
+}
+
+/* Records what the live rows drew in a step, and lets those leave that it ended. */
+static judo_status collect(generator *g, int32_t step)
+{
+    const judo_draw *draws = NULL;
+    JUDO_TRY(judo_drawn_tokens_fetch(&g->drawn, step, &draws));
     int32_t kept = 0;
     for (int32_t i = 0; i < g->num_live; i++) {
-        int32_t row = g->inputs[i].row;
+        int32_t row = g->live[i].row;
         int64_t at = (int64_t)row * g->out->max_new_tokens + step;
-        g->out->tokens[at] = g->tokens[i];
-        g->out->logprobs[at] = g->logprobs[i];
-        g->out->lengths[row] = step + 1;
-        g->out->stopped[row] = is_stop(options, g->tokens[i]);
-        if (g->seen) {
-            g->seen[row * g->vocab + g->tokens[i]] = 1;
+        if (draws[row].token == JUDO_NO_TOKEN) {
+            return JUDO_FAIL(JUDO_ERROR_NUMERIC,
+                             "sample: row %d has no finite logit for token %d, or one that is "
+                             "not a number; the model has diverged or every id is banned",
+                             row, step);
         }
+        g->out->tokens[at] = draws[row].token;
+        g->out->logprobs[at] = draws[row].logprob;
+        g->out->lengths[row] = step + 1;
+        g->out->stopped[row] = is_stop(g->options, draws[row].token);
         if (!g->out->stopped[row]) {
-            judo_decode_input input = g->inputs[i];
-            input.token = g->tokens[i];
-            input.index++;
-            input.position++;
-            g->inputs[kept++] = input;
+            g->live[kept++] = g->live[i];
         }
     }
     g->num_live = kept;
     return JUDO_OK;
 }
 
-static judo_status generate(generator *g, judo_params *params)
+static judo_status draw_all(generator *g)
 {
-    JUDO_TRY(allocate_tensors(g, params));
-    JUDO_TRY(allocate_lists(g));
-    start_rows(g);
-    JUDO_TRY(prefill_all(g, params));
-    JUDO_TRY(first_logits(g));
-    for (int32_t step = 0; step < g->options->max_new_tokens && g->num_live > 0; step++) {
-        JUDO_TRY(draw(g, step));
-        if (g->num_live > 0 && step + 1 < g->options->max_new_tokens) {
-            judo_tensor logits = judo_tensor_2d(g->logits, JUDO_F32, g->num_live, g->vocab);
-            JUDO_TRY(judo_decoder_step(&g->decoder, g->inputs, g->num_live, &logits));
+    const int32_t steps = g->options->max_new_tokens;
+    const int32_t late = g->model->device->separate ? 1 : 0;
+    for (int32_t step = 0; step < steps + late && g->num_live > 0; step++) {
+        if (step < steps) {
+            JUDO_TRY(queue_step(g, step));
+        }
+        if (step >= late) {
+            JUDO_TRY(collect(g, step - late));
         }
     }
     return JUDO_OK;
+}
+
+static judo_status generate(generator *g, judo_params *params)
+{
+    JUDO_TRY(allocate_lists(g));
+    start_rows(g);
+    JUDO_TRY(allocate_tensors(g, params));
+    if (is_penalised(g)) {
+        JUDO_TRY(mark_prompts(g));
+    }
+    JUDO_TRY(prefill_all(g, params));
+    JUDO_TRY(first_logits(g));
+    return draw_all(g);
 }
 
 static judo_status check_arguments(const generator *g)
@@ -315,6 +397,7 @@ judo_status judo_generate(judo_model *model, judo_params *params, const judo_bat
         return JUDO_OK;
     }
     judo_status status = generate(&g, params);
+    judo_status queued = model->device->stream_finish(NULL); /* a step that nobody waited for */
     generator_free(&g);
-    return status;
+    return status != JUDO_OK ? status : queued;
 }

@@ -36,10 +36,10 @@ judo_status judo_generation_create(int32_t num_rows, int32_t max_new_tokens,
 void judo_generation_free(judo_generation *generation);
 
 /* Bytes that judo_generate takes while it runs, for `num_rows` completions of up to
- * `max_new_tokens` of prompts of `prompt_tokens` tokens together; without a repetition
- * penalty's. */
+ * `max_new_tokens` of prompts of `prompt_tokens` tokens together; `penalised`: with a
+ * repetition penalty. */
 int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int32_t num_rows,
-                            int32_t max_new_tokens);
+                            int32_t max_new_tokens, bool penalised);
 
 /* Computes each prompt once and draws `per_prompt` completions of it in one batch; finished
  * rows leave the batch. `prompts` is a packed batch whose span i is prompt i (causal, no

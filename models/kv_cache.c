@@ -38,7 +38,8 @@ judo_status judo_kv_cache_create(const judo_qwen_config *config, const judo_devi
                            .num_rows = num_rows,
                            .row_capacity = row_capacity,
                            .prompt_tokens = prompt_tokens,
-                           .width = token_width(config),
+                           .num_kv_heads = config->text.num_kv_heads,
+                           .head_dim = config->text.head_dim,
                            .dtype = dtype};
     int64_t prompt_bytes = judo_kv_cache_bytes(config, prompt_tokens, 0, 0, dtype) / 2;
     int64_t own_bytes = judo_kv_cache_bytes(config, 0, num_rows, row_capacity, dtype) / 2;
@@ -75,7 +76,7 @@ void judo_kv_cache_destroy(judo_kv_cache *cache)
 
 static int64_t token_bytes(const judo_kv_cache *cache)
 {
-    return cache->width * judo_dtype_bytes(cache->dtype);
+    return cache->num_kv_heads * cache->head_dim * judo_dtype_bytes(cache->dtype);
 }
 
 static judo_status put_prompt(void *context, int layer, const judo_tensor *keys,
@@ -114,18 +115,21 @@ int32_t judo_kv_cache_place(const judo_kv_cache *cache, int32_t row, int32_t pos
     return row * cache->row_capacity + position;
 }
 
-judo_status judo_kv_cache_put(judo_kv_cache *cache, int layer, const int32_t *places,
-                              const judo_tensor *keys, const judo_tensor *values)
+static judo_tensor layer_of(const judo_kv_cache *cache, char *own, int layer)
 {
-    const judo_ops *ops = cache->device->ops;
-    int64_t offset = row_offset(cache, layer, 0);
-    int64_t tokens = (int64_t)cache->num_rows * cache->row_capacity;
-    judo_tensor own_keys =
-        judo_tensor_2d(cache->own_keys + offset, cache->dtype, tokens, cache->width);
-    judo_tensor own_values =
-        judo_tensor_2d(cache->own_values + offset, cache->dtype, tokens, cache->width);
-    JUDO_TRY(ops->scatter_rows(&own_keys, keys, places, keys->dims[0]));
-    return ops->scatter_rows(&own_values, values, places, values->dims[0]);
+    return judo_tensor_3d(own + row_offset(cache, layer, 0), cache->dtype,
+                          (int64_t)cache->num_rows * cache->row_capacity, cache->num_kv_heads,
+                          cache->head_dim);
+}
+
+judo_tensor judo_kv_cache_keys(const judo_kv_cache *cache, int layer)
+{
+    return layer_of(cache, cache->own_keys, layer);
+}
+
+judo_tensor judo_kv_cache_values(const judo_kv_cache *cache, int layer)
+{
+    return layer_of(cache, cache->own_values, layer);
 }
 
 judo_decode_row judo_kv_cache_row(const judo_kv_cache *cache, int layer, int32_t begin,

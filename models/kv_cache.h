@@ -11,10 +11,10 @@
 typedef struct judo_kv_cache {
     const judo_device *device;                  /* whose memory it is in */
     int32_t num_layers, num_rows, row_capacity; /* tokens that a row may grow to */
-    int64_t prompt_tokens, width; /* elements of one token's keys: kv heads * head_dim */
+    int64_t prompt_tokens, num_kv_heads, head_dim;
     judo_dtype dtype;
-    char *prompt_keys, *prompt_values; /* [layers, prompt_tokens, width] */
-    char *own_keys, *own_values;       /* [layers, rows, row_capacity, width] */
+    char *prompt_keys, *prompt_values; /* [layers, prompt_tokens, kv heads, head_dim] */
+    char *own_keys, *own_values;       /* [layers, rows, row_capacity, kv heads, head_dim] */
     int64_t prefill_begin;             /* prompt token that a prefill's first token is */
 } judo_kv_cache;
 
@@ -33,11 +33,10 @@ judo_kv_sink judo_kv_cache_sink(judo_kv_cache *cache, int64_t first_token);
 
 /* The place of token `position` of a row, the same in every layer. */
 int32_t judo_kv_cache_place(const judo_kv_cache *cache, int32_t row, int32_t position);
-/* Stores a new token of some rows, one layer: keys, values [n, kv heads, head_dim] go to
- * places[n]. */
-judo_status judo_kv_cache_put(judo_kv_cache *cache, int layer, const int32_t *places,
-                              const judo_tensor *keys,
-                              const judo_tensor *values) JUDO_MUST_CHECK;
+/* One layer's keys and values of all rows, [rows * row_capacity, kv heads, head_dim]: where new
+ * tokens go to their places. */
+judo_tensor judo_kv_cache_keys(const judo_kv_cache *cache, int layer);
+judo_tensor judo_kv_cache_values(const judo_kv_cache *cache, int layer);
 
 /* What a row's next query sees in one layer: prompt tokens [begin, end) and its own first
  * `own_length` tokens. */

@@ -63,8 +63,8 @@ static void add_vision_block(builder *b, const judo_qwen_vision_config *v, int i
     add(b, prefix, "attn.proj.weight", 2, hidden, hidden);
     add(b, prefix, "attn.proj.bias", 1, hidden);
     add(b, prefix, "mlp.gate_proj.weight", 2, inner, hidden);
-    add(b, prefix, "mlp.gate_proj.bias", 1, inner);
     add(b, prefix, "mlp.up_proj.weight", 2, inner, hidden);
+    add(b, prefix, "mlp.gate_proj.bias", 1, inner);
     add(b, prefix, "mlp.up_proj.bias", 1, inner);
     add(b, prefix, "mlp.down_proj.weight", 2, hidden, inner);
     add(b, prefix, "mlp.down_proj.bias", 1, hidden);
@@ -92,10 +92,10 @@ static void add_decoder(builder *b, const judo_qwen_text_config *t, int index)
     add(b, prefix, "input_layernorm.weight", 1, hidden);
     add(b, prefix, "post_attention_layernorm.weight", 1, hidden);
     add(b, prefix, "self_attn.q_proj.weight", 2, queries, hidden);
-    add(b, prefix, "self_attn.q_proj.bias", 1, queries);
     add(b, prefix, "self_attn.k_proj.weight", 2, keys, hidden);
-    add(b, prefix, "self_attn.k_proj.bias", 1, keys);
     add(b, prefix, "self_attn.v_proj.weight", 2, keys, hidden);
+    add(b, prefix, "self_attn.q_proj.bias", 1, queries);
+    add(b, prefix, "self_attn.k_proj.bias", 1, keys);
     add(b, prefix, "self_attn.v_proj.bias", 1, keys);
     add(b, prefix, "self_attn.o_proj.weight", 2, hidden, queries);
     add(b, prefix, "mlp.gate_proj.weight", 2, t->intermediate_size, hidden);
@@ -167,21 +167,39 @@ judo_qwen_units judo_qwen_units_of(const judo_qwen_config *config)
     return units;
 }
 
+/* The run of parameters from `first` to `last` inside its unit's buffer. */
+static judo_tensor rows_between(const judo_unit_view *view, const judo_tensor *buffer,
+                                int first, int last)
+{
+    const judo_param *params =
+        &view->layout->params[view->layout->units[view->unit].first_param];
+    judo_tensor rows = judo_param_view(&params[first], buffer);
+    for (int place = first + 1; place <= last; place++) {
+        rows.dims[0] += params[place].dims[0];
+    }
+    return rows;
+}
+
+judo_tensor judo_unit_weight_rows(const judo_unit_view *view, int first, int last)
+{
+    judo_tensor weight = rows_between(view, &view->weights, first, last);
+    weight.packed = judo_packed_weights_find(
+        view->packed, view->layout->units[view->unit].first_param + first, &weight);
+    return weight;
+}
+
 judo_tensor judo_unit_weight(const judo_unit_view *view, int place)
 {
-    int param = view->layout->units[view->unit].first_param + place;
-    judo_tensor weight = judo_param_view(&view->layout->params[param], &view->weights);
-    if (view->packed && view->packed->memory && view->packed->offsets[param] >= 0) {
-        weight.packed = view->packed->memory + view->packed->offsets[param];
-    }
-    return weight;
+    return judo_unit_weight_rows(view, place, place);
+}
+
+judo_tensor judo_unit_gradient_rows(const judo_unit_view *view, int first, int last)
+{
+    return view->gradient.data ? rows_between(view, &view->gradient, first, last)
+                               : (judo_tensor){0};
 }
 
 judo_tensor judo_unit_gradient(const judo_unit_view *view, int place)
 {
-    if (!view->gradient.data) {
-        return (judo_tensor){0};
-    }
-    const judo_unit *unit = &view->layout->units[view->unit];
-    return judo_param_view(&view->layout->params[unit->first_param + place], &view->gradient);
+    return judo_unit_gradient_rows(view, place, place);
 }

@@ -18,7 +18,8 @@ typedef struct judo_qwen_units {
     int embed, patch, first_vision_block, merger, first_decoder, head;
 } judo_qwen_units;
 
-/* Places of the parameters within their units, in the layout's order. */
+/* Places of the parameters within their units, in the layout's order. What is multiplied
+ * together stands together (judo_unit_weight_rows). */
 enum { JUDO_EMBED_TOKENS };
 
 enum { JUDO_PATCH_PROJECTION };
@@ -31,8 +32,8 @@ enum {
     JUDO_VISION_OUT_WEIGHT,
     JUDO_VISION_OUT_BIAS,
     JUDO_VISION_GATE_WEIGHT,
-    JUDO_VISION_GATE_BIAS,
     JUDO_VISION_UP_WEIGHT,
+    JUDO_VISION_GATE_BIAS,
     JUDO_VISION_UP_BIAS,
     JUDO_VISION_DOWN_WEIGHT,
     JUDO_VISION_DOWN_BIAS
@@ -50,10 +51,10 @@ enum {
     JUDO_DECODER_NORM1,
     JUDO_DECODER_NORM2,
     JUDO_DECODER_Q_WEIGHT,
-    JUDO_DECODER_Q_BIAS,
     JUDO_DECODER_K_WEIGHT,
-    JUDO_DECODER_K_BIAS,
     JUDO_DECODER_V_WEIGHT,
+    JUDO_DECODER_Q_BIAS,
+    JUDO_DECODER_K_BIAS,
     JUDO_DECODER_V_BIAS,
     JUDO_DECODER_OUT_WEIGHT,
     JUDO_DECODER_GATE_WEIGHT,
@@ -82,5 +83,11 @@ typedef struct judo_unit_view {
 judo_tensor judo_unit_weight(const judo_unit_view *view, int place);
 /* Its gradient; data is NULL when none is wanted. */
 judo_tensor judo_unit_gradient(const judo_unit_view *view, int place);
+/* The parameters from `first` to `last` as one: their rows, or elements of vectors, one behind
+ * the other, as they lie in the unit (runtime/params.h: densely, in the layout's order). All
+ * must have rows of one length. */
+judo_tensor judo_unit_weight_rows(const judo_unit_view *view, int first, int last);
+/* Likewise; data is NULL when none is wanted. */
+judo_tensor judo_unit_gradient_rows(const judo_unit_view *view, int first, int last);
 
 #endif

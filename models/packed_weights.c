@@ -13,22 +13,48 @@ static bool is_multiplied(const judo_model *model, int unit)
            (unit >= decoder && unit < decoder + (int)model->config.text.num_layers);
 }
 
-/* Sets the offsets, if there is a list of them, and the sum of the bytes. */
+/* A copy: bytes into memory, and how many rows of the model's it holds; 0: none. */
+struct judo_packed_matrix {
+    int64_t offset, rows;
+};
+
+/* The last of the parameters that are multiplied as one with `place`, their first. */
+static int last_of_matrix(const judo_model *model, int unit, int place)
+{
+    bool decoder = unit != judo_model_head_unit(model);
+    if (decoder && place == JUDO_DECODER_Q_WEIGHT) {
+        return JUDO_DECODER_V_WEIGHT;
+    }
+    return decoder && place == JUDO_DECODER_GATE_WEIGHT ? JUDO_DECODER_UP_WEIGHT : place;
+}
+
+/* Sets a unit's entries, if there is a list of them, and the sum of the bytes. */
+static void place_unit(const judo_model *model, int unit, judo_dtype dtype,
+                       judo_packed_weights *out)
+{
+    const judo_unit *range = &model->layout->units[unit];
+    const judo_param *params = &model->layout->params[range->first_param];
+    for (int i = 0, last; i < range->num_params; i = last + 1) {
+        judo_tensor shape = judo_tensor_2d(NULL, dtype, 0, params[i].dims[1]);
+        last = last_of_matrix(model, unit, i);
+        for (int part = i; part <= last; part++) {
+            shape.dims[0] += params[part].dims[0];
+        }
+        bool matrix = params[i].num_dims == 2;
+        int64_t bytes = matrix ? model->ops->linear_packed_bytes(&shape) : 0;
+        if (out->matrices && bytes > 0) {
+            out->matrices[range->first_param + i] =
+                (struct judo_packed_matrix){.offset = out->bytes, .rows = shape.dims[0]};
+        }
+        out->bytes += (bytes + 63) / 64 * 64;
+    }
+}
+
 static void place(const judo_model *model, judo_dtype dtype, judo_packed_weights *out)
 {
     for (int u = 0; u < model->layout->num_units; u++) {
-        const judo_unit *unit = &model->layout->units[u];
-        for (int p = unit->first_param; p < unit->first_param + unit->num_params; p++) {
-            const judo_param *param = &model->layout->params[p];
-            int64_t bytes = 0;
-            if (is_multiplied(model, u) && param->num_dims == 2) {
-                judo_tensor shape = judo_tensor_2d(NULL, dtype, param->dims[0], param->dims[1]);
-                bytes = model->ops->linear_packed_bytes(&shape);
-            }
-            if (out->offsets) {
-                out->offsets[p] = bytes > 0 ? out->bytes : -1;
-            }
-            out->bytes += (bytes + 63) / 64 * 64;
+        if (is_multiplied(model, u)) {
+            place_unit(model, u, dtype, out);
         }
     }
 }
@@ -41,10 +67,11 @@ static judo_status pack_unit(judo_model *model, judo_params *params, int unit,
     judo_status status = JUDO_OK;
     const judo_unit *range = &model->layout->units[unit];
     for (int i = 0; i < range->num_params && status == JUDO_OK; i++) {
-        int64_t offset = out->offsets[range->first_param + i];
-        if (offset >= 0) {
-            judo_tensor weight = judo_unit_weight(&view, i);
-            status = model->ops->linear_pack(out->memory + offset, &weight);
+        const struct judo_packed_matrix *matrix = &out->matrices[range->first_param + i];
+        if (matrix->rows > 0) {
+            judo_tensor weight =
+                judo_unit_weight_rows(&view, i, last_of_matrix(model, unit, i));
+            status = model->ops->linear_pack(out->memory + matrix->offset, &weight);
         }
     }
     judo_status released = params->ops->release(params, unit);
@@ -84,8 +111,8 @@ judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
                                        judo_packed_weights *out)
 {
     judo_packed_weights packed = {0};
-    packed.offsets = calloc((size_t)model->layout->num_params, sizeof *packed.offsets);
-    if (!packed.offsets) {
+    packed.matrices = calloc((size_t)model->layout->num_params, sizeof *packed.matrices);
+    if (!packed.matrices) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a list of weights");
     }
     place(model, params->compute_dtype, &packed);
@@ -109,11 +136,18 @@ int64_t judo_packed_weights_bytes(const judo_model *model, judo_dtype dtype)
     return packed.bytes;
 }
 
+const void *judo_packed_weights_find(const judo_packed_weights *packed, int param,
+                                     const judo_tensor *matrix)
+{
+    bool found = packed && packed->memory && packed->matrices[param].rows == matrix->dims[0];
+    return found ? packed->memory + packed->matrices[param].offset : NULL;
+}
+
 void judo_packed_weights_destroy(judo_packed_weights *packed)
 {
     if (packed->memory) {
         packed->device->release(packed->memory);
     }
-    free(packed->offsets);
+    free(packed->matrices);
     *packed = (judo_packed_weights){0};
 }

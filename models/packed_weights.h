@@ -7,8 +7,8 @@
 
 typedef struct judo_packed_weights {
     const judo_device *device;
-    char *memory;     /* of the device; NULL: nothing is packed */
-    int64_t *offsets; /* [params of the layout]: bytes into memory; -1: not packed */
+    char *memory;                        /* of the device; NULL: nothing is packed */
+    struct judo_packed_matrix *matrices; /* [params of the layout]: by their first parameters */
     int64_t bytes;
 } judo_packed_weights;
 
@@ -20,6 +20,10 @@ judo_status judo_packed_weights_create(judo_model *model, judo_params *params,
                                        judo_packed_weights *out) JUDO_MUST_CHECK;
 /* Bytes of the copies where there is room for them. */
 int64_t judo_packed_weights_bytes(const judo_model *model, judo_dtype dtype);
+/* The copy of the matrix, which may be several parameters as one, that begins with `param`;
+ * NULL where there is none of just these rows, or no `packed`. */
+const void *judo_packed_weights_find(const judo_packed_weights *packed, int param,
+                                     const judo_tensor *matrix);
 void judo_packed_weights_destroy(judo_packed_weights *packed);
 
 #endif

@@ -126,12 +126,17 @@ static judo_status embed_patches(judo_pass *pass)
     return judo_pass_release(pass, model->units.patch);
 }
 
-/* A block's buffers: its own when everything is kept, else those of the phase. */
 static judo_block_saved *saved_of(judo_pass *pass, judo_block_phase *phase, int block)
 {
-    const judo_model *model = pass->model;
-    bool kept = pass->backward && !model->options.checkpoint_activations && model->reach.tower;
-    return kept ? &model->activations.vision_saved[block] : &phase->saved;
+    return judo_block_phase_saved(phase, &pass->model->activations.vision_saved[block]);
+}
+
+static judo_block_phase take_phase(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    return judo_block_phase_take(&model->arena, &model->vision_shape, model->options.dtype,
+                                 judo_recompute_of(&pass->options, model->reach.tower),
+                                 pass->batch->num_patches);
 }
 
 static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int block)
@@ -143,9 +148,10 @@ static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int b
     JUDO_TRY(judo_pass_acquire(pass, unit, &view));
     judo_block_tensors weights = judo_vision_block_weights(&view);
     judo_block_geometry geometry = geometry_of(pass, block);
+    const judo_tensor *residual = block > 0 ? &saved_of(pass, phase, block - 1)->middle : NULL;
     JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
                                 saved_of(pass, phase, block), &inputs[block + 1],
-                                &inputs[block]));
+                                &inputs[block], residual));
     return judo_pass_release(pass, unit);
 }
 
@@ -153,7 +159,7 @@ static judo_status merge_forward(judo_pass *pass)
 {
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
-    bool kept = pass->backward && !model->options.checkpoint_activations && model->reach.merger;
+    bool kept = judo_recompute_of(&pass->options, model->reach.merger) != JUDO_RECOMPUTE_UNIT;
     int64_t mark = judo_arena_mark(&model->arena);
     judo_merger_phase phase = judo_merger_phase_take(
         &model->arena, &model->config, model->options.dtype, pass->batch->num_visual);
@@ -175,12 +181,14 @@ judo_status judo_vision_forward(judo_pass *pass)
     JUDO_TRY(send_angles(pass));
     JUDO_TRY(embed_patches(pass));
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_block_phase phase = judo_block_phase_take(
-        &model->arena, &model->vision_shape, model->options.dtype, pass->batch->num_patches);
+    judo_block_phase phase = take_phase(pass);
     JUDO_TRY(judo_arena_check(&model->arena, "a vision block"));
     for (int block = 0; block < (int)model->config.vision.depth; block++) {
         JUDO_TRY(block_forward(pass, &phase, block));
     }
+    int last = (int)model->config.vision.depth - 1;
+    JUDO_COMPUTE(&pass->compute, add(&model->activations.vision_inputs[last + 1],
+                                     &saved_of(pass, &phase, last)->middle));
     judo_arena_release(&model->arena, mark);
     return merge_forward(pass);
 }
@@ -198,7 +206,7 @@ static judo_status merge_backward(judo_pass *pass)
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.merger, &view));
     judo_merger_saved *saved = &a->merger_saved;
-    if (model->options.checkpoint_activations) {
+    if (model->options.recompute == JUDO_RECOMPUTE_UNIT) {
         saved = &phase.saved;
         JUDO_TRY(judo_merger_forward(&pass->compute, &model->config, &view, saved, NULL, x));
     }
@@ -215,16 +223,18 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
 {
     judo_model *model = pass->model;
     judo_activations *a = &model->activations;
-    const judo_tensor *x = &a->vision_inputs[block];
+    judo_tensor *x = &a->vision_inputs[block];
     int unit = model->units.first_vision_block + block;
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, unit, &view));
     judo_block_tensors weights = judo_vision_block_weights(&view);
     judo_block_geometry geometry = geometry_of(pass, block);
     judo_block_saved *saved = saved_of(pass, phase, block);
-    if (model->options.checkpoint_activations) {
+    if (phase->recompute == JUDO_RECOMPUTE_UNIT) {
         JUDO_TRY(judo_block_forward(&pass->compute, &model->vision_shape, &weights, &geometry,
-                                    saved, NULL, x));
+                                    saved, NULL, x, NULL));
+    } else if (phase->recompute == JUDO_RECOMPUTE_SELECTIVE) {
+        JUDO_TRY(judo_block_restore(&pass->compute, &model->vision_shape, &weights, saved, x));
     }
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_block_tensors gradients = judo_vision_block_gradients(&view);
@@ -269,8 +279,7 @@ judo_status judo_vision_backward(judo_pass *pass)
         return JUDO_OK;
     }
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_block_phase phase = judo_block_phase_take(
-        &model->arena, &model->vision_shape, model->options.dtype, pass->batch->num_patches);
+    judo_block_phase phase = take_phase(pass);
     JUDO_TRY(judo_arena_check(&model->arena, "a vision block"));
     for (int block = (int)model->config.vision.depth - 1; block >= 0; block--) {
         JUDO_TRY(block_backward(pass, &phase, block));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "parallel/checkpoint_files.h"
+#include "parallel/tensor_names.h"
 #include "runtime/crc32c.h"
 #include "runtime/file.h"
 #include "runtime/json.h"
@@ -122,32 +123,57 @@ static judo_status verify_text(char *text, size_t length, const char *path)
     return JUDO_OK;
 }
 
+/* One tensor of the manifest; `seen` has those that came before. */
+static judo_status check_tensor(const judo_json *item, const char *path,
+                                const judo_tensor_names *names, bool *seen)
+{
+    const char *name;
+    int64_t count;
+    JUDO_TRY(judo_json_get_string(item, "name", path, &name));
+    JUDO_TRY(judo_json_get_int(item, "count", path, &count));
+    int p = judo_tensor_names_find(names, name);
+    if (p < 0 || seen[p]) {
+        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                         "%s: tensor %s %s: the checkpoint is of another model", path, name,
+                         p < 0 ? "is none of the model's" : "stands there twice");
+    }
+    if (count != names->layout->params[p].count) {
+        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                         "%s: tensor %s has %lld elements, but the model's has %lld: the "
+                         "checkpoint is of another model",
+                         path, name, (long long)count,
+                         (long long)names->layout->params[p].count);
+    }
+    seen[p] = true;
+    return JUDO_OK;
+}
+
+/* The same tensors, in any order: units may be laid out differently today. */
 static judo_status check_tensors(const judo_json *root, const char *path,
                                  const judo_param_layout *layout)
 {
     const judo_json *tensors = judo_json_get(root, "tensors");
-    const judo_json *item = judo_json_first(tensors);
     if (judo_json_size(tensors) != layout->num_params) {
         return JUDO_FAIL(JUDO_ERROR_MISMATCH,
                          "%s: %d tensors, but the model has %d: the checkpoint is of another "
                          "model",
                          path, judo_json_size(tensors), layout->num_params);
     }
-    for (int p = 0; p < layout->num_params; p++, item = judo_json_next(item)) {
-        const judo_param *param = &layout->params[p];
-        const char *name;
-        int64_t count;
-        JUDO_TRY(judo_json_get_string(item, "name", path, &name));
-        JUDO_TRY(judo_json_get_int(item, "count", path, &count));
-        if (strcmp(name, param->name) != 0 || count != param->count) {
-            return JUDO_FAIL(
-                JUDO_ERROR_MISMATCH,
-                "%s: tensor %d is %s with %lld elements, but the model has %s with "
-                "%lld: the checkpoint is of another model",
-                path, p, name, (long long)count, param->name, (long long)param->count);
-        }
+    judo_tensor_names names;
+    JUDO_TRY(judo_tensor_names_create(layout, &names));
+    judo_status status = JUDO_OK;
+    bool *seen = calloc((size_t)layout->num_params + 1, sizeof *seen);
+    if (!seen) {
+        status = JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for its tensors' names", path);
     }
-    return JUDO_OK;
+    const judo_json *item = judo_json_first(tensors);
+    for (int p = 0; p < layout->num_params && status == JUDO_OK; p++) {
+        status = check_tensor(item, path, &names, seen);
+        item = judo_json_next(item);
+    }
+    free(seen);
+    judo_tensor_names_free(&names);
+    return status;
 }
 
 static judo_status take_tensors(const judo_json *root, const char *path,

@@ -9,6 +9,7 @@
 
 #include "parallel/checkpoint_files.h"
 #include "parallel/coverage.h"
+#include "parallel/tensor_names.h"
 #include "runtime/crc32c.h"
 #include "runtime/file.h"
 #include "runtime/json.h"
@@ -21,7 +22,7 @@ typedef struct reader {
     const judo_device *device;
     const judo_param_layout *layout;
     const judo_manifest *manifest;
-    int *by_name;           /* [num_params] indices sorted by name */
+    judo_tensor_names names;
     judo_coverage *covered; /* [num_params][kinds] owned elements that have come */
     float *block;           /* one checksum block */
     const char *path;       /* of the file being read */
@@ -44,31 +45,6 @@ static judo_zero3_owned wanted_part(const reader *self, int param)
                                : (judo_zero3_owned){.count = self->layout->params[param].count};
 }
 
-static int compare_names(const void *a, const void *b, void *context)
-{
-    const judo_param_layout *layout = context;
-    return strcmp(layout->params[*(const int *)a].name, layout->params[*(const int *)b].name);
-}
-
-static int find_param(const reader *self, const char *name)
-{
-    int low = 0;
-    int high = self->layout->num_params;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        int order = strcmp(self->layout->params[self->by_name[middle]].name, name);
-        if (order == 0) {
-            return self->by_name[middle];
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return -1;
-}
-
 static int find_kind(const char *name)
 {
     for (int kind = 0; kind < JUDO_SHARD_KINDS; kind++) {
@@ -88,7 +64,7 @@ static judo_status read_piece_entry(const reader *self, const judo_json *item, p
     JUDO_TRY(judo_json_get_int(item, "first", self->path, &out->first));
     JUDO_TRY(judo_json_get_int(item, "count", self->path, &out->count));
     JUDO_TRY(judo_json_get_int(item, "offset", self->path, &out->offset));
-    out->param = find_param(self, name);
+    out->param = judo_tensor_names_find(&self->names, name);
     out->kind = find_kind(kind);
     out->checksums = judo_json_get(item, "crc32c");
     if (out->param < 0 || out->kind < 0) {
@@ -318,26 +294,24 @@ static judo_status check_complete(const reader *self, const char *folder)
 static judo_status prepare(reader *self)
 {
     size_t params = (size_t)self->layout->num_params;
-    self->by_name = calloc(params + 1, sizeof *self->by_name);
+    JUDO_TRY(judo_tensor_names_create(self->layout, &self->names));
     self->covered = calloc((params + 1) * JUDO_SHARD_KINDS, sizeof *self->covered);
     self->block = malloc(JUDO_CHECKPOINT_BLOCK_ELEMENTS * sizeof *self->block);
-    if (!self->by_name || !self->covered || !self->block) {
+    if (!self->covered || !self->block) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to read a checkpoint of %zu tensors",
                          params);
     }
     for (int p = 0; p < self->layout->num_params; p++) {
-        self->by_name[p] = p;
         for (int kind = 0; kind < JUDO_SHARD_KINDS; kind++) {
             self->covered[p * JUDO_SHARD_KINDS + kind].next = wanted_part(self, p).first;
         }
     }
-    qsort_r(self->by_name, params, sizeof *self->by_name, compare_names, (void *)self->layout);
     return JUDO_OK;
 }
 
 static void clean_up(reader *self)
 {
-    free(self->by_name);
+    judo_tensor_names_free(&self->names);
     for (int i = 0; self->covered != NULL && i < self->layout->num_params * JUDO_SHARD_KINDS;
          i++) {
         judo_coverage_free(&self->covered[i]);

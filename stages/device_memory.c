@@ -68,9 +68,9 @@ static judo_status add_stage3(const judo_job *job, const judo_zero3_options *opt
     }
     int64_t prompts = (config->grpo.prompts_per_step + ranks - 1) / ranks;
     out->reference = reference.total;
-    out->drawing = judo_generate_bytes(job->model, config->train.max_tokens,
-                                       (int32_t)(prompts * config->grpo.group_size),
-                                       (int32_t)config->grpo.max_new_tokens);
+    out->drawing = judo_generate_bytes(
+        job->model, config->train.max_tokens, (int32_t)(prompts * config->grpo.group_size),
+        (int32_t)config->grpo.max_new_tokens, config->grpo.repetition_penalty != 1.0);
     return JUDO_OK;
 }
 

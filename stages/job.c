@@ -91,7 +91,7 @@ static judo_status open_model(judo_job *job)
                          job->specials.image_pad);
     }
     judo_model_options options = {
-        .checkpoint_activations = config->model.activation_checkpointing == 1,
+        .recompute = (judo_recompute)config->model.activation_checkpointing,
         .dtype = judo_dtype_of_choice(config->model.dtype),
         .max_tokens = config->train.max_tokens,
         .max_patches = config->train.max_patches,

@@ -61,7 +61,8 @@ void judo_memory_plan_rollout(const judo_job *job, const judo_zero3 *reference,
     int64_t whole = judo_zero3_resident_bytes(job->zero);
     int32_t rows = num_prompts * (int32_t)config->grpo.group_size;
     int64_t drawing = judo_generate_bytes(job->model, num_prompts * config->train.max_tokens,
-                                          rows, (int32_t)config->grpo.max_new_tokens);
+                                          rows, (int32_t)config->grpo.max_new_tokens,
+                                          config->grpo.repetition_penalty != 1.0);
     JUDO_INFO("memory     %.1f MB more per rank: reference model %.1f, reward's encoder %.1f",
               megabytes(kept + of_encoder), megabytes(kept), megabytes(of_encoder));
     if (exchange > here) {

@@ -48,8 +48,10 @@ static const judo_config_field common_fields[] = {
     {"model.freeze_text", JUDO_CONFIG_BOOL, AT(model.freeze_text), "false", 0, 0, NULL,
      "do not train embedding, decoder and head", NULL},
     {"model.activation_checkpointing", JUDO_CONFIG_CHOICE, AT(model.activation_checkpointing),
-     "unit", 0, 0, "none|unit",
-     "unit: keep only each block's input and recompute inside backward", NULL},
+     "unit", 0, 0, "none|selective|unit",
+     "what backward computes again: unit: all of a block from its input; selective: norms and "
+     "activations, no matrix product",
+     NULL},
     {"model.dtype", JUDO_CONFIG_CHOICE, AT(model.dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
      "what the model computes in; masters, moments and gradients of weights are f32",
      "torch_dtype"},

@@ -92,9 +92,8 @@ int64_t judo_row_width(const judo_tensor *tensor)
     return width;
 }
 
-judo_status judo_rows_check(const char *op, const judo_tensor *listed,
-                            const judo_tensor *indexed, judo_dtype dtype, const int32_t *index,
-                            int64_t count)
+static judo_status check_row_shapes(const char *op, const judo_tensor *listed,
+                                    const judo_tensor *indexed, judo_dtype dtype, int64_t count)
 {
     JUDO_TRY(judo_expect_dims(op, "the list of rows", listed, 0));
     JUDO_TRY(judo_expect_dims(op, "the indexed tensor", indexed, 0));
@@ -111,15 +110,36 @@ judo_status judo_rows_check(const char *op, const judo_tensor *listed,
                          op, count, listed->dims[0], judo_row_width(listed),
                          judo_row_width(indexed));
     }
+    return JUDO_OK;
+}
+
+static judo_status check_indices(const char *op, const int32_t *index, int64_t count,
+                                 int64_t rows)
+{
     for (int64_t i = 0; i < count; i++) {
-        if (index[i] < 0 || index[i] >= indexed->dims[0]) {
+        if (index[i] < 0 || index[i] >= rows) {
             return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
                              "%s: index[%" PRId64 "] = %" PRId32 " is outside of %" PRId64
                              " rows",
-                             op, i, index[i], indexed->dims[0]);
+                             op, i, index[i], rows);
         }
     }
     return JUDO_OK;
+}
+
+judo_status judo_rows_check(const char *op, const judo_tensor *listed,
+                            const judo_tensor *indexed, judo_dtype dtype, const int32_t *index,
+                            int64_t count)
+{
+    JUDO_TRY(check_row_shapes(op, listed, indexed, dtype, count));
+    return check_indices(op, index, count, indexed->dims[0]);
+}
+
+judo_status judo_drawn_rows_check(const judo_tensor *y, const judo_tensor *x, int64_t num_draws,
+                                  const int32_t *places, int64_t count)
+{
+    JUDO_TRY(check_row_shapes("gather_drawn_rows", y, x, y->dtype, count));
+    return check_indices("gather_drawn_rows", places, count, num_draws);
 }
 
 judo_status judo_head_loss_check(const judo_tensor *dhidden, const judo_tensor *dw,
@@ -157,17 +177,14 @@ judo_status judo_head_loss_check(const judo_tensor *dhidden, const judo_tensor *
     return JUDO_OK;
 }
 
-judo_status judo_sample_check(const judo_tensor *logits, const judo_sampling *sampling,
-                              float logprob_temperature)
+static judo_status check_sampling(const judo_sampling *sampling, float logprob_temperature,
+                                  int64_t vocabulary)
 {
-    JUDO_TRY(judo_expect_dims("sample", "logits", logits, 2));
-    JUDO_TRY(
-        judo_expect_2d("sample", "logits", logits, JUDO_F32, logits->dims[0], logits->dims[1]));
     if (!(sampling->temperature >= 0.0f) || sampling->top_k < 0 ||
         !(sampling->top_p >= 0.0f && sampling->top_p <= 1.0f) ||
         !(sampling->min_p >= 0.0f && sampling->min_p <= 1.0f) ||
         !(sampling->repetition_penalty > 0.0f) || !(logprob_temperature > 0.0f) ||
-        logits->dims[1] < 1 || logits->dims[1] > INT32_MAX) {
+        vocabulary < 1 || vocabulary > INT32_MAX) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
                          "sample: temperature %g, top_k %" PRId32
                          ", top_p %g, min_p %g, repetition_penalty %g, temperature of "
@@ -175,7 +192,28 @@ judo_status judo_sample_check(const judo_tensor *logits, const judo_sampling *sa
                          (double)sampling->temperature, sampling->top_k,
                          (double)sampling->top_p, (double)sampling->min_p,
                          (double)sampling->repetition_penalty, (double)logprob_temperature,
-                         logits->dims[1]);
+                         vocabulary);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_sample_check(const judo_draw_memory *memory, const judo_tensor *logits,
+                              const judo_draw_row *rows, const judo_sampling *sampling,
+                              float logprob_temperature)
+{
+    JUDO_TRY(judo_expect_dims("sample", "logits", logits, 2));
+    JUDO_TRY(
+        judo_expect_2d("sample", "logits", logits, JUDO_F32, logits->dims[0], logits->dims[1]));
+    JUDO_TRY(check_sampling(sampling, logprob_temperature, logits->dims[1]));
+    for (int64_t b = 0; b < logits->dims[0]; b++) {
+        const judo_draw_row *row = &rows[b];
+        if (row->place < 0 || row->place >= memory->num_draws ||
+            (memory->seen && (row->seen < 0 || row->seen >= memory->num_seen))) {
+            return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                             "sample: row %" PRId64 " draws into place %" PRId32 " of %" PRId64
+                             " and has marks %" PRId32 " of %" PRId64,
+                             b, row->place, memory->num_draws, row->seen, memory->num_seen);
+        }
     }
     return JUDO_OK;
 }
@@ -220,13 +258,4 @@ judo_status judo_adamw_check(const judo_adamw_arrays *arrays,
                          "adamw: step %" PRId64 "; the first update is step 1", options->step);
     }
     return JUDO_OK;
-}
-
-judo_status judo_sample_bad_row(int64_t row)
-{
-    return JUDO_FAIL(JUDO_ERROR_NUMERIC,
-                     "sample: row %" PRId64
-                     " has no finite logit, or one that is not a number; the model has "
-                     "diverged or every id is banned",
-                     row);
 }

@@ -31,11 +31,11 @@ judo_status judo_head_loss_check(const judo_tensor *dhidden, const judo_tensor *
                                  const judo_tensor *hidden, const judo_tensor *w,
                                  const int32_t *targets, const judo_token_loss *spec,
                                  int64_t chunk_rows) JUDO_MUST_CHECK;
-judo_status judo_sample_check(const judo_tensor *logits, const judo_sampling *sampling,
+judo_status judo_sample_check(const judo_draw_memory *memory, const judo_tensor *logits,
+                              const judo_draw_row *rows, const judo_sampling *sampling,
                               float logprob_temperature) JUDO_MUST_CHECK;
-
-/* The failure of a row from which nothing can be drawn. */
-judo_status judo_sample_bad_row(int64_t row) JUDO_MUST_CHECK;
+judo_status judo_drawn_rows_check(const judo_tensor *y, const judo_tensor *x, int64_t num_draws,
+                                  const int32_t *places, int64_t count) JUDO_MUST_CHECK;
 judo_status judo_adamw_check(const judo_adamw_arrays *arrays,
                              const judo_adamw_segment *segments, int num_segments,
                              const judo_adamw *options) JUDO_MUST_CHECK;
@@ -59,13 +59,10 @@ judo_status judo_rmsnorm_check_backward(const judo_tensor *dx, const judo_tensor
 judo_status judo_layernorm_check_forward(const judo_tensor *y, const judo_tensor *x,
                                          const judo_tensor *w,
                                          const judo_tensor *bias) JUDO_MUST_CHECK;
-judo_status judo_rotary_check(const judo_tensor *x, const judo_tensor *cos,
-                              const judo_tensor *sin) JUDO_MUST_CHECK;
-judo_status judo_swiglu_check_forward(const judo_tensor *y, const judo_tensor *gate,
-                                      const judo_tensor *up) JUDO_MUST_CHECK;
-judo_status judo_swiglu_check_backward(const judo_tensor *dgate, const judo_tensor *dup,
-                                       const judo_tensor *dy, const judo_tensor *gate,
-                                       const judo_tensor *up) JUDO_MUST_CHECK;
+judo_status judo_swiglu_check_forward(const judo_tensor *y,
+                                      const judo_tensor *gate_up) JUDO_MUST_CHECK;
+judo_status judo_swiglu_check_backward(const judo_tensor *dgate_up, const judo_tensor *dy,
+                                       const judo_tensor *gate_up) JUDO_MUST_CHECK;
 judo_status judo_gelu_check_forward(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *dy,
                                      const judo_tensor *x) JUDO_MUST_CHECK;
@@ -74,6 +71,23 @@ judo_status judo_add_rounded_check(const judo_tensor *y, const judo_tensor *x) J
 judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 
 /* --- attention (attention_arguments.c) --- */
+
+/* What split_heads and join_heads work on. */
+typedef struct judo_heads_shape {
+    int64_t tokens, query_heads, key_heads, dim;
+    judo_dtype dtype;
+} judo_heads_shape;
+
+/* Check the views and, where there are any, the places; fill `shape`. */
+judo_status judo_heads_check_split(judo_heads_shape *shape, const judo_tensor *q,
+                                   const judo_tensor *k, const judo_tensor *v,
+                                   const judo_tensor *qkv, const judo_tensor *cos,
+                                   const judo_tensor *sin,
+                                   const int32_t *places) JUDO_MUST_CHECK;
+judo_status judo_heads_check_join(judo_heads_shape *shape, const judo_tensor *dqkv,
+                                  const judo_tensor *dq, const judo_tensor *dk,
+                                  const judo_tensor *dv, const judo_tensor *cos,
+                                  const judo_tensor *sin) JUDO_MUST_CHECK;
 
 enum { JUDO_ATTENTION_GROUP = 64 }; /* most query heads of a key head */
 

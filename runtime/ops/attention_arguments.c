@@ -147,3 +147,64 @@ judo_status judo_attention_check_rows(const judo_tensor *out, const judo_tensor 
     }
     return JUDO_OK;
 }
+
+/* q and k as they are, v like k, the rows of all three side by side, angles. */
+static judo_status check_heads(judo_heads_shape *shape, const char *op, const judo_tensor *q,
+                               const judo_tensor *k, const judo_tensor *v,
+                               const judo_tensor *rows, const judo_tensor *cos,
+                               const judo_tensor *sin)
+{
+    JUDO_TRY(judo_expect_dims(op, "q", q, 3));
+    JUDO_TRY(judo_expect_dims(op, "k", k, 3));
+    judo_heads_shape s = {.tokens = q->dims[0],
+                          .query_heads = q->dims[1],
+                          .key_heads = k->dims[1],
+                          .dim = q->dims[2],
+                          .dtype = q->dtype};
+    if (s.dim % 2 != 0) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "%s: the head dimension %" PRId64 " is odd", op,
+                         s.dim);
+    }
+    JUDO_TRY(judo_expect_3d(op, "k", k, s.dtype, k->dims[0], s.key_heads, s.dim));
+    JUDO_TRY(judo_expect_like(op, "v", v, k));
+    JUDO_TRY(judo_expect_2d(op, "qkv", rows, s.dtype, s.tokens,
+                            (s.query_heads + 2 * s.key_heads) * s.dim));
+    JUDO_TRY(judo_expect_2d(op, "cos", cos, JUDO_F32, s.tokens, s.dim / 2));
+    JUDO_TRY(judo_expect_2d(op, "sin", sin, JUDO_F32, s.tokens, s.dim / 2));
+    *shape = s;
+    return JUDO_OK;
+}
+
+judo_status judo_heads_check_split(judo_heads_shape *shape, const judo_tensor *q,
+                                   const judo_tensor *k, const judo_tensor *v,
+                                   const judo_tensor *qkv, const judo_tensor *cos,
+                                   const judo_tensor *sin, const int32_t *places)
+{
+    const char *op = "split_heads";
+    JUDO_TRY(check_heads(shape, op, q, k, v, qkv, cos, sin));
+    if (!places && k->dims[0] != shape->tokens) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                         "%s: %" PRId64 " rows of k and v for %" PRId64
+                         " tokens, and no places among them",
+                         op, k->dims[0], shape->tokens);
+    }
+    for (int64_t t = 0; places && t < shape->tokens; t++) {
+        if (places[t] < 0 || places[t] >= k->dims[0]) {
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                             "%s: places[%" PRId64 "] = %" PRId32 " is outside of %" PRId64
+                             " rows",
+                             op, t, places[t], k->dims[0]);
+        }
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_heads_check_join(judo_heads_shape *shape, const judo_tensor *dqkv,
+                                  const judo_tensor *dq, const judo_tensor *dk,
+                                  const judo_tensor *dv, const judo_tensor *cos,
+                                  const judo_tensor *sin)
+{
+    JUDO_TRY(check_heads(shape, "join_heads", dq, dk, dv, dqkv, cos, sin));
+    return judo_expect_3d("join_heads", "k", dk, shape->dtype, shape->tokens, shape->key_heads,
+                          shape->dim);
+}

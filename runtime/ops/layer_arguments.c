@@ -1,4 +1,4 @@
-/* runtime/ops/layer_arguments.c: checks of what the slots of linear layers, norms, rotary and
+/* runtime/ops/layer_arguments.c: checks of what the slots of linear layers, norms and
  * activations are called with. */
 #include "runtime/ops/arguments.h"
 
@@ -73,39 +73,20 @@ judo_status judo_layernorm_check_forward(const judo_tensor *y, const judo_tensor
     return judo_expect_1d(op, "bias", bias, x->dtype, x->dims[1]);
 }
 
-judo_status judo_rotary_check(const judo_tensor *x, const judo_tensor *cos,
-                              const judo_tensor *sin)
-{
-    const char *op = "rotary";
-    JUDO_TRY(judo_expect_dims(op, "x", x, 3));
-    int64_t dim = x->dims[2];
-    if (dim % 2 != 0) {
-        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "%s: the head dimension %lld is odd", op,
-                         (long long)dim);
-    }
-    JUDO_TRY(judo_expect_2d(op, "cos", cos, JUDO_F32, x->dims[0], dim / 2));
-    return judo_expect_2d(op, "sin", sin, JUDO_F32, x->dims[0], dim / 2);
-}
-
-judo_status judo_swiglu_check_forward(const judo_tensor *y, const judo_tensor *gate,
-                                      const judo_tensor *up)
+judo_status judo_swiglu_check_forward(const judo_tensor *y, const judo_tensor *gate_up)
 {
     const char *op = "swiglu_forward";
-    JUDO_TRY(judo_expect_dims(op, "gate", gate, 0));
-    JUDO_TRY(judo_expect_like(op, "up", up, gate));
-    return judo_expect_like(op, "y", y, gate);
+    JUDO_TRY(judo_expect_dims(op, "y", y, 2));
+    return judo_expect_2d(op, "gate_up", gate_up, y->dtype, y->dims[0], 2 * y->dims[1]);
 }
 
-judo_status judo_swiglu_check_backward(const judo_tensor *dgate, const judo_tensor *dup,
-                                       const judo_tensor *dy, const judo_tensor *gate,
-                                       const judo_tensor *up)
+judo_status judo_swiglu_check_backward(const judo_tensor *dgate_up, const judo_tensor *dy,
+                                       const judo_tensor *gate_up)
 {
     const char *op = "swiglu_backward";
-    JUDO_TRY(judo_expect_dims(op, "gate", gate, 0));
-    JUDO_TRY(judo_expect_like(op, "up", up, gate));
-    JUDO_TRY(judo_expect_like(op, "dy", dy, gate));
-    JUDO_TRY(judo_expect_like(op, "dgate", dgate, gate));
-    return judo_expect_like(op, "dup", dup, gate);
+    JUDO_TRY(judo_expect_dims(op, "dy", dy, 2));
+    JUDO_TRY(judo_expect_2d(op, "gate_up", gate_up, dy->dtype, dy->dims[0], 2 * dy->dims[1]));
+    return judo_expect_like(op, "dgate_up", dgate_up, gate_up);
 }
 
 judo_status judo_gelu_check_forward(const judo_tensor *y, const judo_tensor *x)

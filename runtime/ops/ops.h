@@ -4,8 +4,9 @@
  * "+=": adds to the output; "=": overwrites it. Any row count may be 0. Activations and weights
  * of a call, biases included, share one floating dtype, F32 or BF16; what is marked fp32 and
  * gradients of weights (dw, dbias) are F32. BF16 is computed in fp32 and rounded to nearest
- * even when stored. Functions are deterministic and a row's result does not depend on how many
- * other rows there are. Not collective. */
+ * even when stored. Functions are deterministic. On the CPU a row's bits do not depend on how
+ * many other rows there are; on CUDA those of matrix products may, by rounding, unless the
+ * environment says JUDO_CUDA_ROWS=invariant. Not collective. */
 #ifndef JUDO_RUNTIME_OPS_OPS_H
 #define JUDO_RUNTIME_OPS_OPS_H
 
@@ -14,18 +15,10 @@
 
 #include "runtime/ops/adamw.h"
 #include "runtime/ops/attention.h"
+#include "runtime/ops/sampling.h"
 #include "runtime/ops/token_loss.h"
 #include "runtime/tensor.h"
 
-/* How the next token is drawn from a row of logits: repetition penalty, temperature, top-k,
- * top-p, min-p in this order, as Hugging Face's processors. */
-typedef struct judo_sampling {
-    float temperature;        /* 0: greedy */
-    int32_t top_k;            /* 0: off */
-    float top_p;              /* 1: off */
-    float min_p;              /* 0: off */
-    float repetition_penalty; /* 1: off */
-} judo_sampling;
 
 typedef struct judo_ops {
     const char *name; /* "cpu" or "cuda" */
@@ -57,10 +50,18 @@ typedef struct judo_ops {
     judo_status (*layernorm_forward)(judo_tensor *y, const judo_tensor *x, const judo_tensor *w,
                                      const judo_tensor *bias, float epsilon);
 
-    /* In place on x[T,H,D]: pair (j, j + D/2) is rotated by the angle whose cosine and sine are
-     * cos[T,D/2], sin[T,D/2] (fp32); `inverse` rotates back (the backward pass). */
-    judo_status (*rotary)(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse);
+    /* Takes apart the heads of qkv[T,(Hq+2Hkv)D], each row q, then k, then v: q[T,Hq,D] and
+     * k[T,Hkv,D] with pair (j, j + D/2) of each head rotated by the angle whose cosine and sine
+     * are cos[T,D/2], sin[T,D/2] (fp32), and v[T,Hkv,D] as it is. With `places` (T numbers, no
+     * two the same; NULL: none) k and v may have any number of rows, as a cache has, and those
+     * of token t go to row places[t]. */
+    judo_status (*split_heads)(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                               const judo_tensor *qkv, const judo_tensor *cos,
+                               const judo_tensor *sin, const int32_t *places);
+    /* dqkv = the gradient of qkv: dq, dk (rotated back) and dv side by side. */
+    judo_status (*join_heads)(judo_tensor *dqkv, const judo_tensor *dq, const judo_tensor *dk,
+                              const judo_tensor *dv, const judo_tensor *cos,
+                              const judo_tensor *sin);
 
     /* out[T,Hq,D], lse[T,Hq] (fp32 log-sum-exp of the scaled scores) from q[T,Hq,D],
      * k[T,Hkv,D], v[T,Hkv,D]; query head h uses key head h / (Hq/Hkv). Tokens outside every
@@ -82,12 +83,11 @@ typedef struct judo_ops {
     judo_status (*attention_decode)(judo_tensor *out, const judo_tensor *q,
                                     const judo_decode_row *rows, int num_kv_heads, float scale);
 
-    /* y[M,N] = silu(gate) * up. */
-    judo_status (*swiglu_forward)(judo_tensor *y, const judo_tensor *gate,
-                                  const judo_tensor *up);
-    /* dgate, dup = ; may be the same buffers as gate and up. */
-    judo_status (*swiglu_backward)(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
-                                   const judo_tensor *gate, const judo_tensor *up);
+    /* y[M,N] = silu(gate) * up, where a row of gate_up[M,2N] is gate, then up. */
+    judo_status (*swiglu_forward)(judo_tensor *y, const judo_tensor *gate_up);
+    /* dgate_up = ; may be gate_up. */
+    judo_status (*swiglu_backward)(judo_tensor *dgate_up, const judo_tensor *dy,
+                                   const judo_tensor *gate_up);
     /* Exact GELU (erf). y may be x; dx = , may be dy. */
     judo_status (*gelu_forward)(judo_tensor *y, const judo_tensor *x);
     judo_status (*gelu_backward)(judo_tensor *dx, const judo_tensor *dy, const judo_tensor *x);
@@ -117,14 +117,19 @@ typedef struct judo_ops {
                              const int32_t *targets, const judo_token_loss *spec,
                              const uint8_t *banned, int64_t chunk_rows);
 
-    /* Draws tokens[b] from logits[B,V] (fp32, destroyed): `uniform[b]` in [0,1) is the row's
-     * random number. logprobs[b] is the log-probability of the drawn token under softmax(logits
-     * / logprob_temperature), before any filter but after `banned`. seen[b] (V bytes per row,
-     * or NULL when the penalty is off) marks ids that the repetition penalty applies to. */
-    judo_status (*sample)(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+    /* Draws a token from each row of logits[B,V] (fp32, destroyed) into
+     * memory->draws[rows[b].place] and marks it in the row's marks. Its log-probability is
+     * under softmax(logits / logprob_temperature), before any filter but after what is banned.
+     * Nothing returns to the host: a row that cannot be drawn from gets JUDO_NO_TOKEN. */
+    judo_status (*sample)(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature);
+    /* y[i] = x[draws[places[i]].token], zeros where that is no row of x: the embedding lookup
+     * of tokens that only the device knows. draws[num_draws] is in its memory, `count` places
+     * are on the host and checked. */
+    judo_status (*gather_drawn_rows)(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count);
 
     /* One AdamW update in place of the elements that lie in `segments`, which are in order and
      * do not overlap; what lies between them stays as it is. */

@@ -44,6 +44,24 @@ judo_status judo_cpu_gather_rows(judo_tensor *y, const judo_tensor *x, const int
     return JUDO_OK;
 }
 
+judo_status judo_cpu_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                       const judo_draw *draws, int64_t num_draws,
+                                       const int32_t *places, int64_t count)
+{
+    JUDO_TRY(judo_drawn_rows_check(y, x, num_draws, places, count));
+    int64_t bytes = judo_row_width(x) * judo_dtype_bytes(x->dtype);
+    for (int64_t i = 0; i < count; i++) {
+        int32_t row = draws[places[i]].token;
+        char *to = (char *)y->data + i * bytes;
+        if (row >= 0 && row < x->dims[0]) {
+            memcpy(to, (const char *)x->data + row * bytes, (size_t)bytes);
+        } else {
+            memset(to, 0, (size_t)bytes);
+        }
+    }
+    return JUDO_OK;
+}
+
 judo_status judo_cpu_scatter_rows(judo_tensor *y, const judo_tensor *x, const int32_t *index,
                                   int64_t count)
 {

@@ -3,7 +3,6 @@
 #include "runtime/ops/cpu.h"
 #include "runtime/ops/vector_math.h"
 
-#include <inttypes.h>
 #include <omp.h>
 
 static float highest(const float *x, int64_t count)
@@ -204,29 +203,35 @@ static int32_t argmax(const float *x, int64_t count)
     return (int32_t)best;
 }
 
-/* Draws one token; false where no logit is finite or one is not a number. `work` has 2 `count`
- * floats. */
-static bool sample_row(int32_t *token, float *logprob, float *logits, int64_t count,
-                       const judo_sampling *sampling, float uniform, const uint8_t *seen,
-                       const uint8_t *banned, float logprob_temperature, float *work)
+/* What a row's token is drawn with. */
+typedef struct row_options {
+    const judo_sampling *sampling;
+    float uniform, logprob_temperature;
+    const uint8_t *seen, *banned; /* or NULL */
+} row_options;
+
+/* `work` has 2 `count` floats. */
+static judo_draw sample_row(float *logits, int64_t count, const row_options *options,
+                            float *work)
 {
+    const judo_sampling *sampling = options->sampling;
+    const float logprob_temperature = options->logprob_temperature;
     judo_cpu_softmax softmax =
-        judo_cpu_softmax_row(logits, NULL, count, logprob_temperature, banned);
+        judo_cpu_softmax_row(logits, NULL, count, logprob_temperature, options->banned);
     if (!isfinite(softmax.sum) || !isfinite(softmax.max)) {
-        return false;
+        return (judo_draw){.token = JUDO_NO_TOKEN, .logprob = NAN};
     }
     float *raw = work + count;
     memcpy(raw, logits, (size_t)count * sizeof *raw);
-    if (banned) {
-        for (int64_t i = 0; i < count; i++) {
-            logits[i] = banned[i] ? -INFINITY : logits[i];
-        }
+    for (int64_t i = 0; options->banned && i < count; i++) {
+        logits[i] = options->banned[i] ? -INFINITY : logits[i];
     }
-    if (seen && sampling->repetition_penalty != 1.0f) {
-        penalise(logits, count, seen, sampling->repetition_penalty);
+    if (options->seen && sampling->repetition_penalty != 1.0f) {
+        penalise(logits, count, options->seen, sampling->repetition_penalty);
     }
+    judo_draw drawn;
     if (sampling->temperature == 0.0f) {
-        *token = argmax(logits, count);
+        drawn.token = argmax(logits, count);
     } else {
         for (int64_t i = 0; i < count; i++) {
             logits[i] /= sampling->temperature;
@@ -237,36 +242,36 @@ static bool sample_row(int32_t *token, float *logprob, float *logits, int64_t co
         if (sampling->top_p < 1.0f) {
             keep_top_p(logits, count, sampling->top_p, work);
         }
-        *token = draw(logits, count, sampling->min_p, uniform, work);
+        drawn.token = draw(logits, count, sampling->min_p, options->uniform, work);
     }
-    *logprob = judo_cpu_softmax_logprob(&softmax, raw[*token], logprob_temperature);
-    return true;
+    drawn.logprob = judo_cpu_softmax_logprob(&softmax, raw[drawn.token], logprob_temperature);
+    return drawn;
 }
 
-judo_status judo_cpu_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                            const judo_sampling *sampling, const float *uniform,
-                            const uint8_t *const *seen, const uint8_t *banned,
+judo_status judo_cpu_sample(const judo_draw_memory *memory, judo_tensor *logits,
+                            const judo_draw_row *rows, const judo_sampling *sampling,
                             float logprob_temperature)
 {
-    JUDO_TRY(judo_sample_check(logits, sampling, logprob_temperature));
-    int64_t rows = logits->dims[0];
+    JUDO_TRY(judo_sample_check(memory, logits, rows, sampling, logprob_temperature));
     int64_t count = logits->dims[1];
-    int threads = judo_cpu_threads_for(rows * count);
-    void *memory = NULL;
-    JUDO_TRY(judo_cpu_scratch(&memory, JUDO_SCRATCH_OP,
+    int threads = judo_cpu_threads_for(logits->dims[0] * count);
+    void *scratch = NULL;
+    JUDO_TRY(judo_cpu_scratch(&scratch, JUDO_SCRATCH_OP,
                               threads * 2 * count * (int64_t)sizeof(float)));
-    int64_t bad_row = rows;
-#pragma omp parallel for schedule(static) num_threads(threads) reduction(min : bad_row)
-    for (int64_t b = 0; b < rows; b++) {
-        float *work = (float *)memory + omp_get_thread_num() * 2 * count;
-        if (!sample_row(&tokens[b], &logprobs[b], (float *)logits->data + b * count, count,
-                        sampling, uniform[b], seen ? seen[b] : NULL, banned,
-                        logprob_temperature, work)) {
-            bad_row = b < bad_row ? b : bad_row;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t b = 0; b < logits->dims[0]; b++) {
+        float *work = (float *)scratch + omp_get_thread_num() * 2 * count;
+        uint8_t *seen = memory->seen ? memory->seen + rows[b].seen * count : NULL;
+        const row_options options = {.sampling = sampling,
+                                     .uniform = rows[b].uniform,
+                                     .logprob_temperature = logprob_temperature,
+                                     .seen = seen,
+                                     .banned = memory->banned};
+        judo_draw drawn = sample_row((float *)logits->data + b * count, count, &options, work);
+        if (seen && drawn.token != JUDO_NO_TOKEN) {
+            seen[drawn.token] = 1;
         }
-    }
-    if (bad_row < rows) {
-        return judo_sample_bad_row(bad_row);
+        memory->draws[rows[b].place] = drawn;
     }
     return JUDO_OK;
 }

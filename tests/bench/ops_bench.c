@@ -265,17 +265,20 @@ static void run_sample(void *context)
 {
     arguments *x = context;
     const float uniform[8] = {0.1f, 0.3f, 0.5f, 0.7f, 0.9f, 0.2f, 0.4f, 0.6f};
+    judo_draw draws[8];
+    judo_draw_row rows[8];
+    const judo_draw_memory memory = {.draws = draws, .num_draws = 8};
+    for (int i = 0; i < 8; i++) {
+        rows[i] = (judo_draw_row){.uniform = uniform[i], .place = i};
+    }
     memcpy(x->a.data, x->b.data, (size_t)judo_tensor_count(&x->a) * sizeof(float));
-    require(ops->sample(x->tokens, x->floats, &x->a, &x->sampling, uniform, NULL, NULL, 1.0f));
+    require(ops->sample(&memory, &x->a, rows, &x->sampling, 1.0f));
 }
 
 static void bench_sample(int64_t v, judo_sampling sampling, const char *kind)
 {
-    arguments x = {.a = tensor_f32(2, 8, v, 0),
-                   .b = tensor_f32(2, 8, v, 0),
-                   .tokens = calloc(8, sizeof(int32_t)),
-                   .floats = calloc(8, sizeof(float)),
-                   .sampling = sampling};
+    arguments x = {
+        .a = tensor_f32(2, 8, v, 0), .b = tensor_f32(2, 8, v, 0), .sampling = sampling};
     char name[64];
     snprintf(name, sizeof name, "sample B8 V%lld %s", (long long)v, kind);
     report(name, measure(run_sample, &x), 0.0, 0.0);
@@ -349,13 +352,13 @@ static void run_rmsnorm_backward(void *context)
 static void run_swiglu(void *context)
 {
     arguments *x = context;
-    require(ops->swiglu_forward(&x->c, &x->a, &x->b));
+    require(ops->swiglu_forward(&x->c, &x->g));
 }
 
 static void run_swiglu_backward(void *context)
 {
     arguments *x = context;
-    require(ops->swiglu_backward(&x->g, &x->h, &x->c, &x->a, &x->b));
+    require(ops->swiglu_backward(&x->h, &x->c, &x->g));
 }
 
 static void run_gelu(void *context)
@@ -390,8 +393,8 @@ static void bench_pointwise(int64_t m, int64_t n)
                    .d = tensor(1, n, 0, 0),
                    .e = tensor_f32(1, m, 0, 0),
                    .f = tensor_f32(1, n, 0, 0),
-                   .g = tensor(2, m, n, 0),
-                   .h = tensor(2, m, n, 0),
+                   .g = tensor(2, m, 2 * n, 0),
+                   .h = tensor(2, m, 2 * n, 0),
                    .i = tensor(1, n, 0, 0)};
 
     const struct {

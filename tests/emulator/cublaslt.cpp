@@ -10,7 +10,7 @@
 #include "tests/emulator/memory.h"
 #include "tests/emulator/stream.h"
 
-enum { SPOILED_WORKSPACE = 64 << 10, LANES = 16 };
+enum { SPOILED_WORKSPACE = 64 << 10, LANES = 16, SPLITS = 3, LEAST_SPLIT = 16 };
 
 struct cublasLtContext {
     int unused;
@@ -125,6 +125,7 @@ struct product_job {
     void *d, *workspace;
     size_t workspace_bytes;
     float alpha, beta;
+    bool split;
 };
 
 size_t width_of(cudaDataType_t type)
@@ -184,6 +185,18 @@ float dot(const float *a, const float *b, size_t length)
     return sum;
 }
 
+/* As some algorithms do where they may: parts of a sum, joined in their order. */
+float split_dot(const float *a, const float *b, size_t length)
+{
+    size_t step = length / SPLITS;
+    float sum = 0.0f;
+    for (size_t part = 0; part < SPLITS; part++) {
+        size_t first = part * step;
+        sum += dot(a + first, b + first, part == SPLITS - 1 ? length - first : step);
+    }
+    return sum;
+}
+
 void multiply(const product_job *job)
 {
     const cublasLtMatrixLayoutOpaque_t *to = &job->d_layout;
@@ -196,10 +209,11 @@ void multiply(const product_job *job)
                          ? job->workspace_bytes
                          : (size_t)SPOILED_WORKSPACE;
     memset(job->workspace, 0xff, spoiled);
+    auto sum_of = job->split && length >= LEAST_SPLIT ? split_dot : dot;
     for (size_t j = 0; j < to->columns; j++) {
         for (size_t i = 0; i < to->rows; i++) {
             size_t at = j * (size_t)to->leading + i;
-            float sum = job->alpha * dot(&a[i * length], &b[j * length], length);
+            float sum = job->alpha * sum_of(&a[i * length], &b[j * length], length);
             if (job->beta != 0.0f) {
                 sum += job->beta * element(job->c, to->type, at);
             }
@@ -259,6 +273,9 @@ cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t pro
                                cublasLtMatmulHeuristicResult_t *results, int *found)
 {
     *found = 0;
+    if ((preference->reductions & ~(uint32_t)CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) != 0) {
+        emulator_fail("sums that may be joined in any order, or in the result's type");
+    }
     if (!handle || wanted < 1 || !agrees(product, a, b, c, d)) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
@@ -315,7 +332,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t prod
                        workspace,
                        workspace_bytes,
                        *(const float *)alpha,
-                       *(const float *)beta};
+                       *(const float *)beta,
+                       algorithm->reductions != CUBLASLT_REDUCTION_SCHEME_NONE};
     emulator_enqueue(stream, [job]() {
         emulator_memory_open();
         multiply(&job);

@@ -55,11 +55,12 @@ bool do_one(emulator_stream *stream)
     return done;
 }
 
-/* Kernels open device memory; it is closed again before the host goes on. */
-void drain(emulator_stream *stream)
+/* Until there is nothing left, or until what `event` marks has passed. Kernels open device
+ * memory; it is closed again before the host goes on. */
+void drain(emulator_stream *stream, cudaEvent_t event = nullptr)
 {
     time_t began = time(nullptr);
-    while (!stream->queue.empty()) {
+    while (!stream->queue.empty() && !(event && event->last->passed)) {
         if (!do_one(stream) && sched_yield() == 0 && time(nullptr) - began > 60) {
             emulator_fail("a minute of waiting for another process");
         }
@@ -294,4 +295,17 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     (void)do_one(event->last->stream);
     emulator_memory_close();
     return emulator_note(event->last->passed ? cudaSuccess : cudaErrorNotReady);
+}
+
+/* Work behind the event stays where it is. */
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    emulator_lock lock;
+    if (emulator_spoils_capture()) {
+        return emulator_note(cudaErrorStreamCaptureUnsupported);
+    }
+    if (event->last && !event->last->passed) {
+        drain(event->last->stream, event);
+    }
+    return cudaSuccess;
 }

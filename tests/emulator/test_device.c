@@ -67,6 +67,8 @@ static void test_table__is_complete_and_says_what_it_is(void **state)
     assert_string_equal(device->name, "cuda");
     assert_non_null(strstr(device->description, "an emulation on the host, not a GPU"));
     assert_int_equal(device->replay_begin != NULL, getenv("JUDO_CUDA_GRAPHS") == NULL);
+    assert_int_equal(strstr(device->description, "rows invariant") != NULL,
+                     getenv("JUDO_CUDA_ROWS") != NULL);
     int64_t available = 0, total = 0, left = 0;
     assert_ok(device->memory(&available, &total));
     assert_true(0 < available && available <= total);

@@ -313,6 +313,13 @@ static void test_copies__are_as_late_as_they_may_be(void **state)
     assert_int_equal(cudaStreamSynchronize(stream), cudaSuccess);
     assert_int_equal(cudaEventQuery(event), cudaSuccess);
     assert_int_equal(to, 2);
+    assert_int_equal(cudaEventRecord(event, stream), cudaSuccess);
+    assert_int_equal(cudaMemsetAsync(memory, 0, sizeof to, stream), cudaSuccess);
+    assert_int_equal(cudaMemcpyAsync(&to, memory, sizeof to, cudaMemcpyDefault, stream), 0);
+    assert_int_equal(cudaEventSynchronize(event), cudaSuccess);
+    assert_int_equal(to, 2);
+    assert_int_equal(cudaStreamSynchronize(stream), cudaSuccess);
+    assert_int_equal(to, 0);
     assert_int_equal(cudaFree(memory), cudaSuccess);
     assert_int_equal(cudaEventDestroy(event), cudaSuccess);
     assert_int_equal(cudaStreamDestroy(stream), cudaSuccess);

@@ -115,10 +115,21 @@ static judo_status layernorm_forward(judo_tensor *y, const judo_tensor *x, const
             bias);
 }
 
-static judo_status rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse)
+static judo_status split_heads(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                               const judo_tensor *qkv, const judo_tensor *cos,
+                               const judo_tensor *sin, const int32_t *places)
 {
-    GUARDED(rotary, (ALIAS(x), ALIAS(cos), ALIAS(sin), inverse), x, cos, sin);
+    GUARDED(split_heads,
+            (ALIAS(q), ALIAS(k), ALIAS(v), ALIAS(qkv), ALIAS(cos), ALIAS(sin), places), q, k, v,
+            qkv, cos, sin);
+}
+
+static judo_status join_heads(judo_tensor *dqkv, const judo_tensor *dq, const judo_tensor *dk,
+                              const judo_tensor *dv, const judo_tensor *cos,
+                              const judo_tensor *sin)
+{
+    GUARDED(join_heads, (ALIAS(dqkv), ALIAS(dq), ALIAS(dk), ALIAS(dv), ALIAS(cos), ALIAS(sin)),
+            dqkv, dq, dk, dv, cos, sin);
 }
 
 static judo_status attention_forward(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
@@ -171,17 +182,16 @@ static judo_status attention_decode(judo_tensor *out, const judo_tensor *q,
     GUARDED(attention_decode, (ALIAS(out), ALIAS(q), aliases, num_kv_heads, scale), out, q);
 }
 
-static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate,
-                                  const judo_tensor *up)
+static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate_up)
 {
-    GUARDED(swiglu_forward, (ALIAS(y), ALIAS(gate), ALIAS(up)), y, gate, up);
+    GUARDED(swiglu_forward, (ALIAS(y), ALIAS(gate_up)), y, gate_up);
 }
 
-static judo_status swiglu_backward(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
-                                   const judo_tensor *gate, const judo_tensor *up)
+static judo_status swiglu_backward(judo_tensor *dgate_up, const judo_tensor *dy,
+                                   const judo_tensor *gate_up)
 {
-    GUARDED(swiglu_backward, (ALIAS(dgate), ALIAS(dup), ALIAS(dy), ALIAS(gate), ALIAS(up)),
-            dgate, dup, dy, gate, up);
+    GUARDED(swiglu_backward, (ALIAS(dgate_up), ALIAS(dy), ALIAS(gate_up)), dgate_up, dy,
+            gate_up);
 }
 
 static judo_status gelu_forward(judo_tensor *y, const judo_tensor *x)
@@ -233,15 +243,32 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
             dhidden, dw, hidden, w);
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
-    GUARDED(
-        sample,
-        (tokens, logprobs, ALIAS(logits), sampling, uniform, seen, banned, logprob_temperature),
-        logits);
+    const int64_t vocabulary = logits->dims[1];
+    const void *const draws[] = {memory->draws};
+    const void *const seen[] = {memory->seen};
+    const void *const banned[] = {memory->banned};
+    judo_draw_memory alias = *memory;
+    alias.draws = guard_host(memory->draws);
+    alias.seen = guard_host(memory->seen);
+    alias.banned = guard_host(memory->banned);
+    JUDO_TRY(check_runs("sample", draws, 1, memory->num_draws * (int64_t)sizeof(judo_draw)));
+    JUDO_TRY(check_runs("sample", seen, 1, memory->num_seen * vocabulary));
+    JUDO_TRY(check_runs("sample", banned, 1, vocabulary));
+    GUARDED(sample, (&alias, ALIAS(logits), rows, sampling, logprob_temperature), logits);
+}
+
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
+{
+    const void *const runs[] = {draws};
+    JUDO_TRY(check_runs("gather_drawn_rows", runs, 1, num_draws * (int64_t)sizeof *draws));
+    GUARDED(gather_drawn_rows,
+            (ALIAS(y), ALIAS(x), guard_host(draws), num_draws, places, count), y, x);
 }
 
 static judo_status adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
@@ -294,7 +321,8 @@ const judo_ops *guard_ops(void)
         .rmsnorm_forward = rmsnorm_forward,
         .rmsnorm_backward = rmsnorm_backward,
         .layernorm_forward = layernorm_forward,
-        .rotary = rotary,
+        .split_heads = split_heads,
+        .join_heads = join_heads,
         .attention_forward = attention_forward,
         .attention_backward = attention_backward,
         .attention_decode = attention_decode,
@@ -309,6 +337,7 @@ const judo_ops *guard_ops(void)
         .scatter_add_rows = scatter_add_rows,
         .head_loss = head_loss,
         .sample = sample,
+        .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
         .add_rounded = add_rounded,

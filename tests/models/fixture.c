@@ -71,9 +71,9 @@ void fixture_close(fixture *f)
     free(f->patches);
 }
 
-judo_model_options fixture_options(bool checkpoint)
+judo_model_options fixture_options(judo_recompute recompute)
 {
-    return (judo_model_options){.checkpoint_activations = checkpoint,
+    return (judo_model_options){.recompute = recompute,
                                 .head_chunk_rows = 3,
                                 .dtype = JUDO_F32,
                                 .max_tokens = 600,

@@ -50,14 +50,14 @@ float *fixture_golden(const fixture *f, const char *name, int64_t *count);
  * that JUDO_DEVICE_MODULE names takes the place of CUDA. */
 const judo_device *fixture_device(void);
 
-/* A model with its weights loaded; checkpointing as asked. */
+/* A model with its weights loaded. */
 typedef struct loaded {
     judo_model *model;
     judo_local_params *params;
     float **weights, **gradients; /* [units]: what was asked for on the host */
 } loaded;
 
-judo_model_options fixture_options(bool checkpoint);
+judo_model_options fixture_options(judo_recompute recompute);
 loaded fixture_load(const fixture *f, const judo_model_options *options);
 loaded fixture_load_on(const fixture *f, const judo_model_options *options,
                        const judo_device *device);

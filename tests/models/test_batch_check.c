@@ -121,7 +121,7 @@ static void test_batch__larger_than_the_plan_is_refused_with_the_numbers(void **
     fixture_open(&f, "tied");
     built_batch b = batch_pack(&f.config, &f.sequence, 1);
     judo_token_loss loss = {.kind = JUDO_LOSS_NLL, .scale = 1.0, .temperature = 1.0f};
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     options.max_tokens = b.batch.num_tokens - 1;
     loaded l = fixture_load(&f, &options);
     assert_int_equal(

@@ -55,7 +55,7 @@ static judo_status open_fake(const judo_device_host *host, int index,
     ops.name = "cuda";
     fake.memory = memory;
 #if FAKE == FAKE_SLOT
-    ops.rotary = NULL;
+    ops.split_heads = NULL;
 #endif
     *device = &fake;
     return JUDO_OK;

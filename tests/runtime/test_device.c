@@ -98,7 +98,7 @@ static const struct {
     {FAKES "/libfake_size.so", "was built for another judo", JUDO_ERROR_MISMATCH},
     {FAKES "/libfake_version.so", "is of judo 0.0.0", JUDO_ERROR_MISMATCH},
     {FAKES "/libfake_init.so", "cuda: no GPU answers (fake)", JUDO_ERROR_UNSUPPORTED},
-    {FAKES "/libfake_slot.so", "the backend cuda has no rotary", JUDO_ERROR_UNSUPPORTED},
+    {FAKES "/libfake_slot.so", "the backend cuda has no split_heads", JUDO_ERROR_UNSUPPORTED},
 };
 
 static void test_open__cuda_says_what_is_wrong_with_a_module(void **state)

@@ -1,5 +1,5 @@
 /* runtime/ops/cuda/cuda.h: what the files of the CUDA module share. Tensors of its ops are in
- * device memory; lists (indices, spans, targets, what `sample` returns, ..) are on the host. */
+ * device memory; lists (indices, spans, targets, ..) are on the host. */
 #ifndef JUDO_RUNTIME_OPS_CUDA_CUDA_H
 #define JUDO_RUNTIME_OPS_CUDA_CUDA_H
 
@@ -36,6 +36,7 @@ static inline judo_status judo_cuda_launched(const char *op)
 typedef struct judo_cuda_context {
     int index;
     cudaStream_t stream; /* where ops are queued */
+    bool rows_invariant; /* a row's bits do not depend on the number of rows: JUDO_CUDA_ROWS */
 } judo_cuda_context;
 
 extern judo_cuda_context judo_cuda;
@@ -117,8 +118,12 @@ judo_status judo_cuda_rmsnorm_backward(judo_tensor *dx, judo_tensor *dw, const j
 judo_status judo_cuda_layernorm_forward(judo_tensor *y, const judo_tensor *x,
                                         const judo_tensor *w, const judo_tensor *bias,
                                         float epsilon);
-judo_status judo_cuda_rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                             bool inverse);
+judo_status judo_cuda_split_heads(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                                  const judo_tensor *qkv, const judo_tensor *cos,
+                                  const judo_tensor *sin, const int32_t *places);
+judo_status judo_cuda_join_heads(judo_tensor *dqkv, const judo_tensor *dq,
+                                 const judo_tensor *dk, const judo_tensor *dv,
+                                 const judo_tensor *cos, const judo_tensor *sin);
 judo_status judo_cuda_attention_forward(judo_tensor *out, judo_tensor *lse,
                                         const judo_tensor *q, const judo_tensor *k,
                                         const judo_tensor *v, const judo_attention_span *spans,
@@ -132,11 +137,9 @@ judo_status judo_cuda_attention_backward(judo_tensor *dq, judo_tensor *dk, judo_
 judo_status judo_cuda_attention_decode(judo_tensor *out, const judo_tensor *q,
                                        const judo_decode_row *rows, int num_kv_heads,
                                        float scale);
-judo_status judo_cuda_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
-                                     const judo_tensor *up);
-judo_status judo_cuda_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
-                                      const judo_tensor *dy, const judo_tensor *gate,
-                                      const judo_tensor *up);
+judo_status judo_cuda_swiglu_forward(judo_tensor *y, const judo_tensor *gate_up);
+judo_status judo_cuda_swiglu_backward(judo_tensor *dgate_up, const judo_tensor *dy,
+                                      const judo_tensor *gate_up);
 judo_status judo_cuda_gelu_forward(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_gelu_backward(judo_tensor *dx, const judo_tensor *dy,
                                     const judo_tensor *x);
@@ -153,10 +156,12 @@ judo_status judo_cuda_head_loss(judo_token_result *result, judo_tensor *dhidden,
                                 const judo_tensor *w, const int32_t *targets,
                                 const judo_token_loss *spec, const uint8_t *banned,
                                 int64_t chunk_rows);
-judo_status judo_cuda_sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                             const judo_sampling *sampling, const float *uniform,
-                             const uint8_t *const *seen, const uint8_t *banned,
+judo_status judo_cuda_sample(const judo_draw_memory *memory, judo_tensor *logits,
+                             const judo_draw_row *rows, const judo_sampling *sampling,
                              float logprob_temperature);
+judo_status judo_cuda_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                        const judo_draw *draws, int64_t num_draws,
+                                        const int32_t *places, int64_t count);
 judo_status judo_cuda_adamw(const judo_adamw_arrays *arrays,
                             const judo_adamw_segment *segments, int num_segments,
                             const judo_adamw *options);

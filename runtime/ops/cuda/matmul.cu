@@ -1,6 +1,6 @@
-/* runtime/ops/cuda/matmul.cu: matrix products by cuBLASLt, one algorithm per kind of product:
- * the library's first choice, or the fastest of several that a file keeps (JUDO_CUDA_PRODUCTS).
- */
+/* runtime/ops/cuda/matmul.cu: matrix products by cuBLASLt, one algorithm per kind of product
+ * and bucket of rows: the library's first choice, or the fastest of several that a file keeps
+ * (JUDO_CUDA_PRODUCTS). */
 #include "runtime/ops/cuda/replay.cuh"
 
 #include <inttypes.h>
@@ -12,19 +12,14 @@
 
 extern "C" {
 #include "runtime/ops/cuda/product_choices.h"
+#include "runtime/ops/cuda/product_rows.h"
 #include "runtime/ops/cuda/work_memory.h"
 }
 
-enum {
-    WORKSPACE = JUDO_PRODUCT_WORKSPACE,
-    CACHE = 1024,
-    CANONICAL_ROWS = 4096,
-    CANDIDATES = 12
-};
+enum { WORKSPACE = JUDO_PRODUCT_WORKSPACE, CACHE = 1024, CANDIDATES = 12 };
 
-/* What an algorithm is chosen for. Rows of c whose sums run over k alone take one algorithm for
- * any number of rows: `m` is then CANONICAL_ROWS, and a row's bits do not depend on the others.
- */
+/* What an algorithm is chosen for. Where the sums run over k alone, `m` is that of a bucket
+ * (product_rows.h): all numbers of rows in it take one algorithm. */
 typedef struct product_key {
     int64_t m, n, k, a_stride;
     int32_t dtype, c_dtype, flags, alignment;
@@ -71,7 +66,7 @@ static cudaDataType_t type_of(judo_dtype dtype)
     return dtype == JUDO_BF16 ? CUDA_R_16BF : CUDA_R_32F;
 }
 
-static product_key key_of(const judo_cuda_product *p, bool canonical)
+static product_key key_of(const judo_cuda_product *p, int64_t rows)
 {
     uint64_t width = (uint64_t)judo_dtype_bytes(p->dtype);
     uint64_t c_width = (uint64_t)judo_dtype_bytes(p->c_dtype);
@@ -83,7 +78,7 @@ static product_key key_of(const judo_cuda_product *p, bool canonical)
     bytes |= (uintptr_t)p->a | (uintptr_t)p->b | (uintptr_t)p->c;
     product_key key;
     memset(&key, 0, sizeof key);
-    key.m = canonical ? (int64_t)CANONICAL_ROWS : p->m;
+    key.m = rows;
     key.n = p->n;
     key.k = p->k;
     key.a_stride = a_stride;
@@ -153,15 +148,15 @@ static judo_status describe(layouts *l, const product_key *key, const void *bias
     return JUDO_OK;
 }
 
-/* The library's candidates, its favourite first. Sums are not split where rows must not depend
- * on their number, and never joined in an order that may change. */
+/* The library's candidates, its favourite first. Parts of split sums are never joined in an
+ * order that may change: they wait in the workspace. */
 static judo_status propose(cublasLtMatmulHeuristicResult_t *candidates, int wanted, int *found,
-                           layouts *l, const product_key *key, bool rows_apart)
+                           layouts *l, const product_key *key, bool split)
 {
     cublasLtMatmulPreferenceOpaque_t preference;
     uint64_t workspace = WORKSPACE;
     uint32_t reductions =
-        rows_apart ? CUBLASLT_REDUCTION_SCHEME_NONE : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+        split ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : CUBLASLT_REDUCTION_SCHEME_NONE;
     uint32_t alignment = (uint32_t)key->alignment;
     const cublasLtMatmulPreferenceAttributes_t alignments[] = {
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
@@ -194,7 +189,7 @@ static cublasStatus_t multiply(const judo_cuda_product *p, layouts *l,
 {
     const float one = 1.0f;
     const float beta = p->accumulate ? 1.0f : 0.0f;
-    if (!judo_cuda_queues(key_of(p, false), p->a, p->b, p->c, p->bias, beta, *algorithm,
+    if (!judo_cuda_queues(key_of(p, p->m), p->a, p->b, p->c, p->bias, beta, *algorithm,
                           workspace)) {
         return CUBLAS_STATUS_SUCCESS;
     }
@@ -233,40 +228,76 @@ static judo_status time_algorithm(double *seconds, const judo_cuda_product *p, l
     return JUDO_OK;
 }
 
-/* The fastest candidate for this very product; its result goes to memory of its own. */
-static judo_status fastest(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
-                           const cublasLtMatmulHeuristicResult_t *candidates, int found,
-                           const product_key *exact, void *workspace)
+/* Rows of a for a product of `rows`: p's own, again and again. */
+static judo_status repeat_rows(void *a, const judo_cuda_product *p, const product_key *key)
 {
-    judo_cuda_product trial = *p;
-    layouts l;
-    JUDO_TRY(describe(&l, exact, p->bias));
-    JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
-    JUDO_CUDA_TRY(cudaMalloc(&trial.c, (size_t)(p->m * p->n * judo_dtype_bytes(p->c_dtype))));
-    judo_status status = JUDO_OK;
+    const int64_t width = judo_dtype_bytes(p->dtype);
+    for (int64_t row = 0; row < key->m; row += p->m) {
+        int64_t count = key->m - row < p->m ? key->m - row : p->m;
+        int64_t bytes = ((count - 1) * key->a_stride + p->k) * width;
+        JUDO_CUDA_TRY(cudaMemcpyAsync((char *)a + row * key->a_stride * width, p->a,
+                                      (size_t)bytes, cudaMemcpyDefault, judo_cuda.stream));
+    }
+    return JUDO_OK;
+}
+
+/* Times the candidates; the one that takes the least replaces the library's favourite. */
+static judo_status time_all(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *trial,
+                            layouts *l, const cublasLtMatmulHeuristicResult_t *candidates,
+                            int found, void *workspace)
+{
     double best = -1.0;
     *algorithm = candidates[0].algo;
-    for (int i = 0; i < found && status == JUDO_OK; i++) {
+    for (int i = 0; i < found; i++) {
         double seconds = -1.0;
-        status = time_algorithm(&seconds, &trial, &l, &candidates[i].algo, workspace);
+        JUDO_TRY(time_algorithm(&seconds, trial, l, &candidates[i].algo, workspace));
         if (seconds > 0.0 && (best < 0.0 || seconds < best)) {
             best = seconds;
             *algorithm = candidates[i].algo;
         }
     }
+    return JUDO_OK;
+}
+
+/* The fastest candidate for as many rows as the key says, which may be more than there are: its
+ * first operand and its result are in memory of its own. */
+static judo_status fastest(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
+                           const cublasLtMatmulHeuristicResult_t *candidates, int found,
+                           const product_key *key, void *workspace)
+{
+    judo_cuda_product trial = *p;
+    void *more = NULL;
+    layouts l;
+    JUDO_TRY(describe(&l, key, p->bias));
+    JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
+    trial.m = key->m;
+    JUDO_CUDA_TRY(
+        cudaMalloc(&trial.c, (size_t)(key->m * key->n * judo_dtype_bytes(p->c_dtype))));
+    judo_status status = JUDO_OK;
+    if (key->m > p->m) {
+        int64_t bytes = key->m * key->a_stride * judo_dtype_bytes(p->dtype);
+        status = judo_cuda_check(cudaMalloc(&more, (size_t)bytes), "cudaMalloc");
+        status = status == JUDO_OK ? repeat_rows(more, p, key) : status;
+        trial.a = more;
+    }
+    if (status == JUDO_OK) {
+        status = time_all(algorithm, &trial, &l, candidates, found, workspace);
+    }
+    (void)cudaFree(more);
     (void)cudaFree(trial.c);
     return status;
 }
 
 static judo_product_choices choices;
 
-/* The file that the environment names, for this GPU and this library. */
+/* The file that the environment names, for this GPU, this library and this mode. */
 static judo_status open_choices(void)
 {
-    char identity[320];
+    char identity[400];
     cudaDeviceProp properties;
     JUDO_CUDA_TRY(cudaGetDeviceProperties(&properties, judo_cuda.index));
-    (void)snprintf(identity, sizeof identity, "judo products 1, cublasLt %zu, %s, %zu MiB",
+    (void)snprintf(identity, sizeof identity, "judo products 2, %s, cublasLt %zu, %s, %zu MiB",
+                   judo_cuda.rows_invariant ? "one for all rows" : "buckets of rows",
                    cublasLtGetVersion(), properties.name, properties.totalGlobalMem >> 20);
     return judo_product_choices_open(&choices, getenv("JUDO_CUDA_PRODUCTS"), identity);
 }
@@ -290,7 +321,7 @@ static judo_product_choice choice_of(const product_key *key, const cublasLtMatmu
 }
 
 static judo_status choose(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
-                          const product_key *key, bool rows_apart, void *workspace)
+                          const product_key *key, bool split, void *workspace)
 {
     cublasLtMatmulHeuristicResult_t candidates[CANDIDATES] = {};
     int found = 0;
@@ -302,20 +333,18 @@ static judo_status choose(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_produ
         return JUDO_OK;
     }
     JUDO_TRY(describe(&l, key, p->bias));
-    JUDO_TRY(
-        propose(candidates, choices.recording ? CANDIDATES : 1, &found, &l, key, rows_apart));
+    JUDO_TRY(propose(candidates, choices.recording ? CANDIDATES : 1, &found, &l, key, split));
     *algorithm = candidates[0].algo;
     if (!choices.recording) {
         return JUDO_OK;
     }
-    const product_key exact = key_of(p, false);
-    JUDO_TRY(fastest(algorithm, p, candidates, found, &exact, workspace));
+    JUDO_TRY(fastest(algorithm, p, candidates, found, key, workspace));
     choice = choice_of(key, algorithm);
     return judo_product_choices_add(&choices, &choice);
 }
 
 static judo_status algorithm_for(cublasLtMatmulAlgo_t *algorithm, const judo_cuda_product *p,
-                                 const product_key *key, bool rows_apart, void *workspace)
+                                 const product_key *key, bool split, void *workspace)
 {
     cache_entry *entry = find(key);
     if (!entry->used && !judo_cuda_replay_yields()) { /* choosing may wait */
@@ -323,7 +352,7 @@ static judo_status algorithm_for(cublasLtMatmulAlgo_t *algorithm, const judo_cud
         return JUDO_OK;
     }
     if (!entry->used) {
-        JUDO_TRY(choose(algorithm, p, key, rows_apart, workspace));
+        JUDO_TRY(choose(algorithm, p, key, split, workspace));
         if (num_cached >= CACHE / 2) {
             memset(cache, 0, sizeof cache);
             num_cached = 0;
@@ -343,7 +372,7 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
     if (p->m == 0 || p->n == 0 || (p->k == 0 && p->accumulate)) {
         return JUDO_OK;
     }
-    const product_key exact = key_of(p, false);
+    const product_key exact = key_of(p, p->m);
     if (p->k == 0 && !p->bias) { /* no algorithm for it, but a result: nothing but zeros */
         int64_t bytes = p->m * p->n * judo_dtype_bytes(p->c_dtype);
         if (judo_cuda_queues(p->c, bytes)) {
@@ -363,17 +392,20 @@ judo_status judo_cuda_matmul(const judo_cuda_product *p)
     }
     void *workspace = NULL;
     JUDO_TRY(judo_cuda_scratch(&workspace, JUDO_CUDA_SCRATCH_PRODUCT, WORKSPACE));
-    const bool rows_apart = !p->transpose_a;
+    /* Sums over the rows of both operands have no rows that others could join. */
+    const judo_product_rows rows = p->transpose_a
+                                       ? (judo_product_rows){p->m, true}
+                                       : judo_product_rows_of(p->m, judo_cuda.rows_invariant);
     /* Where the exact one was chosen, the other was refused. */
-    const product_key key = find(&exact)->used ? exact : key_of(p, rows_apart);
+    const product_key key = find(&exact)->used ? exact : key_of(p, rows.rows);
     cublasLtMatmulAlgo_t algorithm;
-    JUDO_TRY(algorithm_for(&algorithm, p, &key, rows_apart, workspace));
+    JUDO_TRY(algorithm_for(&algorithm, p, &key, rows.split, workspace));
     layouts l;
     JUDO_TRY(describe(&l, &exact, p->bias));
     cublasStatus_t status = multiply(p, &l, &algorithm, workspace);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
         /* Not for so few rows: the choice for exactly these takes its place. */
-        JUDO_TRY(algorithm_for(&algorithm, p, &exact, rows_apart, workspace));
+        JUDO_TRY(algorithm_for(&algorithm, p, &exact, rows.split, workspace));
         status = multiply(p, &l, &algorithm, workspace);
     }
     return check(status, "cublasLtMatmul", &exact);

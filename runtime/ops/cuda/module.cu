@@ -3,6 +3,11 @@
 #include "runtime/ops/cuda/cuda.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+extern "C" {
+#include "runtime/ops/cuda/product_rows.h"
+}
 
 static const judo_device_host *program;
 
@@ -26,15 +31,17 @@ static judo_status open_device(const judo_device_host *host, int index,
     char gpu[256];
     char attention[300] = "built without cuDNN";
     program = host;
+    JUDO_TRY(
+        judo_product_rows_mode(getenv(JUDO_PRODUCT_ROWS_VARIABLE), &judo_cuda.rows_invariant));
     JUDO_TRY(judo_cuda_start(index, gpu, sizeof gpu));
 #ifdef JUDO_WITH_CUDNN
     JUDO_TRY(judo_cuda_attention_open(attention, sizeof attention));
 #endif
     const judo_device *opened = judo_device_cuda(description);
-    (void)snprintf(description, sizeof description, "%s, %s, %s", gpu,
+    (void)snprintf(description, sizeof description, "%s, %s, %s%s", gpu,
                    opened->collectives ? opened->collectives->description
                                        : "built without NCCL",
-                   attention);
+                   attention, judo_cuda.rows_invariant ? ", rows invariant" : "");
     *device = opened;
     return JUDO_OK;
 }

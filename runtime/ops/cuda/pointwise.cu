@@ -1,65 +1,5 @@
-/* runtime/ops/cuda/pointwise.cu: rotary, SwiGLU, GELU and sums. */
+/* runtime/ops/cuda/pointwise.cu: SwiGLU, GELU and sums. */
 #include "runtime/ops/cuda/pack.cuh"
-
-/* A block per token, a thread per STEP pairs (j, j + pairs) of a head. */
-template <typename T, int STEP>
-static __global__ void rotate(T *x, const float *cosines, const float *sines, float sign,
-                              int heads, int pairs)
-{
-    int64_t token = blockIdx.x;
-    int steps = pairs / STEP;
-    for (int i = (int)threadIdx.x; i < heads * steps; i += (int)blockDim.x) {
-        int j = i % steps * STEP;
-        T *low = x + (token * heads + i / steps) * 2 * pairs + j;
-        float a[STEP];
-        float b[STEP];
-        if constexpr (STEP == 1) {
-            a[0] = read(low, 0);
-            b[0] = read(low, pairs);
-        } else {
-            read_pack(a, low);
-            read_pack(b, low + pairs);
-        }
-#pragma unroll
-        for (int e = 0; e < STEP; e++) {
-            float cosine = cosines[token * pairs + j + e];
-            float sine = sign * sines[token * pairs + j + e];
-            float turned = a[e] * cosine - b[e] * sine;
-            b[e] = b[e] * cosine + a[e] * sine;
-            a[e] = turned;
-        }
-        if constexpr (STEP == 1) {
-            write(low, 0, a[0]);
-            write(low, pairs, b[0]);
-        } else {
-            write_pack(low, a);
-            write_pack(low + pairs, b);
-        }
-    }
-}
-
-template <typename T>
-static void launch_rotate(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse)
-{
-    int heads = (int)x->dims[1];
-    int pairs = (int)x->dims[2] / 2;
-    bool wide = pairs % pack_size<T> == 0 && judo_cuda_is_wide(x->data);
-    auto kernel = wide ? rotate<T, pack_size<T>> : rotate<T, 1>;
-    judo_cuda_launch(kernel, (unsigned)x->dims[0], JUDO_CUDA_THREADS, 0, (T *)x->data,
-                     (const float *)cos->data, (const float *)sin->data, inverse ? -1.0f : 1.0f,
-                     heads, pairs);
-}
-
-judo_status judo_cuda_rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                             bool inverse)
-{
-    JUDO_TRY(judo_rotary_check(x, cos, sin));
-    if (judo_tensor_count(x) > 0) {
-        JUDO_CUDA_FOR_DTYPE(x->dtype, launch_rotate, x, cos, sin, inverse);
-    }
-    return judo_cuda_launched("rotary");
-}
 
 static __device__ __forceinline__ float sigmoid(float x)
 {
@@ -125,37 +65,42 @@ struct sum_of_two {
     }
 };
 
+/* Rows of `width` elements; a row of an operand is `stride` elements behind the one before. */
 template <typename T, typename Math> struct operands {
     T *out[Math::OUT];
     const T *in[Math::IN];
-    int64_t count;
-    bool wide; /* all begin where packs may */
+    int64_t out_strides[Math::OUT], in_strides[Math::IN];
+    int64_t width;
+    unsigned row_blocks; /* blocks that share a row */
+    bool wide;           /* all rows begin where packs may */
 };
 
 template <typename T, typename Math>
-static __device__ __forceinline__ void one_element(const operands<T, Math> &o, int64_t i)
+static __device__ __forceinline__ void one_element(const operands<T, Math> &o, int64_t row,
+                                                   int64_t i)
 {
     float in[Math::IN];
     float out[Math::OUT];
 #pragma unroll
     for (int k = 0; k < Math::IN; k++) {
-        in[k] = read(o.in[k], i);
+        in[k] = read(o.in[k], row * o.in_strides[k] + i);
     }
     Math::at(out, in);
 #pragma unroll
     for (int k = 0; k < Math::OUT; k++) {
-        write(o.out[k], i, out[k]);
+        write(o.out[k], row * o.out_strides[k] + i, out[k]);
     }
 }
 
 template <typename T, typename Math>
-static __device__ __forceinline__ void one_pack(const operands<T, Math> &o, int64_t first)
+static __device__ __forceinline__ void one_pack(const operands<T, Math> &o, int64_t row,
+                                                int64_t first)
 {
     float in[Math::IN][pack_size<T>];
     float out[Math::OUT][pack_size<T>];
 #pragma unroll
     for (int k = 0; k < Math::IN; k++) {
-        read_pack(in[k], o.in[k] + first);
+        read_pack(in[k], o.in[k] + row * o.in_strides[k] + first);
     }
 #pragma unroll
     for (int i = 0; i < pack_size<T>; i++) {
@@ -173,69 +118,114 @@ static __device__ __forceinline__ void one_pack(const operands<T, Math> &o, int6
     }
 #pragma unroll
     for (int k = 0; k < Math::OUT; k++) {
-        write_pack(o.out[k] + first, out[k]);
+        write_pack(o.out[k] + row * o.out_strides[k] + first, out[k]);
     }
 }
 
-/* A thread per pack; the last may be less than one. */
+/* A thread per pack; the last of a row may be less than one. */
 template <typename T, typename Math>
 static __global__ void each(const __grid_constant__ operands<T, Math> o)
 {
-    int64_t first = thread_number() * pack_size<T>;
-    if (o.wide && first + pack_size<T> <= o.count) {
-        one_pack(o, first);
+    int64_t row = blockIdx.x / o.row_blocks;
+    int64_t thread = (int64_t)(blockIdx.x % o.row_blocks) * blockDim.x + threadIdx.x;
+    int64_t first = thread * pack_size<T>;
+    if (o.wide && first + pack_size<T> <= o.width) {
+        one_pack(o, row, first);
         return;
     }
-    for (int64_t i = first; i < first + pack_size<T> && i < o.count; i++) {
-        one_element(o, i);
+    for (int64_t i = first; i < first + pack_size<T> && i < o.width; i++) {
+        one_element(o, row, i);
     }
 }
 
-/* `tensors`: outputs, then inputs, all of T and of one shape. */
-template <typename T, typename Math> static void launch_each(const judo_tensor *const *tensors)
+/* The rows of an operand. */
+typedef struct operand_rows {
+    void *data;
+    int64_t stride;
+} operand_rows;
+
+/* All elements of a tensor as one row. */
+static operand_rows one_row(const judo_tensor *t)
+{
+    return {t->data, 0};
+}
+
+static operand_rows rows_of(const judo_tensor *t)
+{
+    return {t->data, t->dims[1]};
+}
+
+/* The left (0) or the right (1) half of every row. */
+static operand_rows half_rows(const judo_tensor *t, int half)
+{
+    int64_t bytes = t->dims[1] / 2 * half * judo_dtype_bytes(t->dtype);
+    return {(char *)t->data + bytes, t->dims[1]};
+}
+
+/* `list`: outputs, then inputs. */
+template <typename T, typename Math>
+static void launch_each(int64_t rows, int64_t width, const operand_rows *list)
 {
     operands<T, Math> o = {};
-    o.count = judo_tensor_count(tensors[0]);
+    int64_t packs = (width + pack_size<T> - 1) / pack_size<T>;
+    o.width = width;
+    o.row_blocks = judo_cuda_blocks(packs);
     o.wide = true;
     for (int k = 0; k < Math::OUT; k++) {
-        o.out[k] = (T *)tensors[k]->data;
-        o.wide = o.wide && judo_cuda_is_wide(o.out[k]);
+        o.out[k] = (T *)list[k].data;
+        o.out_strides[k] = list[k].stride;
     }
     for (int k = 0; k < Math::IN; k++) {
-        o.in[k] = (const T *)tensors[Math::OUT + k]->data;
-        o.wide = o.wide && judo_cuda_is_wide(o.in[k]);
+        o.in[k] = (const T *)list[Math::OUT + k].data;
+        o.in_strides[k] = list[Math::OUT + k].stride;
     }
-    int64_t packs = (o.count + pack_size<T> - 1) / pack_size<T>;
-    if (packs > 0) {
-        judo_cuda_launch(each<T, Math>, judo_cuda_blocks(packs), JUDO_CUDA_THREADS, 0, o);
+    for (int k = 0; k < Math::OUT + Math::IN; k++) {
+        o.wide =
+            o.wide && judo_cuda_is_wide(list[k].data) && list[k].stride % pack_size<T> == 0;
+    }
+    if (rows * packs > 0) {
+        judo_cuda_launch(each<T, Math>, (unsigned)rows * o.row_blocks, JUDO_CUDA_THREADS, 0, o);
     }
 }
 
 template <typename Math>
-static judo_status run_each(const char *op,
-                            const judo_tensor *const (&tensors)[Math::OUT + Math::IN])
+static judo_status run_rows(const char *op, judo_dtype dtype, int64_t rows, int64_t width,
+                            const operand_rows (&list)[Math::OUT + Math::IN])
 {
-    if (tensors[0]->dtype == JUDO_BF16) {
-        launch_each<bf16, Math>(tensors);
+    if (dtype == JUDO_BF16) {
+        launch_each<bf16, Math>(rows, width, list);
     } else {
-        launch_each<float, Math>(tensors);
+        launch_each<float, Math>(rows, width, list);
     }
     return judo_cuda_launched(op);
 }
 
-judo_status judo_cuda_swiglu_forward(judo_tensor *y, const judo_tensor *gate,
-                                     const judo_tensor *up)
+/* `tensors`: outputs, then inputs, all of one shape. */
+template <typename Math>
+static judo_status run_each(const char *op,
+                            const judo_tensor *const (&tensors)[Math::OUT + Math::IN])
 {
-    JUDO_TRY(judo_swiglu_check_forward(y, gate, up));
-    return run_each<swiglu>("swiglu_forward", {y, gate, up});
+    operand_rows list[Math::OUT + Math::IN];
+    for (int k = 0; k < Math::OUT + Math::IN; k++) {
+        list[k] = one_row(tensors[k]);
+    }
+    return run_rows<Math>(op, tensors[0]->dtype, 1, judo_tensor_count(tensors[0]), list);
 }
 
-judo_status judo_cuda_swiglu_backward(judo_tensor *dgate, judo_tensor *dup,
-                                      const judo_tensor *dy, const judo_tensor *gate,
-                                      const judo_tensor *up)
+judo_status judo_cuda_swiglu_forward(judo_tensor *y, const judo_tensor *gate_up)
 {
-    JUDO_TRY(judo_swiglu_check_backward(dgate, dup, dy, gate, up));
-    return run_each<swiglu_slopes>("swiglu_backward", {dgate, dup, dy, gate, up});
+    JUDO_TRY(judo_swiglu_check_forward(y, gate_up));
+    return run_rows<swiglu>("swiglu_forward", y->dtype, y->dims[0], y->dims[1],
+                            {rows_of(y), half_rows(gate_up, 0), half_rows(gate_up, 1)});
+}
+
+judo_status judo_cuda_swiglu_backward(judo_tensor *dgate_up, const judo_tensor *dy,
+                                      const judo_tensor *gate_up)
+{
+    JUDO_TRY(judo_swiglu_check_backward(dgate_up, dy, gate_up));
+    return run_rows<swiglu_slopes>("swiglu_backward", dy->dtype, dy->dims[0], dy->dims[1],
+                                   {half_rows(dgate_up, 0), half_rows(dgate_up, 1), rows_of(dy),
+                                    half_rows(gate_up, 0), half_rows(gate_up, 1)});
 }
 
 judo_status judo_cuda_gelu_forward(judo_tensor *y, const judo_tensor *x)

@@ -53,10 +53,11 @@ static judo_status read_file(judo_product_choices *choices, FILE *file, const ch
     size_t length = strlen(identity);
     if (!fgets(line, sizeof line, file) || strncmp(line, identity, length) != 0 ||
         strcmp(line + length, "\n") != 0) {
-        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
-                         "%s: algorithms of another GPU or library, wanted those of \"%s\"; "
-                         "delete the file to have them timed again",
-                         choices->path, identity);
+        return JUDO_FAIL(
+            JUDO_ERROR_MISMATCH,
+            "%s: algorithms of another GPU, library or mode, wanted those of \"%s\"; "
+            "delete the file to have them timed again",
+            choices->path, identity);
     }
     for (int number = 2; fgets(line, sizeof line, file); number++) {
         if (choices->count == JUDO_MOST_CHOICES ||

@@ -23,9 +23,9 @@ typedef struct judo_product_choices {
     judo_product_choice *list; /* [JUDO_MOST_CHOICES] */
 } judo_product_choices;
 
-/* With a file at `path`, reads it; without one, makes it and records. `identity` (one line: GPU
- * and library) is its first line: JUDO_ERROR_MISMATCH where it is another, JUDO_ERROR_FORMAT
- * where a line is not a choice. `path` NULL or "": neither. */
+/* With a file at `path`, reads it; without one, makes it and records. `identity` (one line:
+ * GPU, library, mode) is its first line: JUDO_ERROR_MISMATCH where it is another,
+ * JUDO_ERROR_FORMAT where a line is not a choice. `path` NULL or "": neither. */
 judo_status judo_product_choices_open(judo_product_choices *choices, const char *path,
                                       const char *identity) JUDO_MUST_CHECK;
 void judo_product_choices_close(judo_product_choices *choices);

@@ -129,10 +129,8 @@ static judo_status empty_lists(void)
     if (!lists.left) {
         JUDO_CUDA_TRY(cudaEventCreateWithFlags(&lists.left, cudaEventDisableTiming));
     }
-    if (cudaEventQuery(lists.left) != cudaSuccess) {
-        (void)cudaGetLastError();
-        JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream));
-    }
+    /* Not the run of ops behind that copy: it may last while the next one is prepared. */
+    JUDO_CUDA_TRY(cudaEventSynchronize(lists.left));
     if (lists.used > lists.capacity || lists.capacity == 0) {
         const int64_t least = LEAST_LISTS;
         int64_t capacity = lists.used > least ? lists.used : least;

@@ -37,6 +37,41 @@ judo_status judo_cuda_gather_rows(judo_tensor *y, const judo_tensor *x, const in
     return judo_cuda_launched("gather_rows");
 }
 
+template <typename T>
+static __global__ void gather_drawn(T *y, const T *x, int64_t rows, const judo_draw *draws,
+                                    const int32_t *places, int64_t width)
+{
+    int64_t row = draws[places[blockIdx.x]].token;
+    T *to = y + blockIdx.x * width;
+    for (int64_t j = threadIdx.x; j < width; j += blockDim.x) {
+        to[j] = row >= 0 && row < rows ? x[row * width + j] : T(0.0f);
+    }
+}
+
+template <typename T>
+static void launch_gather_drawn(judo_tensor *y, const judo_tensor *x, const judo_draw *draws,
+                                const int32_t *places)
+{
+    judo_cuda_launch(gather_drawn<T>, (unsigned)y->dims[0], JUDO_CUDA_THREADS, 0, (T *)y->data,
+                     (const T *)x->data, x->dims[0], draws, places, judo_row_width(x));
+}
+
+judo_status judo_cuda_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                        const judo_draw *draws, int64_t num_draws,
+                                        const int32_t *places, int64_t count)
+{
+    JUDO_TRY(judo_drawn_rows_check(y, x, num_draws, places, count));
+    if (judo_tensor_count(y) == 0) {
+        return JUDO_OK;
+    }
+    int64_t bytes = count * (int64_t)sizeof *places;
+    JUDO_TRY(judo_cuda_lists_open(judo_cuda_aligned(bytes)));
+    const int32_t *list = (const int32_t *)judo_cuda_lists_put(places, bytes);
+    JUDO_TRY(judo_cuda_lists_send());
+    JUDO_CUDA_FOR_DTYPE(x->dtype, launch_gather_drawn, y, x, draws, list);
+    return judo_cuda_launched("gather_drawn_rows");
+}
+
 /* The block that owns a row copies the last of its places. */
 template <typename T>
 static __global__ void scatter(T *y, const T *x, const int32_t *index, const int32_t *firsts,

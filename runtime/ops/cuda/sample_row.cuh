@@ -15,8 +15,9 @@ typedef struct sample_row {
     const uint8_t *seen, *banned; /* or NULL */
     int64_t count;
     float penalty, temperature;
-    float lowest;     /* scores below are out */
-    int64_t last_tie; /* of scores equal to `lowest`, ids above are out */
+    float lowest;       /* scores below are out */
+    int64_t last_tie;   /* of scores equal to `lowest`, ids above are out */
+    const int32_t *ids; /* of candidates (sample_candidates.cuh); NULL: an id is its place */
 } sample_row;
 
 /* The score of an id: penalised, divided by the temperature; minus infinity if it is out. */
@@ -55,6 +56,15 @@ static __device__ float highest_score(const sample_row *row)
         highest = v > highest ? v : highest;
     }
     return join_block<highest_of>(highest, -INFINITY);
+}
+
+static __device__ mass_sum mass_of_all(const sample_row *row, float max)
+{
+    mass_sum total = 0;
+    for (int64_t i = threadIdx.x; i < row->count; i += blockDim.x) {
+        total += mass_of(score(row, i), max);
+    }
+    return block_sum(total);
 }
 
 /* How many scores, and what mass, have each next digit behind `prefix`. */
@@ -147,20 +157,15 @@ static __device__ int64_t place_of_tie(const sample_row *row, float value, mass_
     return place;
 }
 
-/* Takes out ids from the least likely up while their joint probability is at most 1 - p; of
- * equal ones the higher ids first; one id always stays. */
-static __device__ void keep_top_p(sample_row *row, float p)
+/* Takes out ids from the least likely up while their joint probability is at most 1 - p, of
+ * which those with the mass `removed` are out already; of equal ones the higher ids first; one
+ * id always stays. */
+static __device__ void keep_mass(sample_row *row, float p, float max, mass_sum total,
+                                 mass_sum removed)
 {
     __shared__ mass_sum masses[RADIX];
     __shared__ uint32_t counts[RADIX];
-    float max = highest_score(row);
-    mass_sum total = 0;
-    for (int64_t i = threadIdx.x; i < row->count; i += blockDim.x) {
-        total += mass_of(score(row, i), max);
-    }
-    total = block_sum(total);
     mass_sum limit = (mass_sum)((1.0 - (double)p) * (double)total);
-    mass_sum removed = 0;
     mass_sum keep = 1;
     float lowest = max;
     if (limit < total) {

@@ -20,16 +20,14 @@ judo_work_bytes judo_work_bytes_of(const judo_device_work *most)
     int64_t runs = (most->rows + ROWS_OF_A_RUN - 1) / ROWS_OF_A_RUN;
     int64_t sums = runs * most->columns * number;
     int64_t delta = most->rows * most->heads * number;
-    int64_t drawn = most->drawn_rows * (2 * number + most->vocabulary) + number;
     /* A span for every row at worst: a block of queries, one of keys and a run of each. */
     int64_t spans = most->rows * (int64_t)(sizeof(judo_query_block) + sizeof(judo_key_block) +
                                            sizeof(judo_query_run));
     int64_t targets = 7 * most->targets * number + most->vocabulary;
     int64_t rows =
-        larger(3 * most->rows * number,
-               most->drawn_rows * (int64_t)sizeof(judo_decode_row) + most->vocabulary);
+        larger(3 * most->rows * number, most->drawn_rows * (int64_t)sizeof(judo_decode_row));
     judo_work_bytes bytes;
-    bytes.op = PARTS + larger(larger(head, sums), larger(delta, drawn));
+    bytes.op = PARTS + larger(larger(head, sums), delta);
     bytes.product = JUDO_PRODUCT_WORKSPACE;
     bytes.lists = larger(LEAST_LISTS, PARTS + larger(larger(spans, targets), rows));
     return bytes;

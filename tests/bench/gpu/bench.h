@@ -10,6 +10,7 @@ enum { BENCH_TEXT = 160, BENCH_REMARK = 480, BENCH_REPEATS = 9 };
 typedef struct bench {
     const judo_device *device;
     bool small;         /* shapes that any device runs in a moment: the program's own test */
+    bool unreal;        /* a device that only counts (limits/): weights need not be there */
     const char *minilm; /* folder of the sentence encoder, or NULL */
     /* What rows measured that others compare with, and what peer_*.py did; 0: not measured. */
     double grpo_seconds;                      /* a step of all layers */

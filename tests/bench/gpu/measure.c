@@ -2,14 +2,6 @@
 #include "tests/bench/gpu/bench.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-double bench_now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b)
 {

@@ -21,9 +21,9 @@ enum { NUM_KEEPINGS = sizeof keepings / sizeof keepings[0] };
 
 static const judo_zero3_options frozen = {.frozen = true, .compute_dtype = JUDO_BF16};
 
-static judo_model_options options_for(const judo_batch *largest, bool checkpoint)
+static judo_model_options options_for(const judo_batch *largest, judo_recompute recompute)
 {
-    return (judo_model_options){.checkpoint_activations = checkpoint,
+    return (judo_model_options){.recompute = recompute,
                                 .dtype = JUDO_BF16,
                                 .max_tokens = largest->num_tokens,
                                 .max_patches = largest->num_patches,
@@ -50,6 +50,9 @@ static judo_status bytes_of(const judo_qwen_config *config, const judo_device *d
     return JUDO_OK;
 }
 
+static const char *const recomputed[] = {
+    "nothing recomputed", "norms and activations recomputed", "blocks recomputed"};
+
 /* What a trainer of `t->config` is made with. */
 typedef struct trainer_plan {
     judo_model_options model;
@@ -57,21 +60,21 @@ typedef struct trainer_plan {
     int64_t bytes;
 } trainer_plan;
 
-/* Looks for a way to train these layers in `room` bytes: numbers are kept in fewer bytes where
- * they must be, and activations are recomputed where that is not enough. */
+/* The first way to train these layers in `room` bytes, if there is one: rather than keep
+ * numbers in fewer bytes it recomputes. */
 static judo_status fit_layers(const bench *b, const judo_batch *largest, bool with_reference,
                               int64_t room, bench_trainer *t, trainer_plan *plan, bool *found)
 {
-    for (int i = 0; i < 2 * NUM_KEEPINGS; i++) {
-        const bool recomputes = i % 2 == 1;
-        plan->trained = keepings[i / 2].options;
-        plan->model = options_for(largest, recomputes);
+    const int ways = JUDO_RECOMPUTE_UNIT + 1;
+    for (int i = 0; i < NUM_KEEPINGS * ways; i++) {
+        plan->trained = keepings[i / ways].options;
+        plan->model = options_for(largest, (judo_recompute)(i % ways));
         JUDO_TRY(bytes_of(&t->config, b->device, &plan->model, &plan->trained, with_reference,
                           &plan->bytes));
         *found = plan->bytes <= room;
         if (*found) {
-            (void)snprintf(t->remark, sizeof t->remark, "%s, %s", keepings[i / 2].name,
-                           recomputes ? "activations recomputed" : "nothing recomputed");
+            (void)snprintf(t->remark, sizeof t->remark, "%s, %s", keepings[i / ways].name,
+                           recomputed[i % ways]);
             return JUDO_OK;
         }
     }
@@ -117,10 +120,14 @@ judo_status bench_trainer_open(const bench *b, const judo_batch *largest, bool w
     JUDO_TRY(judo_model_create(&out->config, b->device, &plan.model, &out->model));
     const judo_param_layout *layout = judo_model_layout(out->model);
     JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &plan.trained, &out->zero3));
-    JUDO_TRY(judo_zero3_load(out->zero3, &weights));
+    if (!b->unreal) {
+        JUDO_TRY(judo_zero3_load(out->zero3, &weights));
+    }
     if (with_reference) {
         JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &frozen, &out->reference));
-        JUDO_TRY(judo_zero3_load(out->reference, &weights));
+        if (!b->unreal) {
+            JUDO_TRY(judo_zero3_load(out->reference, &weights));
+        }
     }
     return JUDO_OK;
 }

@@ -161,12 +161,22 @@ static judo_status layernorm_forward(judo_tensor *y, const judo_tensor *x, const
                                                      in(&c, bias), epsilon));
 }
 
-static judo_status rotary(judo_tensor *x, const judo_tensor *cos, const judo_tensor *sin,
-                          bool inverse)
+static judo_status split_heads(judo_tensor *q, judo_tensor *k, judo_tensor *v,
+                               const judo_tensor *qkv, const judo_tensor *cos,
+                               const judo_tensor *sin, const int32_t *places)
 {
     call c = {0};
-    return finish(
-        &c, device->ops->rotary(out(&c, x), exact_in(&c, cos), exact_in(&c, sin), inverse));
+    return finish(&c, device->ops->split_heads(out(&c, q), out(&c, k), out(&c, v), in(&c, qkv),
+                                               exact_in(&c, cos), exact_in(&c, sin), places));
+}
+
+static judo_status join_heads(judo_tensor *dqkv, const judo_tensor *dq, const judo_tensor *dk,
+                              const judo_tensor *dv, const judo_tensor *cos,
+                              const judo_tensor *sin)
+{
+    call c = {0};
+    return finish(&c, device->ops->join_heads(out(&c, dqkv), in(&c, dq), in(&c, dk), in(&c, dv),
+                                              exact_in(&c, cos), exact_in(&c, sin)));
 }
 
 static judo_status attention_forward(judo_tensor *o, judo_tensor *lse, const judo_tensor *q,
@@ -236,19 +246,18 @@ static judo_status attention_decode(judo_tensor *o, const judo_tensor *q,
     return finish(&c, JUDO_OK);
 }
 
-static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate,
-                                  const judo_tensor *up)
+static judo_status swiglu_forward(judo_tensor *y, const judo_tensor *gate_up)
 {
     call c = {0};
-    return finish(&c, device->ops->swiglu_forward(out(&c, y), in(&c, gate), in(&c, up)));
+    return finish(&c, device->ops->swiglu_forward(out(&c, y), in(&c, gate_up)));
 }
 
-static judo_status swiglu_backward(judo_tensor *dgate, judo_tensor *dup, const judo_tensor *dy,
-                                   const judo_tensor *gate, const judo_tensor *up)
+static judo_status swiglu_backward(judo_tensor *dgate_up, const judo_tensor *dy,
+                                   const judo_tensor *gate_up)
 {
     call c = {0};
-    return finish(&c, device->ops->swiglu_backward(out(&c, dgate), out(&c, dup), in(&c, dy),
-                                                   in(&c, gate), in(&c, up)));
+    return finish(&c,
+                  device->ops->swiglu_backward(out(&c, dgate_up), in(&c, dy), in(&c, gate_up)));
 }
 
 static judo_status gelu_forward(judo_tensor *y, const judo_tensor *x)
@@ -307,14 +316,41 @@ static judo_status head_loss(judo_token_result *result, judo_tensor *dhidden, ju
                                              chunk_rows));
 }
 
-static judo_status sample(int32_t *tokens, float *logprobs, judo_tensor *logits,
-                          const judo_sampling *sampling, const float *uniform,
-                          const uint8_t *const *seen, const uint8_t *banned,
+/* A run of draws as a tensor of numbers that nothing rounds. */
+static judo_tensor tensor_of_draws(const judo_draw *draws, int64_t count)
+{
+    return judo_tensor_2d((void *)(uintptr_t)draws, JUDO_I32, count, 2);
+}
+
+static judo_status sample(const judo_draw_memory *memory, judo_tensor *logits,
+                          const judo_draw_row *rows, const judo_sampling *sampling,
                           float logprob_temperature)
 {
     call c = {0};
-    return finish(&c, device->ops->sample(tokens, logprobs, exact_out(&c, logits), sampling,
-                                          uniform, seen, banned, logprob_temperature));
+    const int64_t vocabulary = logits->dims[1];
+    judo_tensor draws = tensor_of_draws(memory->draws, memory->num_draws);
+    judo_tensor seen = judo_tensor_2d(memory->seen, JUDO_U8, memory->num_seen, vocabulary);
+    judo_tensor banned = judo_tensor_1d((void *)(uintptr_t)memory->banned, JUDO_U8, vocabulary);
+    judo_draw_memory boxed = {
+        .draws = exact_out(&c, &draws)->data,
+        .num_draws = memory->num_draws,
+        .seen = memory->seen ? exact_out(&c, &seen)->data : NULL,
+        .num_seen = memory->num_seen,
+        .banned = memory->banned ? exact_in(&c, &banned)->data : NULL,
+    };
+    return finish(&c, device->ops->sample(&boxed, exact_out(&c, logits), rows, sampling,
+                                          logprob_temperature));
+}
+
+static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
+                                     const judo_draw *draws, int64_t num_draws,
+                                     const int32_t *places, int64_t count)
+{
+    call c = {0};
+    judo_tensor drawn = tensor_of_draws(draws, num_draws);
+    return finish(&c, device->ops->gather_drawn_rows(out(&c, y), in(&c, x),
+                                                     exact_in(&c, &drawn)->data, num_draws,
+                                                     places, count));
 }
 
 /* An array's copy on the device begins as far behind an address that is good for whole vectors
@@ -398,7 +434,8 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.rmsnorm_forward = rmsnorm_forward;
     table.rmsnorm_backward = rmsnorm_backward;
     table.layernorm_forward = layernorm_forward;
-    table.rotary = rotary;
+    table.split_heads = split_heads;
+    table.join_heads = join_heads;
     table.attention_forward = attention_forward;
     table.attention_backward = attention_backward;
     table.attention_decode = attention_decode;
@@ -413,6 +450,7 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.scatter_add_rows = scatter_add_rows;
     table.head_loss = head_loss;
     table.sample = sample;
+    table.gather_drawn_rows = gather_drawn_rows;
     table.adamw = adamw;
     table.sum_of_squares = sum_of_squares;
     table.add_rounded = add_rounded;

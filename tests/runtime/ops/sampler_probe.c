@@ -8,13 +8,23 @@ enum { STEPS = 1 << 24, MOST_VOCAB = 1 << 16 }; /* uniform numbers are multiples
 
 judo_status sampler_probe_draw(sampler_probe *self, float uniform, int32_t *token)
 {
-    const uint8_t *seen = self->seen;
-    float logprob;
-    memcpy(self->scratch, self->logits, (size_t)self->vocab * sizeof *self->scratch);
+    judo_draw drawn;
+    const judo_draw_row of_row = {.uniform = uniform};
     judo_tensor row = judo_tensor_2d(self->scratch, JUDO_F32, 1, self->vocab);
-    return self->ops->sample(token, &logprob, &row, &self->sampling, &uniform,
-                             self->sampling.repetition_penalty != 1.0f ? &seen : NULL,
-                             self->banned, 1.0f);
+    bool penalised = self->sampling.repetition_penalty != 1.0f;
+    judo_draw_memory memory = {.draws = &drawn,
+                               .num_draws = 1,
+                               .seen = penalised ? self->marks : NULL,
+                               .num_seen = 1,
+                               .banned = self->banned};
+    memcpy(self->scratch, self->logits, (size_t)self->vocab * sizeof *self->scratch);
+    memcpy(self->marks, self->seen, (size_t)self->vocab);
+    JUDO_TRY(self->ops->sample(&memory, &row, &of_row, &self->sampling, 1.0f));
+    if (drawn.token == JUDO_NO_TOKEN) {
+        return JUDO_FAIL(JUDO_ERROR_NUMERIC, "nothing can be drawn from these logits");
+    }
+    *token = drawn.token;
+    return JUDO_OK;
 }
 
 /* Steps first .. last draw ids that ascend from `low` to `high`: halves until they are equal.
@@ -93,8 +103,9 @@ judo_status sampler_probe_read(const judo_json *request, const char *source,
     self->logits = calloc(vocab, sizeof *self->logits);
     self->scratch = calloc(vocab, sizeof *self->scratch);
     self->seen = calloc(vocab, 1);
+    self->marks = calloc(vocab, 1);
     self->banned = calloc(vocab, 1);
-    if (!self->logits || !self->scratch || !self->seen || !self->banned) {
+    if (!self->logits || !self->scratch || !self->seen || !self->marks || !self->banned) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory", source);
     }
     float *next = self->logits;
@@ -113,6 +124,7 @@ void sampler_probe_close(sampler_probe *self)
     free(self->logits);
     free(self->scratch);
     free(self->seen);
+    free(self->marks);
     free(self->banned);
     *self = (sampler_probe){0};
 }

@@ -9,8 +9,8 @@
 typedef struct sampler_probe {
     const judo_ops *ops;
     int64_t vocab;
-    float *logits, *scratch;
-    uint8_t *seen, *banned;
+    float *logits, *scratch;        /* as asked, and for a draw to destroy */
+    uint8_t *seen, *marks, *banned; /* marks: seen, for a draw to add to */
     judo_sampling sampling;
 } sampler_probe;
 

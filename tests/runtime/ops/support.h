@@ -49,6 +49,14 @@ enum { ON_CPU = 0 };
 enum { ON_CPU = 1 };
 #endif
 
+/* Whether a row's bits do not depend on the number of rows (runtime/ops/ops.h): on the CPU, and
+ * on CUDA in the mode for it. */
+static inline bool rows_are_invariant(void)
+{
+    const char *mode = getenv("JUDO_CUDA_ROWS");
+    return ON_CPU || (mode && strcmp(mode, "invariant") == 0);
+}
+
 /* 1 .. this many thread counts are tried where the CPU would take 1 .. `cpu`. */
 static inline int thread_counts(int cpu)
 {

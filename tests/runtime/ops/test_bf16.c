@@ -86,9 +86,9 @@ static void test_dtypes__mixtures_without_meaning_are_refused(void **state)
     const judo_ops *ops = JUDO_TEST_OPS;
     judo_tensor bias = new_1d(4);
     const int32_t index[4] = {0, 1, 2, 3};
-    const float uniform[4] = {0};
-    int32_t tokens[4];
-    float logprobs[4];
+    const judo_draw_row rows[4] = {{.place = 0}, {.place = 1}, {.place = 2}, {.place = 3}};
+    judo_draw draws[4] = {{0}};
+    const judo_draw_memory memory = {.draws = draws, .num_draws = 4};
     judo_sampling greedy = {.top_p = 1.0f, .repetition_penalty = 1.0f};
     judo_status got[] = {
         ops->linear_forward(&l.y, &l.x16, &l.w, NULL),
@@ -98,12 +98,13 @@ static void test_dtypes__mixtures_without_meaning_are_refused(void **state)
         ops->linear_backward(NULL, false, &l.w16, NULL, &l.y16, &l.x16, NULL),
         ops->linear_backward(&l.x, false, NULL, NULL, &l.y16, NULL, &l.w16),
         ops->add(&l.y, &l.x16),
-        ops->swiglu_forward(&l.y16, &l.x16, &l.w),
+        ops->swiglu_forward(&l.y16, &l.x),
         ops->gelu_forward(&l.y, &l.x16),
         ops->gather_rows(&l.y, &l.x16, index, 4),
         ops->scatter_rows(&l.y16, &l.x, index, 4),
         ops->scatter_add_rows(&l.y16, &l.x16, index, 4),
-        ops->sample(tokens, logprobs, &l.y16, &greedy, uniform, NULL, NULL, 1.0f),
+        ops->sample(&memory, &l.y16, rows, &greedy, 1.0f),
+        ops->gather_drawn_rows(&l.y, &l.x16, draws, 4, index, 4),
     };
     for (size_t i = 0; i < sizeof got / sizeof *got; i++) {
         if (got[i] != JUDO_ERROR_UNSUPPORTED) {

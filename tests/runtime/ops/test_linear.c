@@ -90,7 +90,24 @@ static void test_backward__each_output_may_be_left_out(void **state)
     FREE(&x, &w, &dy, &dx, &dw);
 }
 
-/* Rows of x, taken `count` at a time, give the bits of all rows at once. */
+/* The bits of all rows at once; or, where products of few rows may be summed in another order,
+ * numbers that are each rounded when stored. Sums of up to 2000 products of numbers up to 1 are
+ * below 100, and each of their fp32 additions is off by 2^-24 of that: 1e-4 of it is far away.
+ */
+static void assert_same_rows(const judo_tensor *got, const judo_tensor *expected,
+                             const char *what)
+{
+    if (rows_are_invariant()) {
+        assert_same_bits(got, expected, what);
+        return;
+    }
+    for (int64_t i = 0; i < judo_tensor_count(got); i++) {
+        assert_stored((double)values_of(got)[i], (double)values_of(expected)[i], 1e-4, 2, what,
+                      i);
+    }
+}
+
+/* Rows of x, taken `count` at a time, are as in all rows at once. */
 static void check_rows(int64_t n, int64_t k, int threads)
 {
     enum { ROWS = 300 };
@@ -113,10 +130,10 @@ static void check_rows(int64_t n, int64_t k, int threads)
         judo_tensor expected = rows_of(&all, first, counts[c]);
         judo_tensor expected_dx = rows_of(&dx, first, counts[c]);
         assert_ok(JUDO_TEST_OPS->linear_forward(&y_rows, &x_rows, &w, &bias));
-        assert_same_bits(&y_rows, &expected, "y");
+        assert_same_rows(&y_rows, &expected, "y");
         assert_ok(
             JUDO_TEST_OPS->linear_backward(&dx_rows, false, NULL, NULL, &expected, NULL, &w));
-        assert_same_bits(&dx_rows, &expected_dx, "dx");
+        assert_same_rows(&dx_rows, &expected_dx, "dx");
     }
     FREE(&x, &w, &bias, &all, &part, &dx, &part_dx);
 }

@@ -416,9 +416,9 @@ static void test_check__names_the_first_empty_slot(void **state)
     (void)state;
     assert_ok(judo_ops_check(JUDO_TEST_OPS));
     judo_ops broken = *JUDO_TEST_OPS;
-    broken.rotary = NULL;
+    broken.split_heads = NULL;
     assert_int_equal(judo_ops_check(&broken), JUDO_ERROR_UNSUPPORTED);
-    assert_non_null(strstr(judo_error_message(), "rotary"));
+    assert_non_null(strstr(judo_error_message(), "split_heads"));
 }
 
 int main(void)

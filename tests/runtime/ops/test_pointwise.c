@@ -1,4 +1,4 @@
-/* tests/runtime/ops/test_pointwise.c: norms, rotary, activations, row ops against plain double
+/* tests/runtime/ops/test_pointwise.c: norms, activations, row ops against plain double
  * loops; gradients against differences of those. */
 #include "tests/runtime/ops/support.h"
 
@@ -119,41 +119,6 @@ static void test_layernorm__matches_plain_loops_also_in_place(void **state)
     }
 }
 
-static void test_rotary__rotates_pairs_and_back(void **state)
-{
-    (void)state;
-
-    enum { TOKENS = 6, HEADS = 3, DIM = 10, HALF = DIM / 2 };
-
-    judo_tensor x = new_3d(TOKENS, HEADS, DIM), cosines = new_2d(TOKENS, HALF);
-    judo_tensor sines = new_2d(TOKENS, HALF);
-    fill(&x, 1, 1.0f);
-    for (int i = 0; i < TOKENS * HALF; i++) {
-        values_of(&cosines)[i] = (float)cos(0.3 * i);
-        values_of(&sines)[i] = (float)sin(0.3 * i);
-    }
-    judo_tensor y = new_copy(&x);
-    assert_ok(JUDO_TEST_OPS->rotary(&y, &cosines, &sines, false));
-    for (int i = 0; i < TOKENS * HEADS * HALF; i++) {
-        int first = i / HALF * DIM + i % HALF;
-        int angle = i / (HEADS * HALF) * HALF + i % HALF;
-        double a = (double)values_of(&x)[first];
-        double b = (double)values_of(&x)[first + HALF];
-        assert_stored((double)values_of(&y)[first], a * cos(0.3 * angle) - b * sin(0.3 * angle),
-                      1e-6, 1, "first", i);
-        assert_stored((double)values_of(&y)[first + HALF],
-                      b * cos(0.3 * angle) + a * sin(0.3 * angle), 1e-6, 1, "second", i);
-    }
-    assert_ok(JUDO_TEST_OPS->rotary(&y, &cosines, &sines, true));
-    for (int i = 0; i < TOKENS * HEADS * DIM; i++) {
-        assert_near((double)values_of(&y)[i], (double)values_of(&x)[i], BF16 ? 6e-3 : 1e-6,
-                    "back", i);
-    }
-    judo_tensor none = rows_of(&x, 0, 0), no_cos = rows_of(&cosines, 0, 0);
-    assert_ok(JUDO_TEST_OPS->rotary(&none, &no_cos, &no_cos, false));
-    FREE(&x, &cosines, &sines, &y);
-}
-
 static double silu(double x)
 {
     return x / (1.0 + exp(-x));
@@ -168,43 +133,59 @@ static void test_swiglu__matches_plain_loops_also_in_place(void **state)
 {
     (void)state;
     for (int s = 0; s < NUM_SIZES; s++) {
-        judo_tensor gate = new_2d(sizes[s][0], sizes[s][1]);
-        judo_tensor up = new_copy(&gate), y = new_copy(&gate), dy = new_copy(&gate);
-        fill(&gate, 1, 12.0f);
-        fill(&up, 2, 1.0f);
+        int64_t m = sizes[s][0], n = sizes[s][1];
+        judo_tensor gate_up = new_2d(m, 2 * n), y = new_2d(m, n), dy = new_2d(m, n);
+        fill(&gate_up, 1, 12.0f);
         fill(&dy, 3, 1.0f);
-        assert_ok(JUDO_TEST_OPS->swiglu_forward(&y, &gate, &up));
-        judo_tensor dgate = new_copy(&gate), dup = new_copy(&up);
-        assert_ok(JUDO_TEST_OPS->swiglu_backward(&dgate, &dup, &dy, &dgate, &dup));
-        for (int64_t i = 0; i < judo_tensor_count(&gate); i++) {
-            double g = (double)values_of(&gate)[i];
-            double u = (double)values_of(&up)[i];
+        assert_ok(JUDO_TEST_OPS->swiglu_forward(&y, &gate_up));
+        judo_tensor slopes = new_copy(&gate_up), apart = new_2d(m, 2 * n);
+        assert_ok(JUDO_TEST_OPS->swiglu_backward(&slopes, &dy, &slopes));
+        assert_ok(JUDO_TEST_OPS->swiglu_backward(&apart, &dy, &gate_up));
+        assert_same_bits(&slopes, &apart, "in place");
+        for (int64_t i = 0; i < m * n; i++) {
+            int64_t left = i / n * 2 * n + i % n;
+            double g = (double)values_of(&gate_up)[left];
+            double u = (double)values_of(&gate_up)[left + n];
             double d = (double)values_of(&dy)[i];
             double slope = (silu(g + 1e-5) - silu(g - 1e-5)) / 2e-5;
             assert_stored((double)values_of(&y)[i], silu(g) * u, 1e-6, 1, "y", i);
-            assert_stored((double)values_of(&dup)[i], d * silu(g), 1e-6, 1, "dup", i);
-            assert_stored((double)values_of(&dgate)[i], d * u * slope, 2e-6, 1, "dgate", i);
+            assert_stored((double)values_of(&slopes)[left], d * u * slope, 2e-6, 1, "dgate", i);
+            assert_stored((double)values_of(&slopes)[left + n], d * silu(g), 1e-6, 1, "dup", i);
         }
-        FREE(&gate, &up, &y, &dy, &dgate, &dup);
+        FREE(&gate_up, &y, &dy, &slopes, &apart);
     }
+}
+
+static void test_swiglu__halves_of_other_widths_are_refused(void **state)
+{
+    (void)state;
+    judo_tensor gate_up = new_2d(3, 8), y = new_2d(3, 4), narrow = new_2d(3, 3);
+    judo_tensor one = new_1d(24);
+    assert_int_equal(JUDO_TEST_OPS->swiglu_forward(&narrow, &gate_up), JUDO_ERROR_INTERNAL);
+    assert_int_equal(JUDO_TEST_OPS->swiglu_forward(&y, &one), JUDO_ERROR_INTERNAL);
+    assert_int_equal(JUDO_TEST_OPS->swiglu_backward(&gate_up, &narrow, &gate_up),
+                     JUDO_ERROR_INTERNAL);
+    assert_int_equal(JUDO_TEST_OPS->swiglu_backward(&one, &y, &gate_up), JUDO_ERROR_INTERNAL);
+    FREE(&gate_up, &y, &narrow, &one);
 }
 
 static void test_swiglu__extreme_gates_stay_finite(void **state)
 {
     (void)state;
-    float gate[4] = {-1e30f, 1e30f, -200.0f, 200.0f};
-    float up[4] = {1.0f, 1.0f, 1.0f, 1.0f};
-    float y[4], dgate[4], dup[4];
-    judo_tensor gt = judo_tensor_1d(gate, JUDO_F32, 4), ut = judo_tensor_1d(up, JUDO_F32, 4);
-    judo_tensor yt = judo_tensor_1d(y, JUDO_F32, 4), dgt = judo_tensor_1d(dgate, JUDO_F32, 4);
-    judo_tensor dut = judo_tensor_1d(dup, JUDO_F32, 4);
-    assert_ok(JUDO_TEST_OPS->swiglu_forward(&yt, &gt, &ut));
-    assert_ok(JUDO_TEST_OPS->swiglu_backward(&dgt, &dut, &ut, &gt, &ut));
+    float gate_up[8] = {-1e30f, 1e30f, -200.0f, 200.0f, 1.0f, 1.0f, 1.0f, 1.0f};
+    float ones[4] = {1.0f, 1.0f, 1.0f, 1.0f};
+    float y[4], slopes[8];
+    judo_tensor gt = judo_tensor_2d(gate_up, JUDO_F32, 1, 8);
+    judo_tensor ot = judo_tensor_2d(ones, JUDO_F32, 1, 4);
+    judo_tensor yt = judo_tensor_2d(y, JUDO_F32, 1, 4);
+    judo_tensor st = judo_tensor_2d(slopes, JUDO_F32, 1, 8);
+    assert_ok(JUDO_TEST_OPS->swiglu_forward(&yt, &gt));
+    assert_ok(JUDO_TEST_OPS->swiglu_backward(&st, &ot, &gt));
     const float expected[4] = {0.0f, 1e30f, 0.0f, 200.0f};
     for (int i = 0; i < 4; i++) {
         assert_true(y[i] == stored(expected[i]));
-        assert_true(dup[i] == stored(expected[i]));
-        assert_true(dgate[i] == (i % 2 ? 1.0f : 0.0f));
+        assert_true(slopes[i] == (i % 2 ? 1.0f : 0.0f));
+        assert_true(slopes[4 + i] == stored(expected[i]));
     }
 }
 
@@ -272,6 +253,41 @@ static void test_rows__gather_scatter_and_add_by_index(void **state)
         }
     }
     FREE(&table, &picked, &sum);
+}
+
+/* Draws name the rows, places name the draws; what is no row gives zeros. */
+static void test_rows__gather_those_that_were_drawn(void **state)
+{
+    (void)state;
+
+    enum { COUNT = 5, WIDTH = 77, ROWS = 4, DRAWS = 6 };
+
+    const judo_draw draws[DRAWS] = {{.token = 3}, {.token = JUDO_NO_TOKEN},
+                                    {.token = 0}, {.token = 99},
+                                    {.token = 1}, {.token = ROWS}};
+    const int32_t places[COUNT] = {4, 0, 1, 0, 5};
+    const int32_t expected[COUNT] = {1, 3, -1, 3, -1};
+    judo_tensor table = new_2d(ROWS, WIDTH), picked = new_2d(COUNT, WIDTH);
+    fill(&table, 1, 1.0f);
+    fill_with(&picked, 7.0f);
+    assert_ok(JUDO_TEST_OPS->gather_drawn_rows(&picked, &table, draws, DRAWS, places, COUNT));
+    for (int i = 0; i < COUNT; i++) {
+        for (int j = 0; j < WIDTH; j++) {
+            float wanted = expected[i] < 0 ? 0.0f : values_of(&table)[expected[i] * WIDTH + j];
+            assert_true(values_of(&picked)[i * WIDTH + j] == wanted);
+        }
+    }
+    const int32_t bad[2] = {DRAWS, -1};
+    judo_tensor one = rows_of(&picked, 0, 1), none = rows_of(&picked, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            JUDO_TEST_OPS->gather_drawn_rows(&one, &table, draws, DRAWS, &bad[i], 1),
+            JUDO_ERROR_ARGUMENT);
+    }
+    assert_int_equal(JUDO_TEST_OPS->gather_drawn_rows(&one, &table, draws, DRAWS, places, 2),
+                     JUDO_ERROR_INTERNAL);
+    assert_ok(JUDO_TEST_OPS->gather_drawn_rows(&none, &table, draws, DRAWS, NULL, 0));
+    FREE(&table, &picked);
 }
 
 static void test_rows__scatter_leaves_other_rows(void **state)
@@ -348,21 +364,23 @@ static void test_threads__do_not_change_bits(void **state)
 
     enum { M = 301, N = 257 };
 
-    judo_tensor x = new_2d(M, N), w = new_1d(N), dy = new_2d(M, N);
+    judo_tensor x = new_2d(M, N), w = new_1d(N), dy = new_2d(M, N), gate_up = new_2d(M, 2 * N);
     fill(&x, 1, 2.0f);
     fill(&w, 2, 1.0f);
     fill(&dy, 3, 1.0f);
-    judo_tensor kept[4] = {{0}};
+    fill(&gate_up, 4, 3.0f);
+    judo_tensor kept[5] = {{0}};
     int before = judo_ops_cpu_threads();
     for (int threads = 1; threads <= thread_counts(3); threads++) {
         judo_tensor y = new_2d(M, N), rstd = new_1d(M), dx = new_2d(M, N), dw = new_1d(N);
+        judo_tensor active = new_2d(M, N);
         judo_ops_cpu_set_threads(threads);
         assert_ok(JUDO_TEST_OPS->rmsnorm_forward(&y, &rstd, &x, &w, 1e-6f));
         assert_ok(JUDO_TEST_OPS->rmsnorm_backward(&dx, &dw, &dy, &x, &w, &rstd));
         assert_ok(JUDO_TEST_OPS->linear_backward(NULL, false, NULL, &dw, &dy, NULL, NULL));
-        assert_ok(JUDO_TEST_OPS->swiglu_forward(&y, &y, &x));
-        judo_tensor results[4] = {y, rstd, dx, dw};
-        for (int i = 0; i < 4; i++) {
+        assert_ok(JUDO_TEST_OPS->swiglu_forward(&active, &gate_up));
+        judo_tensor results[5] = {y, rstd, dx, dw, active};
+        for (int i = 0; i < 5; i++) {
             if (threads == 1) {
                 kept[i] = results[i];
             } else {
@@ -372,7 +390,7 @@ static void test_threads__do_not_change_bits(void **state)
         }
     }
     judo_ops_cpu_set_threads(before);
-    FREE(&x, &w, &dy, &kept[0], &kept[1], &kept[2], &kept[3]);
+    FREE(&x, &w, &dy, &gate_up, &kept[0], &kept[1], &kept[2], &kept[3], &kept[4]);
 }
 
 int main(void)
@@ -381,13 +399,14 @@ int main(void)
         cmocka_unit_test(test_rmsnorm__matches_loops_and_differences),
         cmocka_unit_test(test_rmsnorm__matches_torch),
         cmocka_unit_test(test_layernorm__matches_plain_loops_also_in_place),
-        cmocka_unit_test(test_rotary__rotates_pairs_and_back),
         cmocka_unit_test(test_swiglu__matches_plain_loops_also_in_place),
         cmocka_unit_test(test_swiglu__extreme_gates_stay_finite),
+        cmocka_unit_test(test_swiglu__halves_of_other_widths_are_refused),
         cmocka_unit_test(test_gelu__matches_plain_loops_also_in_place),
         cmocka_unit_test(test_add__adds_any_shape),
         cmocka_unit_test(test_convert__rounds_to_nearest_even_and_widens_exactly),
         cmocka_unit_test(test_rows__gather_scatter_and_add_by_index),
+        cmocka_unit_test(test_rows__gather_those_that_were_drawn),
         cmocka_unit_test(test_rows__scatter_leaves_other_rows),
         cmocka_unit_test(test_rows__an_index_outside_is_an_error),
         cmocka_unit_test(test_threads__do_not_change_bits),

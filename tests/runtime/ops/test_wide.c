@@ -1,4 +1,4 @@
-/* tests/runtime/ops/test_wide.c: norms and rotary on rows as wide as a model's, where a backend
+/* tests/runtime/ops/test_wide.c: norms and SwiGLU on rows as wide as a model's, where a backend
  * may read many elements at once, against plain double loops. */
 #include "tests/runtime/ops/support.h"
 
@@ -131,33 +131,33 @@ static void test_add_rmsnorm__has_the_bits_of_add_and_rmsnorm(void **state)
     }
 }
 
-/* Heads of whole packs, and of one pair more. */
-static void test_rotary__turns_wide_heads(void **state)
+static double sigmoid(double x)
+{
+    return 1.0 / (1.0 + exp(-x));
+}
+
+static void test_swiglu__of_wide_rows_matches_loops(void **state)
 {
     (void)state;
-    const int64_t dims[] = {128, 80, 16, 82};
-    for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
-        const int64_t tokens = 7, heads = 5, half = dims[d] / 2;
-        judo_tensor x = new_3d(tokens, heads, dims[d]), cosines = new_2d(tokens, half);
-        judo_tensor sines = new_2d(tokens, half);
-        fill(&x, 1, 1.0f);
-        for (int64_t i = 0; i < tokens * half; i++) {
-            values_of(&cosines)[i] = (float)cos(0.3 * (double)i);
-            values_of(&sines)[i] = (float)sin(0.3 * (double)i);
+    for (int i = 0; i < NUM_SIZES; i++) {
+        int64_t m = sizes[i][0], n = sizes[i][1];
+        judo_tensor gate_up = new_2d(m, 2 * n), y = new_2d(m, n), dy = new_2d(m, n);
+        judo_tensor slopes = new_2d(m, 2 * n);
+        fill(&gate_up, 1, 8.0f);
+        fill(&dy, 2, 1.0f);
+        assert_ok(JUDO_TEST_OPS->swiglu_forward(&y, &gate_up));
+        assert_ok(JUDO_TEST_OPS->swiglu_backward(&slopes, &dy, &gate_up));
+        for (int64_t j = 0; j < m * n; j++) {
+            int64_t left = j / n * 2 * n + j % n;
+            double g = (double)values_of(&gate_up)[left];
+            double u = (double)values_of(&gate_up)[left + n];
+            double d = (double)values_of(&dy)[j], s = sigmoid(g);
+            assert_stored((double)values_of(&y)[j], g * s * u, 1e-6, 1, "y", j);
+            assert_stored((double)values_of(&slopes)[left], d * u * (s + g * s * (1.0 - s)),
+                          2e-6, 1, "dgate", j);
+            assert_stored((double)values_of(&slopes)[left + n], d * g * s, 1e-6, 1, "dup", j);
         }
-        judo_tensor y = new_copy(&x);
-        assert_ok(JUDO_TEST_OPS->rotary(&y, &cosines, &sines, false));
-        for (int64_t i = 0; i < tokens * heads * half; i++) {
-            int64_t low = i / half * dims[d] + i % half;
-            double angle = 0.3 * (double)(i / (heads * half) * half + i % half);
-            double a = (double)values_of(&x)[low];
-            double b = (double)values_of(&x)[low + half];
-            assert_stored((double)values_of(&y)[low], a * cos(angle) - b * sin(angle), 1e-6, 1,
-                          "first", i);
-            assert_stored((double)values_of(&y)[low + half], b * cos(angle) + a * sin(angle),
-                          1e-6, 1, "second", i);
-        }
-        FREE(&x, &cosines, &sines, &y);
+        FREE(&gate_up, &y, &dy, &slopes);
     }
 }
 
@@ -167,7 +167,7 @@ int main(void)
         cmocka_unit_test(test_rmsnorm__of_wide_rows_matches_loops),
         cmocka_unit_test(test_rmsnorm__gives_a_row_the_same_bits_alone),
         cmocka_unit_test(test_add_rmsnorm__has_the_bits_of_add_and_rmsnorm),
-        cmocka_unit_test(test_rotary__turns_wide_heads),
+        cmocka_unit_test(test_swiglu__of_wide_rows_matches_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static judo_tensor on_device(const judo_device *device, int num_dims, int64_t a,
 typedef struct slots {
     judo_tensor x, wide, w, dw, dbias, norm, rstd, dnorm;
     judo_tensor q, out, lse, dq, dk, dv;
-    judo_tensor head, dhead, dhidden, logits;
+    judo_tensor head, dhead, dhidden, logits, draws;
 } slots;
 
 static slots make_slots(const judo_device *d)
@@ -62,6 +62,7 @@ static slots make_slots(const judo_device *d)
         .dhead = on_device(d, 2, VOCABULARY, 64, 0),
         .dhidden = on_device(d, 2, ROWS, 64, 0),
         .logits = on_device(d, 2, DRAWN, VOCABULARY, 0),
+        .draws = on_device(d, 2, DRAWN, 2, 0),
     };
 }
 
@@ -69,9 +70,9 @@ static void call_slots(const judo_ops *ops, slots *s)
 {
     judo_attention_span spans[ROWS];
     int32_t targets[ROWS] = {0};
-    int32_t tokens[DRAWN];
     float logprobs[ROWS];
-    const float uniform[DRAWN] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f};
+    judo_draw_row rows[DRAWN];
+    judo_draw_memory memory = {.draws = s->draws.data, .num_draws = DRAWN};
     judo_token_loss loss = {.kind = JUDO_LOSS_NLL, .scale = 1.0, .temperature = 1.0f};
     judo_token_result result = {.logprobs = logprobs};
     judo_sampling sampling = {.temperature = 1.0f, .top_p = 1.0f, .repetition_penalty = 1.0f};
@@ -86,7 +87,10 @@ static void call_slots(const judo_ops *ops, slots *s)
                                       &s->out, &s->lse, spans, ROWS, 1.0f));
     assert_ok(ops->head_loss(&result, &s->dhidden, &s->dhead, &s->x, &s->head, targets, &loss,
                              NULL, 40));
-    assert_ok(ops->sample(tokens, logprobs, &s->logits, &sampling, uniform, NULL, NULL, 1.0f));
+    for (int32_t i = 0; i < DRAWN; i++) {
+        rows[i] = (judo_draw_row){.uniform = 0.1f, .place = i};
+    }
+    assert_ok(ops->sample(&memory, &s->logits, rows, &sampling, 1.0f));
 }
 
 static void test_work_memory__is_all_taken_when_it_is_reserved(void **state)
