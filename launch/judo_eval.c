@@ -188,7 +188,7 @@ static judo_status evaluate(judo_comm *comm, void *target, int threads)
     status = judo_agree(comm, status);
     if (status == JUDO_OK && result != NULL) {
         fill(config, comm, &parts);
-        judo_dtype_table_log(judo_dtype_of_choice(config->dtype), false);
+        judo_dtype_table_log(judo_dtype_of_choice(config->dtype));
         judo_eval_result_clear(result);
         (void)snprintf(result->title, sizeof result->title, "%.127s",
                        config->title[0] ? config->title : config->model);

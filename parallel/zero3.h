@@ -2,7 +2,7 @@
  *
  * Implements the params contract (runtime/params.h): acquire gathers a unit's slices into a
  * buffer and starts the next unit's gather; release gives the buffer up; gradient_end starts
- * the sum of the unit's gradient over the ranks into each owner's fp32 shard, which goes on in
+ * the sum of the unit's gradient over the ranks into each owner's shard, which goes on in
  * poll and while the next unit's gradient is computed. Buffers hold the largest units; what was
  * released stays cached there until its room is needed. Memory that a rank has whole (all of
  * it, on one rank) is lent itself.
@@ -21,6 +21,11 @@
  * in one case: a weight halfway between two bf16 numbers goes away from zero, not to even,
  * where two fp32 weights would share their halves. One fp32 number of 2^17 is lent one bf16
  * step larger for that.
+ *
+ * A unit's gradient of one pass is computed and summed over ranks in fp32. With
+ * `gradient_storage` JUDO_BF16 what is kept of it between the passes of a step takes two bytes
+ * instead of four: each pass's sum is added to it in fp32 and rounded to nearest even. Norm and
+ * update read that. A unit's fp32 gradient has a buffer then on one rank too.
  *
  * All of it lies in the memory of one device, and is worked on there by its ops and copies on
  * its compute queue; ranks exchange it by judo_comm_on_device. With `offload` the fp32 weights
@@ -61,8 +66,10 @@ typedef struct judo_zero3_options {
     int64_t deterministic_passes; /* of a rank in a step, at most: their gradients are summed
                               as a binary tree that 1, 2, 4, .. ranks do not change, if pass p
                               of the step is rank p % size's; 0: in the order of passes */
-    judo_dtype compute_dtype;  /* of the weights that the model sees: JUDO_F32 or JUDO_BF16 */
-    judo_dtype gradient_dtype; /* in which gradients travel; they are summed and kept in fp32 */
+    judo_dtype compute_dtype;    /* of the weights that the model sees: JUDO_F32 or JUDO_BF16 */
+    judo_dtype gradient_dtype;   /* in which gradients travel; they are summed in fp32 */
+    judo_dtype gradient_storage; /* in which the sums are kept over the passes of a step; BF16
+                              not with deterministic_passes */
 } judo_zero3_options;
 
 /* The sharding of Rajbhandari et al. 2020: 0: nothing (groups of one rank), 1: optimizer state,
@@ -79,10 +86,10 @@ judo_status judo_zero3_group_size(judo_comm *comm, const judo_zero3_options *opt
 typedef struct judo_zero3_bytes {
     int64_t weights;         /* fp32: the rank's slices; split: their lower halves */
     int64_t compute;         /* bf16, or offloaded: the same, as it is lent */
-    int64_t gradients;       /* fp32 shard, or all of it */
+    int64_t gradients;       /* shard, or all of it, as gradient_storage */
     int64_t moments;         /* two fp32 shards */
     int64_t gathered;        /* gathered units, less the slices counted above */
-    int64_t gradient_buffer; /* whole gradients of one unit or two */
+    int64_t gradient_buffer; /* whole fp32 gradients of one unit or two */
     int64_t tree;            /* sums of 1, 2, 4, .. passes, if deterministic */
     int64_t total;           /* of these, what lies in the device's memory */
     int64_t offloaded;       /* in host memory: the rest, and buffers of the update */

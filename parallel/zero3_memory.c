@@ -27,14 +27,22 @@ uint16_t *judo_zero3_low_at(const judo_zero3 *zero3, int unit, int64_t at)
     return zero3->low + zero3->map.position[unit] + at;
 }
 
-float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at)
+void *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at)
 {
     const judo_shard_map *map = &zero3->map;
-    float *shard = zero3->gradients + map->trainable_position[unit] + at;
+    int64_t first = map->trainable_position[unit];
     if (judo_zero3_gradients_are_whole(&zero3->options, map->size)) {
-        shard += map->trainable_position[unit] * (map->size - 1) + map->rank * map->slice[unit];
+        first = first * map->size + map->rank * map->slice[unit];
     }
-    return shard;
+    return (char *)zero3->gradients +
+           (first + at) * judo_dtype_bytes(zero3->options.gradient_storage);
+}
+
+judo_tensor judo_zero3_gradient_part(const judo_zero3 *zero3, int unit, int64_t at,
+                                     int64_t count)
+{
+    return judo_tensor_1d(judo_zero3_gradient_at(zero3, unit, at),
+                          zero3->options.gradient_storage, count);
 }
 
 void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit)

@@ -9,9 +9,14 @@ static int64_t rounded_bytes(const judo_zero3_options *options)
     return options->compute_dtype == JUDO_F32 ? 0 : JUDO_OFFLOAD_BLOCK * 2;
 }
 
+static int64_t gradient_bytes(const judo_zero3_options *options)
+{
+    return JUDO_OFFLOAD_BLOCK * judo_dtype_bytes(options->gradient_storage);
+}
+
 int64_t judo_zero3_offload_bytes(const judo_zero3_options *options)
 {
-    return 2 * (JUDO_OFFLOAD_BLOCK * (int64_t)sizeof(float) + rounded_bytes(options));
+    return 2 * (gradient_bytes(options) + rounded_bytes(options));
 }
 
 judo_status judo_zero3_offload_create(judo_zero3 *zero3)
@@ -19,11 +24,8 @@ judo_status judo_zero3_offload_create(judo_zero3 *zero3)
     const judo_device *device = zero3->device;
     judo_zero3_offload *own = &zero3->offload;
     for (int i = 0; zero3->options.offload && i < 2; i++) {
-        void *gradient = NULL;
         void *rounded = NULL;
-        JUDO_TRY(
-            device->allocate_staging(&gradient, JUDO_OFFLOAD_BLOCK * (int64_t)sizeof(float)));
-        own->gradient[i] = gradient;
+        JUDO_TRY(device->allocate_staging(&own->gradient[i], gradient_bytes(&zero3->options)));
         JUDO_TRY(device->allocate_staging(&rounded, rounded_bytes(&zero3->options)));
         own->rounded[i] = rounded;
         JUDO_TRY(device->stream_create(&own->queue[i]));
@@ -95,7 +97,8 @@ static judo_status fetch_gradient(judo_zero3 *zero3, const block *b, int turn)
     }
     return zero3->device->copy(
         zero3->offload.gradient[turn], judo_zero3_gradient_at(zero3, b->run->unit, b->begin),
-        (b->end - b->begin) * (int64_t)sizeof(float), zero3->offload.queue[turn]);
+        (b->end - b->begin) * judo_dtype_bytes(zero3->options.gradient_storage),
+        zero3->offload.queue[turn]);
 }
 
 /* What a block has of a segment, with its own weight decay. */
@@ -108,14 +111,15 @@ static judo_status update_segment(judo_zero3 *zero3, const block *b,
     const int64_t end = segment->end < b->end ? segment->end : b->end;
     const int64_t moment = zero3->map.trainable_position[b->run->unit] + begin;
     const int64_t at = begin - b->begin;
+    const judo_dtype dtype = zero3->options.gradient_storage;
     const judo_adamw_segment all = {0, end - begin, segment->decay};
     const judo_adamw_arrays arrays = {
         .weights = judo_zero3_master_at(zero3, b->run->unit, begin),
         .bf16 = zero3->base.compute_dtype == JUDO_F32 ? NULL : own->rounded[turn] + at,
         .first_moment = zero3->first_moment + moment,
         .second_moment = zero3->second_moment + moment,
-        .gradient = own->gradient[turn] + at,
-        .gradient_dtype = JUDO_F32,
+        .gradient = (const char *)own->gradient[turn] + at * judo_dtype_bytes(dtype),
+        .gradient_dtype = dtype,
         .n = end - begin};
     return judo_ops_cpu()->adamw(&arrays, &all, 1, options);
 }

@@ -17,8 +17,9 @@ static judo_status owned_sum_of_squares(judo_zero3 *zero3, double *sum)
     double total = 0;
     for (int i = 0; i < zero3->runs.num_owned; i++) {
         const judo_zero3_span *span = &zero3->runs.owned[i];
-        const judo_tensor gradient =
-            judo_tensor_1d(zero3->gradients + span->first, JUDO_F32, span->count);
+        const judo_dtype dtype = zero3->options.gradient_storage;
+        char *first = (char *)zero3->gradients + span->first * judo_dtype_bytes(dtype);
+        const judo_tensor gradient = judo_tensor_1d(first, dtype, span->count);
         double part;
         JUDO_TRY(zero3->device->ops->sum_of_squares(&part, &gradient));
         total += part;
@@ -49,8 +50,8 @@ static judo_status first_damaged(judo_zero3 *zero3, int *param)
         judo_shard_range range = judo_shard_owned(&zero3->map, p);
         double sum = 0;
         if (range.count > 0 && !range.frozen) {
-            const judo_tensor gradient = judo_tensor_1d(
-                judo_zero3_gradient_at(zero3, range.unit, range.at), JUDO_F32, range.count);
+            const judo_tensor gradient =
+                judo_zero3_gradient_part(zero3, range.unit, range.at, range.count);
             JUDO_TRY(zero3->device->ops->sum_of_squares(&sum, &gradient));
         }
         if (!isfinite(sum)) {
@@ -87,7 +88,7 @@ static judo_status update_run(judo_zero3 *zero3, const judo_zero3_run *run,
         .first_moment = zero3->first_moment + moment,
         .second_moment = zero3->second_moment + moment,
         .gradient = judo_zero3_gradient_at(zero3, run->unit, 0),
-        .gradient_dtype = JUDO_F32,
+        .gradient_dtype = zero3->options.gradient_storage,
         .n = run->count};
     return zero3->device->ops->adamw(&arrays, run->segments, run->num_segments, options);
 }

@@ -12,12 +12,19 @@ judo_zero3_options judo_zero3_stage(int stage)
 
 judo_status judo_zero3_options_check(const judo_zero3_options *options)
 {
-    const judo_dtype dtypes[2] = {options->compute_dtype, options->gradient_dtype};
-    for (int i = 0; i < 2; i++) {
+    const judo_dtype dtypes[] = {options->compute_dtype, options->gradient_dtype,
+                                 options->gradient_storage};
+    for (int i = 0; i < 3; i++) {
         if (dtypes[i] != JUDO_F32 && dtypes[i] != JUDO_BF16) {
             return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "%s in %s: F32 and BF16 are built",
                              i == 0 ? "weights" : "gradients", judo_dtype_name(dtypes[i]));
         }
+    }
+    if (options->gradient_storage != JUDO_F32 && options->deterministic_passes > 0) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "gradients kept in %s and sums that no number of ranks changes: those "
+                         "are kept in fp32, a sum for each power of two of passes",
+                         judo_dtype_name(options->gradient_storage));
     }
     if (options->prefetch < 0 || options->prefetch > JUDO_MAX_PREFETCH) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%d units fetched ahead: up to %d are possible",
@@ -58,6 +65,12 @@ static bool unit_is_whole(const judo_shard_map *map, const judo_zero3_options *o
 bool judo_zero3_gradients_are_whole(const judo_zero3_options *options, int size)
 {
     return options->deterministic_passes == 0 && (size == 1 || options->whole_gradients);
+}
+
+bool judo_zero3_gradients_are_lent(const judo_zero3_options *options, int size)
+{
+    return options->gradient_storage == JUDO_F32 &&
+           judo_zero3_gradients_are_whole(options, size);
 }
 
 static int compare_counts(const void *a, const void *b)
@@ -118,13 +131,13 @@ void judo_zero3_places_destroy(judo_zero3_places *places)
     *places = (judo_zero3_places){0};
 }
 
-/* Elements of gradients that are whole for a while: the largest trainable unit's, and beside it
- * the second one's while a sum is under way. */
+/* Elements of gradients that are whole and in fp32 for a while: the largest trainable unit's,
+ * and beside it the second one's while a sum over ranks is under way. */
 static int64_t gradient_room(const judo_shard_map *map, const judo_zero3_options *options)
 {
     int64_t largest = 0;
     int64_t second = 0;
-    if (judo_zero3_gradients_are_whole(options, map->size)) {
+    if (judo_zero3_gradients_are_lent(options, map->size)) {
         return 0;
     }
     for (int u = 0; u < map->layout->num_units; u++) {
@@ -136,7 +149,8 @@ static int64_t gradient_room(const judo_shard_map *map, const judo_zero3_options
             second = count;
         }
     }
-    return largest + (options->no_overlap ? 0 : second);
+    bool waits = options->no_overlap || judo_zero3_gradients_are_whole(options, map->size);
+    return largest + (waits ? 0 : second);
 }
 
 /* Of one weight, beside what is lent where that is another copy. */
@@ -161,7 +175,8 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
                               .gathered = (places->count - map->total) * compute};
     if (!options->frozen) {
         bool whole = judo_zero3_gradients_are_whole(options, map->size);
-        bytes.gradients = map->trainable_total * (whole ? map->size : 1) * element;
+        bytes.gradients = map->trainable_total * (whole ? map->size : 1) *
+                          judo_dtype_bytes(options->gradient_storage);
         bytes.moments = 2 * map->trainable_total * element;
         bytes.gradient_buffer = gradient_room(map, options) * element;
         bytes.tree = judo_zero3_tree_bytes(map, options);

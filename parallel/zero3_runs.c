@@ -4,14 +4,12 @@
 
 #include "parallel/zero3_state.h"
 
+/* Of the array of gradients. */
 static int64_t gradient_index(const judo_zero3 *zero3, int unit, int64_t at)
 {
-    const judo_shard_map *map = &zero3->map;
-    int64_t first = map->trainable_position[unit];
-    if (judo_zero3_gradients_are_whole(&zero3->options, map->size)) {
-        first = first * map->size + map->rank * map->slice[unit];
-    }
-    return first + at;
+    const char *element = judo_zero3_gradient_at(zero3, unit, at);
+    return (element - (const char *)zero3->gradients) /
+           judo_dtype_bytes(zero3->options.gradient_storage);
 }
 
 /* Whether the slice of a unit begins where that of the one before it ends, in every array. */

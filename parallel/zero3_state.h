@@ -42,10 +42,11 @@ typedef struct judo_zero3_order {
 
 /* Unit gradients on their way into the shard. */
 typedef struct judo_zero3_gradient_room {
-    float *buffer; /* [count]; NULL where gradients are whole */
+    float *buffer; /* [count]; NULL where models add to what is kept */
     int64_t count;
     int lent_unit; /* -1: none */
     int64_t lent_first;
+    int summed_unit;
     int64_t summed_first, summed_count; /* under way; count 0: none */
 } judo_zero3_gradient_room;
 
@@ -83,7 +84,8 @@ typedef struct judo_zero3_runs {
 /* An update in host memory: blocks of gradients come and blocks of weights go, in turns through
  * two buffers with a queue each. */
 typedef struct judo_zero3_offload {
-    float *gradient[2];   /* [JUDO_OFFLOAD_BLOCK], staging memory; NULL: nothing is offloaded */
+    void *gradient[2];    /* [JUDO_OFFLOAD_BLOCK] as gradient_storage, staging memory; NULL:
+                             nothing is offloaded */
     uint16_t *rounded[2]; /* the same for weights in bf16 */
     judo_stream *queue[2];
 } judo_zero3_offload;
@@ -109,8 +111,8 @@ struct judo_zero3 {
     uint16_t *low;        /* [map.total] of split weights the halves behind `compute`'s; or
                              NULL */
     bool stale;           /* copies are to be made anew from what is owned */
-    float *gradients;     /* [map.trainable_total], times map.size if whole; NULL with
-                             options.frozen, like the moments */
+    void *gradients;      /* [map.trainable_total] in options.gradient_storage, times map.size
+                             if whole; NULL with options.frozen, like the moments */
     float *first_moment;  /* [map.trainable_total] */
     float *second_moment; /* [map.trainable_total] */
     judo_gathered_unit *gathered;         /* [num_units] */
@@ -130,6 +132,8 @@ bool judo_zero3_has_master(const judo_zero3_options *options);
 bool judo_zero3_has_halves(const judo_zero3_options *options);
 /* Of groups of `size` ranks. */
 bool judo_zero3_gradients_are_whole(const judo_zero3_options *options, int size);
+/* Whether models add to what is kept of gradients, whole and in fp32; else to a buffer. */
+bool judo_zero3_gradients_are_lent(const judo_zero3_options *options, int size);
 judo_status judo_zero3_places_create(const judo_shard_map *map,
                                      const judo_zero3_options *options,
                                      judo_zero3_places *out) JUDO_MUST_CHECK;
@@ -149,7 +153,11 @@ void *judo_zero3_compute_at(const judo_zero3 *zero3, int unit, int64_t at);
 float *judo_zero3_master_at(const judo_zero3 *zero3, int unit, int64_t at);
 /* Only of split weights. */
 uint16_t *judo_zero3_low_at(const judo_zero3 *zero3, int unit, int64_t at);
-float *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at);
+/* What is kept, in options.gradient_storage. */
+void *judo_zero3_gradient_at(const judo_zero3 *zero3, int unit, int64_t at);
+/* `count` elements of it. */
+judo_tensor judo_zero3_gradient_part(const judo_zero3 *zero3, int unit, int64_t at,
+                                     int64_t count);
 void *judo_zero3_gathered_at(const judo_zero3 *zero3, int unit);
 judo_status judo_zero3_memory_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
 void judo_zero3_memory_destroy(judo_zero3 *zero3);

@@ -210,7 +210,7 @@ void judo_zero3_tree_collect(judo_zero3 *zero3)
     for (int u = 0; tree->num_levels > 0 && u < zero3->map.layout->num_units; u++) {
         int parts = parts_of(zero3, u);
         for (int part = 0; part < parts && tree->num_added[u] > 0; part++) {
-            float *shard = zero3->gradients + zero3->map.trainable_position[u];
+            float *shard = judo_zero3_gradient_at(zero3, u, 0);
             fold_levels(zero3, u, part, tree->num_added[u] / parts);
             add(shard, tree->arrived, zero3->map.slice[u]);
         }
@@ -223,9 +223,10 @@ static double largest_owned(const judo_zero3 *zero3)
     double most = 0;
     for (int p = 0; p < zero3->map.layout->num_params; p++) {
         judo_shard_range range = judo_shard_owned(&zero3->map, p);
-        for (int64_t i = 0; i < range.count && !range.frozen; i++) {
-            double value =
-                fabs((double)*judo_zero3_gradient_at(zero3, range.unit, range.at + i));
+        const float *values =
+            range.frozen ? NULL : judo_zero3_gradient_at(zero3, range.unit, range.at);
+        for (int64_t i = 0; i < range.count && values != NULL; i++) {
+            double value = fabs((double)values[i]);
             most = value <= most ? most : value; /* a NaN stays */
         }
     }

@@ -60,7 +60,8 @@ static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
         JUDO_ERROR_MEMORY,
         "device: its memory is short by %.1f MB on some rank (the table above says "
         "for what): more ranks, zero.stage=3, zero.resident_weights=no, "
-        "model.dtype=bf16, zero.split_master=true, zero.offload_optimizer=cpu, smaller "
+        "model.dtype=bf16, zero.split_master=true, "
+        "zero.gradient_storage=bf16, zero.offload_optimizer=cpu, smaller "
         "train.max_tokens or "
         "fewer completions at once need less",
         mb * (double)missing);

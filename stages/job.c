@@ -121,7 +121,8 @@ static void print_job(const judo_job *job)
               (long long)job->num_samples, job->stage->name);
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
               job->threads == 1 ? "" : "s");
-    judo_dtype_table_log(judo_dtype_of_choice(job->config->model.dtype), true);
+    judo_dtype_table_log_training(judo_dtype_of_choice(job->config->model.dtype),
+                                  judo_dtype_of_choice(job->config->zero.gradient_storage));
 }
 
 /* The plan of memory comes before the first of it is taken. */

@@ -35,6 +35,13 @@ const judo_config_field judo_sharding_fields[] = {
     {"zero.gradient_dtype", JUDO_CONFIG_CHOICE, AT(gradient_dtype), "f32", 0, 0,
      JUDO_DTYPE_CHOICES, "in which gradients travel; they are summed in f32",
      "communication_data_type"},
+    {"zero.gradient_storage", JUDO_CONFIG_CHOICE, AT(gradient_storage), "f32", 0, 0,
+     JUDO_DTYPE_CHOICES,
+     "in which a rank's sums of gradients are kept between the passes of a step; bf16: rounded "
+     "once a pass, 2 bytes a weight less but for a buffer of one unit: with zero.split_master "
+     "14 "
+     "bytes of state a weight, for a model that fits no other way (7B on one GPU: 116 GB)",
+     "data_types.grad_accum_dtype|grad_accum_dtype"},
     {"zero.bucket", JUDO_CONFIG_INT, AT(bucket), "4194304", 1024, 5e8, NULL,
      "elements of gradients under way at a time; 4 bytes of scratch each",
      "zero_optimization.reduce_bucket_size|reduce_bucket_size"},
@@ -68,6 +75,12 @@ static judo_status check(const judo_train_config *config)
             "computed with and the bits behind them, but model.dtype is f32: "
             "there is one copy of the weights already; take model.dtype=bf16 or "
             "leave it out");
+    }
+    if (config->train.deterministic &&
+        judo_dtype_of_choice(config->zero.gradient_storage) != JUDO_F32) {
+        return JUDO_FAIL(JUDO_ERROR_CONFIG,
+                         "zero.gradient_storage: with train.deterministic=true passes are "
+                         "summed as a tree that is kept in fp32; choose one of the two");
     }
     if (config->zero.split_master && config->zero.offload_optimizer == OFFLOAD_CPU) {
         return JUDO_FAIL(JUDO_ERROR_CONFIG,
@@ -134,6 +147,7 @@ static judo_zero3_options options_of(const judo_job *job, bool frozen)
     options.no_overlap = !config->zero.overlap;
     options.whole_below = config->zero.persistence_threshold;
     options.gradient_dtype = judo_dtype_of_choice(config->zero.gradient_dtype);
+    options.gradient_storage = judo_dtype_of_choice(config->zero.gradient_storage);
     options.offload = config->zero.offload_optimizer == OFFLOAD_CPU && job->device->separate;
     options.split_master = config->zero.split_master;
     options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;

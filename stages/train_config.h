@@ -85,7 +85,7 @@ typedef struct judo_train_config {
     struct {
         int64_t stage, group_size, persistence_threshold, prefetch, bucket;
         bool hybrid, overlap, accumulate_locally, split_master;
-        int resident_weights, gradient_dtype, offload_optimizer;
+        int resident_weights, gradient_dtype, gradient_storage, offload_optimizer;
     } zero;
 
     struct {

@@ -39,8 +39,9 @@ typedef struct bench_trainer {
     char remark[BENCH_TEXT];
 } bench_trainer;
 
-/* A model for batches like this one with fp32 AdamW; with a frozen reference beside it if
- * asked. Free with bench_trainer_close, also after a failure. */
+/* A model for batches like this one with fp32 AdamW, whose numbers are kept in as few bytes as
+ * it takes to hold all layers; with a frozen reference beside it if asked. Free with
+ * bench_trainer_close, also after a failure. */
 judo_status bench_trainer_open(const bench *b, const judo_batch *largest, bool with_reference,
                                bench_trainer *out) JUDO_MUST_CHECK;
 void bench_trainer_close(bench_trainer *trainer);

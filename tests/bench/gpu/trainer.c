@@ -3,13 +3,23 @@
 #include "tests/bench/gpu/model.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* One rank holds everything; weights are computed with in bf16. */
-static judo_zero3_options sharding(bool frozen)
-{
-    return (judo_zero3_options){
-        .frozen = frozen, .compute_dtype = JUDO_BF16, .gradient_dtype = JUDO_F32};
-}
+/* How fp32 AdamW's numbers are kept, in the order of preference: 18, 16 and 14 bytes a weight.
+ */
+static const struct {
+    const char *name;
+    judo_zero3_options options;
+} keepings[] = {
+    {"fp32 masters and gradients", {.compute_dtype = JUDO_BF16}},
+    {"split masters", {.compute_dtype = JUDO_BF16, .split_master = true}},
+    {"split masters, gradients kept in bf16",
+     {.compute_dtype = JUDO_BF16, .split_master = true, .gradient_storage = JUDO_BF16}},
+};
+
+enum { NUM_KEEPINGS = sizeof keepings / sizeof keepings[0] };
+
+static const judo_zero3_options frozen = {.frozen = true, .compute_dtype = JUDO_BF16};
 
 static judo_model_options options_for(const judo_batch *largest, judo_recompute recompute)
 {
@@ -21,17 +31,16 @@ static judo_model_options options_for(const judo_batch *largest, judo_recompute 
 }
 
 static judo_status bytes_of(const judo_qwen_config *config, const judo_device *device,
-                            const judo_model_options *options, bool with_reference,
+                            const judo_model_options *options,
+                            const judo_zero3_options *trained, bool with_reference,
                             int64_t *out)
 {
     judo_param_layout *layout = NULL;
     judo_zero3_bytes own;
     judo_zero3_bytes other = {.total = 0};
-    judo_zero3_options trained = sharding(false);
-    judo_zero3_options frozen = sharding(true);
     JUDO_TRY(judo_model_plan(config, device, options, out));
     JUDO_TRY(judo_qwen_layout_create(config, &options->freeze, &layout));
-    judo_status status = judo_zero3_plan(layout, 1, &trained, &own);
+    judo_status status = judo_zero3_plan(layout, 1, trained, &own);
     if (status == JUDO_OK && with_reference) {
         status = judo_zero3_plan(layout, 1, &frozen, &other);
     }
@@ -44,30 +53,56 @@ static judo_status bytes_of(const judo_qwen_config *config, const judo_device *d
 static const char *const recomputed[] = {
     "nothing recomputed", "norms and activations recomputed", "blocks recomputed"};
 
-/* Drops layers from the end until the plan leaves a little over for the backend's own work
- * memory; keeps all activations if that costs no layer. */
+/* What a trainer of `t->config` is made with. */
+typedef struct trainer_plan {
+    judo_model_options model;
+    judo_zero3_options trained;
+    int64_t bytes;
+} trainer_plan;
+
+/* The first way to train these layers in `room` bytes, if there is one: rather than keep
+ * numbers in fewer bytes it recomputes. */
+static judo_status fit_layers(const bench *b, const judo_batch *largest, bool with_reference,
+                              int64_t room, bench_trainer *t, trainer_plan *plan, bool *found)
+{
+    const int ways = JUDO_RECOMPUTE_UNIT + 1;
+    for (int i = 0; i < NUM_KEEPINGS * ways; i++) {
+        plan->trained = keepings[i / ways].options;
+        plan->model = options_for(largest, (judo_recompute)(i % ways));
+        JUDO_TRY(bytes_of(&t->config, b->device, &plan->model, &plan->trained, with_reference,
+                          &plan->bytes));
+        *found = plan->bytes <= room;
+        if (*found) {
+            (void)snprintf(t->remark, sizeof t->remark, "%s, %s", keepings[i / ways].name,
+                           recomputed[i % ways]);
+            return JUDO_OK;
+        }
+    }
+    return JUDO_OK;
+}
+
+/* Leaves a little over for the backend's own work memory; drops layers from the end until what
+ * is left fits. */
 static judo_status fit(const bench *b, const judo_batch *largest, bool with_reference,
-                       bench_trainer *t, judo_model_options *options)
+                       bench_trainer *t, trainer_plan *plan)
 {
     int64_t available = 0;
     int64_t total = 0;
-    int64_t bytes = 0;
     int64_t reserve = b->small ? 0 : (int64_t)6 << 30;
     const judo_qwen_config whole = bench_config(b);
     JUDO_TRY(b->device->memory(&available, &total));
     for (t->config = whole; t->config.text.num_layers > 0; t->config.text.num_layers--) {
-        for (int r = JUDO_RECOMPUTE_NOTHING; r <= JUDO_RECOMPUTE_UNIT; r++) {
-            *options = options_for(largest, (judo_recompute)r);
-            JUDO_TRY(bytes_of(&t->config, b->device, options, with_reference, &bytes));
-            if (bytes + reserve <= available) {
-                t->scale = bench_flops(&whole, largest) / bench_flops(&t->config, largest);
-                (void)snprintf(t->remark, sizeof t->remark,
-                               "%lld of %lld layers, %s, %.0f of %.0f GB planned",
-                               (long long)t->config.text.num_layers,
-                               (long long)whole.text.num_layers, recomputed[r],
-                               1e-9 * (double)bytes, 1e-9 * (double)total);
-                return JUDO_OK;
-            }
+        bool found = false;
+        JUDO_TRY(fit_layers(b, largest, with_reference, available - reserve, t, plan, &found));
+        if (found) {
+            size_t length = strlen(t->remark);
+            t->scale = bench_flops(&whole, largest) / bench_flops(&t->config, largest);
+            (void)snprintf(t->remark + length, sizeof t->remark - length,
+                           ", %lld of %lld layers, %.0f of %.0f GB planned",
+                           (long long)t->config.text.num_layers,
+                           (long long)whole.text.num_layers, 1e-9 * (double)plan->bytes,
+                           1e-9 * (double)total);
+            return JUDO_OK;
         }
     }
     return JUDO_FAIL(JUDO_ERROR_MEMORY, "not one layer fits: %.1f GB are free",
@@ -77,16 +112,14 @@ static judo_status fit(const bench *b, const judo_batch *largest, bool with_refe
 judo_status bench_trainer_open(const bench *b, const judo_batch *largest, bool with_reference,
                                bench_trainer *out)
 {
-    judo_model_options options;
-    judo_zero3_options trained = sharding(false);
-    judo_zero3_options frozen = sharding(true);
+    trainer_plan plan;
     judo_weight_source weights = bench_weights();
     *out = (bench_trainer){.scale = 1.0};
-    JUDO_TRY(fit(b, largest, with_reference, out, &options));
+    JUDO_TRY(fit(b, largest, with_reference, out, &plan));
     JUDO_TRY(judo_comm_self_create(&out->comm));
-    JUDO_TRY(judo_model_create(&out->config, b->device, &options, &out->model));
+    JUDO_TRY(judo_model_create(&out->config, b->device, &plan.model, &out->model));
     const judo_param_layout *layout = judo_model_layout(out->model);
-    JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &trained, &out->zero3));
+    JUDO_TRY(judo_zero3_create(out->comm, layout, b->device, &plan.trained, &out->zero3));
     if (!b->unreal) {
         JUDO_TRY(judo_zero3_load(out->zero3, &weights));
     }
