@@ -45,12 +45,27 @@ static void take_inputs(judo_activation_arena *arena, judo_dtype dtype, int64_t 
     }
 }
 
+/* The parts that stay from the forward to the backward pass; the phase has room for the others.
+ */
+static judo_block_parts kept_parts(judo_recompute recompute)
+{
+    return recompute == JUDO_RECOMPUTE_UNIT        ? JUDO_BLOCK_NOTHING
+           : recompute == JUDO_RECOMPUTE_SELECTIVE ? JUDO_BLOCK_COSTLY
+                                                   : JUDO_BLOCK_ALL;
+}
+
 static void take_saved(judo_activation_arena *arena, judo_dtype dtype, int64_t blocks,
-                       const judo_block_shape *shape, int64_t rows, judo_block_saved *saved)
+                       const judo_block_shape *shape, judo_recompute recompute, int64_t rows,
+                       judo_block_saved *saved)
 {
     for (int64_t i = 0; i < blocks; i++) {
-        saved[i] = judo_block_saved_take(arena, shape, rows, dtype);
+        saved[i] = judo_block_saved_take(arena, shape, rows, dtype, kept_parts(recompute));
     }
+}
+
+judo_recompute judo_recompute_of(const judo_activation_options *options, bool reached)
+{
+    return options->backward && reached ? options->recompute : JUDO_RECOMPUTE_UNIT;
 }
 
 /* What the host writes and the device reads. */
@@ -66,15 +81,15 @@ static void take_written(judo_activation_arena *arena, const judo_qwen_config *c
     out->text_sin = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
     out->vision_cos = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
     out->vision_sin = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
-    out->patches = judo_arena_take_2d(arena, options->dtype, options->separate ? n->patches : 0,
-                                      judo_qwen_patch_values(config));
+    out->pixels = judo_arena_take_1d(
+        arena, JUDO_U8, options->separate ? n->patches * judo_qwen_patch_bytes(config) : 0);
 }
 
 static int64_t staging_bytes(const judo_activations *a)
 {
     return judo_staging_bytes(&a->text_cos) + judo_staging_bytes(&a->text_sin) +
            judo_staging_bytes(&a->vision_cos) + judo_staging_bytes(&a->vision_sin) +
-           judo_staging_bytes(&a->patches);
+           judo_staging_bytes(&a->pixels);
 }
 
 static void take_lists(judo_activation_arena *lists, const judo_activation_counts *n,
@@ -89,6 +104,7 @@ static void take_lists(judo_activation_arena *lists, const judo_activation_count
         .windows = judo_arena_take(lists, n->visual * span),
         .frames = judo_arena_take(lists, n->visual * span),
     };
+    out->squares = judo_arena_take(lists, n->visual * (int64_t)sizeof *out->squares);
     out->splice = judo_arena_take(lists, n->visual * id);
 }
 
@@ -114,29 +130,20 @@ void judo_activations_take(judo_activation_arena *arena, judo_activation_arena *
         judo_arena_take_2d(arena, dtype, merger_back ? n->patches : 0, vision.hidden);
     out->d_text =
         judo_arena_take_2d(arena, dtype, decoder_back ? n->tokens : 0, decoder.hidden);
-    if (!options->checkpoint && tower_back) {
-        take_saved(arena, dtype, config->vision.depth, &vision, n->patches, out->vision_saved);
-    }
-    if (!options->checkpoint && merger_back) {
-        out->merger_saved = judo_merger_saved_take(arena, config, n->visual, dtype);
-    }
-    if (!options->checkpoint && decoder_back) {
-        take_saved(arena, dtype, config->text.num_layers, &decoder, n->tokens,
-                   out->decoder_saved);
-    }
+    take_saved(arena, dtype, config->vision.depth, &vision,
+               judo_recompute_of(options, options->reach.tower), n->patches, out->vision_saved);
+    bool merger_kept = judo_recompute_of(options, options->reach.merger) != JUDO_RECOMPUTE_UNIT;
+    out->merger_saved =
+        judo_merger_saved_take(arena, config, merger_kept ? n->visual : 0, dtype);
+    take_saved(arena, dtype, config->text.num_layers, &decoder,
+               judo_recompute_of(options, options->reach.decoder), n->tokens,
+               out->decoder_saved);
 }
 
-judo_patch_phase judo_patch_phase_take(judo_activation_arena *arena,
-                                       const judo_qwen_config *config,
-                                       const judo_activation_options *options, int64_t patches)
+judo_tensor judo_patch_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
+                                  judo_dtype dtype, int64_t patches)
 {
-    judo_dtype dtype = options->dtype;
-    /* The processor's own fp32 rows serve as they are. */
-    int64_t copies = dtype == JUDO_F32 || options->separate ? 0 : patches;
-    return (judo_patch_phase){
-        .patches = judo_arena_take_2d(arena, dtype, copies, judo_qwen_patch_values(config)),
-        .rows = judo_arena_take_2d(arena, dtype, patches, config->vision.hidden_size),
-    };
+    return judo_arena_take_2d(arena, dtype, patches, judo_qwen_patch_values(config));
 }
 
 judo_tensor judo_splice_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
@@ -158,12 +165,25 @@ judo_merger_phase judo_merger_phase_take(judo_activation_arena *arena,
 
 judo_block_phase judo_block_phase_take(judo_activation_arena *arena,
                                        const judo_block_shape *shape, judo_dtype dtype,
-                                       int64_t rows)
+                                       judo_recompute recompute, int64_t rows)
 {
+    judo_block_parts parts = (judo_block_parts)(JUDO_BLOCK_ALL - kept_parts(recompute));
     return (judo_block_phase){
-        .saved = judo_block_saved_take(arena, shape, rows, dtype),
+        .recompute = recompute,
+        .saved = judo_block_saved_take(arena, shape, rows, dtype, parts),
         .scratch = judo_block_scratch_take(arena, shape, rows, dtype),
     };
+}
+
+judo_block_saved *judo_block_phase_saved(judo_block_phase *phase, judo_block_saved *kept)
+{
+    if (phase->recompute == JUDO_RECOMPUTE_UNIT) {
+        return &phase->saved;
+    }
+    if (phase->recompute == JUDO_RECOMPUTE_SELECTIVE) {
+        judo_block_saved_share(kept, &phase->saved);
+    }
+    return kept;
 }
 
 judo_head_phase judo_head_phase_take(judo_activation_arena *arena,
@@ -195,13 +215,17 @@ judo_status judo_activation_plan(const judo_qwen_config *config,
     JUDO_TRY(judo_activations_create(config, &activations));
     judo_activations_take(&arena, &lists, config, options, counts, &activations);
     int64_t mark = judo_arena_mark(&arena);
-    (void)judo_patch_phase_take(&arena, config, options, counts->patches);
+    (void)judo_patch_phase_take(&arena, config, options->dtype, counts->patches);
     judo_arena_release(&arena, mark);
-    (void)judo_block_phase_take(&arena, &vision, options->dtype, counts->patches);
+    (void)judo_block_phase_take(&arena, &vision, options->dtype,
+                                judo_recompute_of(options, options->reach.tower),
+                                counts->patches);
     judo_arena_release(&arena, mark);
     (void)judo_merger_phase_take(&arena, config, options->dtype, counts->visual);
     judo_arena_release(&arena, mark);
-    (void)judo_block_phase_take(&arena, &decoder, options->dtype, counts->tokens);
+    (void)judo_block_phase_take(&arena, &decoder, options->dtype,
+                                judo_recompute_of(options, options->reach.decoder),
+                                counts->tokens);
     judo_arena_release(&arena, mark);
     if (options->backward && options->reach.embeddings) {
         (void)judo_splice_phase_take(&arena, config, options->dtype, counts->visual);

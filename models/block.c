@@ -22,31 +22,40 @@ static const judo_tensor *const_or_null(const judo_tensor *tensor)
 
 judo_block_saved judo_block_saved_take(judo_activation_arena *arena,
                                        const judo_block_shape *shape, int64_t rows,
-                                       judo_dtype dtype)
+                                       judo_dtype dtype, judo_block_parts parts)
 {
     int64_t heads = shape->num_heads;
     int64_t kv_heads = shape->num_kv_heads;
     int64_t qkv = (heads + 2 * kv_heads) * shape->head_dim;
     int64_t gate_up = 2 * shape->intermediate;
+    int64_t cheap = parts & JUDO_BLOCK_CHEAP ? rows : 0;
+    int64_t costly = parts & JUDO_BLOCK_COSTLY ? rows : 0;
     judo_block_saved saved = {
-        .normed1 = judo_arena_take_2d(arena, dtype, rows, shape->hidden),
-        .rstd1 = judo_arena_take_1d(arena, JUDO_F32, rows),
-        .q = judo_arena_take_3d(arena, dtype, rows, heads, shape->head_dim),
-        .k = judo_arena_take_3d(arena, dtype, rows, kv_heads, shape->head_dim),
-        .v = judo_arena_take_3d(arena, dtype, rows, kv_heads, shape->head_dim),
-        .attended = judo_arena_take_3d(arena, dtype, rows, heads, shape->head_dim),
-        .lse = judo_arena_take_2d(arena, JUDO_F32, rows, heads),
-        .middle = judo_arena_take_2d(arena, dtype, rows, shape->hidden),
-        .normed2 = judo_arena_take_2d(arena, dtype, rows, shape->hidden),
-        .rstd2 = judo_arena_take_1d(arena, JUDO_F32, rows),
-        .active = judo_arena_take_2d(arena, dtype, rows, shape->intermediate),
+        .normed1 = judo_arena_take_2d(arena, dtype, cheap, shape->hidden),
+        .rstd1 = judo_arena_take_1d(arena, JUDO_F32, costly),
+        .q = judo_arena_take_3d(arena, dtype, costly, heads, shape->head_dim),
+        .k = judo_arena_take_3d(arena, dtype, costly, kv_heads, shape->head_dim),
+        .v = judo_arena_take_3d(arena, dtype, costly, kv_heads, shape->head_dim),
+        .attended = judo_arena_take_3d(arena, dtype, costly, heads, shape->head_dim),
+        .lse = judo_arena_take_2d(arena, JUDO_F32, costly, heads),
+        .middle = judo_arena_take_2d(arena, dtype, costly, shape->hidden),
+        .normed2 = judo_arena_take_2d(arena, dtype, cheap, shape->hidden),
+        .rstd2 = judo_arena_take_1d(arena, JUDO_F32, costly),
+        .active = judo_arena_take_2d(arena, dtype, cheap, shape->intermediate),
     };
     /* The heads' rows are not wanted any more when gate and up come, nor gate and up when the
      * gradient of the heads' rows comes. */
-    void *both = judo_arena_take_2d(arena, dtype, rows, qkv > gate_up ? qkv : gate_up).data;
-    saved.qkv = judo_tensor_2d(both, dtype, rows, qkv);
-    saved.gate_up = judo_tensor_2d(both, dtype, rows, gate_up);
+    void *both = judo_arena_take_2d(arena, dtype, costly, qkv > gate_up ? qkv : gate_up).data;
+    saved.qkv = judo_tensor_2d(both, dtype, costly, qkv);
+    saved.gate_up = judo_tensor_2d(both, dtype, costly, gate_up);
     return saved;
+}
+
+void judo_block_saved_share(judo_block_saved *saved, const judo_block_saved *cheap)
+{
+    saved->normed1 = cheap->normed1;
+    saved->normed2 = cheap->normed2;
+    saved->active = cheap->active;
 }
 
 judo_block_scratch judo_block_scratch_take(judo_activation_arena *arena,
@@ -140,6 +149,18 @@ judo_status judo_block_forward(const judo_compute *compute, const judo_block_sha
                                             &saved->v, geometry->spans, geometry->num_spans,
                                             judo_block_attention_scale(shape)));
     return judo_block_finish(compute, shape, weights, saved, y, x);
+}
+
+judo_status judo_block_restore(const judo_compute *compute, const judo_block_shape *shape,
+                               const judo_block_tensors *weights, judo_block_saved *saved,
+                               const judo_tensor *x)
+{
+    JUDO_COMPUTE(compute,
+                 rmsnorm_forward(&saved->normed1, NULL, x, &weights->norm1, shape->epsilon));
+    JUDO_COMPUTE(compute, rmsnorm_forward(&saved->normed2, NULL, &saved->middle,
+                                          &weights->norm2, shape->epsilon));
+    JUDO_COMPUTE(compute, swiglu_forward(&saved->active, &saved->gate_up));
+    return JUDO_OK;
 }
 
 /* The MLP half: d is the gradient of y on entry, of saved->middle on return. */

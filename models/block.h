@@ -36,6 +36,21 @@ typedef struct judo_block_geometry {
     int num_spans;
 } judo_block_geometry;
 
+/* What a backward pass computes again instead of keeping it. */
+typedef enum judo_recompute {
+    JUDO_RECOMPUTE_NOTHING,
+    JUDO_RECOMPUTE_SELECTIVE, /* norms and activations: much memory, no matrix product */
+    JUDO_RECOMPUTE_UNIT,      /* whole blocks, from their inputs */
+} judo_recompute;
+
+/* Parts of what a forward pass leaves. */
+typedef enum judo_block_parts {
+    JUDO_BLOCK_NOTHING = 0,
+    JUDO_BLOCK_CHEAP = 1,  /* normed1, normed2, active: soon made from the others */
+    JUDO_BLOCK_COSTLY = 2, /* the others */
+    JUDO_BLOCK_ALL = 3,
+} judo_block_parts;
+
 /* What the forward pass leaves for the backward pass, T rows each. */
 typedef struct judo_block_saved {
     judo_tensor normed1, rstd1;
@@ -51,10 +66,12 @@ typedef struct judo_block_scratch {
     judo_tensor normed, attended, q, k, v, active;
 } judo_block_scratch;
 
-/* Take the buffers of `rows` rows from the arena. */
+/* Take the buffers of `rows` rows from the arena; parts not asked for have no rows. */
 judo_block_saved judo_block_saved_take(judo_activation_arena *arena,
                                        const judo_block_shape *shape, int64_t rows,
-                                       judo_dtype dtype);
+                                       judo_dtype dtype, judo_block_parts parts);
+/* The cheap parts of `saved` are those of `cheap` from now on. */
+void judo_block_saved_share(judo_block_saved *saved, const judo_block_saved *cheap);
 judo_block_scratch judo_block_scratch_take(judo_activation_arena *arena,
                                            const judo_block_shape *shape, int64_t rows,
                                            judo_dtype dtype);
@@ -81,6 +98,10 @@ judo_status judo_block_forward(const judo_compute *compute, const judo_block_sha
                                const judo_block_geometry *geometry, judo_block_saved *saved,
                                judo_tensor *y, judo_tensor *x,
                                const judo_tensor *residual) JUDO_MUST_CHECK;
+/* The cheap parts again, the same bits, from the costly ones and the block's input. */
+judo_status judo_block_restore(const judo_compute *compute, const judo_block_shape *shape,
+                               const judo_block_tensors *weights, judo_block_saved *saved,
+                               const judo_tensor *x) JUDO_MUST_CHECK;
 /* d[T,hidden]: gradient of y with its residual on entry, of x on return. Adds to `gradients`
  * (fp32); uses up `saved`. */
 judo_status judo_block_backward(const judo_compute *compute, const judo_block_shape *shape,

@@ -28,7 +28,8 @@ static step_buffers take_buffers(judo_activation_arena *arena, const judo_model 
         .x = judo_arena_take_2d(arena, dtype, rows, hidden),
         .y = judo_arena_take_2d(arena, dtype, rows, hidden),
         .normed = judo_arena_take_2d(arena, dtype, rows, hidden),
-        .saved = judo_block_saved_take(arena, &model->decoder_shape, rows, dtype),
+        .saved =
+            judo_block_saved_take(arena, &model->decoder_shape, rows, dtype, JUDO_BLOCK_ALL),
     };
 }
 

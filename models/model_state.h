@@ -33,6 +33,7 @@ typedef struct judo_pass {
     judo_params *params;
     const judo_batch *batch;
     bool backward;
+    judo_activation_options options; /* of this pass */
     const int *schedule;
     int schedule_length, cursor;
     int held[JUDO_PASS_MAX_HELD]; /* units acquired now */

@@ -15,7 +15,7 @@ static judo_activation_options activation_options(const judo_model_options *opti
                                                   const judo_device *device, bool backward)
 {
     return (judo_activation_options){.dtype = options->dtype,
-                                     .checkpoint = options->checkpoint_activations,
+                                     .recompute = options->recompute,
                                      .backward = backward,
                                      .separate = device->separate,
                                      .reach = judo_reach_of(&options->freeze)};
@@ -81,6 +81,7 @@ static judo_device_work work_of(const judo_qwen_config *config,
         .columns = width > text->hidden_size ? width : text->hidden_size,
         .heads = text->num_heads > config->vision.num_heads ? text->num_heads
                                                             : config->vision.num_heads,
+        .head_dim = text->head_dim,
         .targets = counts.targets,
         .chunk_rows = options->head_chunk_rows,
         .vocabulary = text->vocab_size,
@@ -271,12 +272,10 @@ static judo_status begin(judo_pass *pass, int32_t num_targets)
     judo_activation_counts counts = counts_of(pass->batch, num_targets);
     JUDO_TRY(judo_batch_check(&model->config, pass->batch));
     JUDO_TRY(check_fit(model, &counts));
-    judo_activation_options options =
-        activation_options(&model->options, model->device, pass->backward);
     JUDO_TRY(judo_staging_begin(&model->staging));
     judo_arena_reset(&model->arena);
     judo_arena_reset(&model->lists);
-    judo_activations_take(&model->arena, &model->lists, &model->config, &options, &counts,
+    judo_activations_take(&model->arena, &model->lists, &model->config, &pass->options, &counts,
                           &model->activations);
     JUDO_TRY(judo_arena_check(&model->lists, "the batch's lists"));
     return judo_arena_check(&model->arena, "the batch");
@@ -291,6 +290,7 @@ static judo_pass make_pass(judo_model *model, judo_params *params, const judo_ba
                        .params = params,
                        .batch = batch,
                        .backward = backward,
+                       .options = activation_options(&model->options, model->device, backward),
                        .schedule = schedule->units,
                        .schedule_length = schedule->length};
 }

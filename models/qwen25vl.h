@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "models/block.h"
 #include "models/hf_config.h"
 #include "models/layout.h"
 #include "runtime/batch.h"
@@ -13,10 +14,10 @@
 #include "runtime/params.h"
 
 typedef struct judo_model_options {
-    bool checkpoint_activations; /* keep unit inputs only, recompute the rest in backward */
-    bool forward_only;           /* plan no backward pass */
-    int64_t head_chunk_rows;     /* rows of logits that exist at once; 0: 256, or 1024 on a
-                                    device with memory of its own */
+    judo_recompute recompute;
+    bool forward_only;       /* plan no backward pass */
+    int64_t head_chunk_rows; /* rows of logits that exist at once; 0: 256, or 1024 on a device
+                                with memory of its own */
     judo_freeze freeze;
     judo_dtype dtype;    /* of activations; must be the parameters' compute dtype */
     int64_t max_tokens;  /* the largest batch; activations are planned for it */

@@ -42,13 +42,17 @@ static judo_block_geometry geometry_of(const judo_pass *pass)
                                  .num_spans = pass->batch->num_spans};
 }
 
-/* A block's buffers: its own when everything is kept, else those of the phase. */
 static judo_block_saved *saved_of(judo_pass *pass, judo_block_phase *phase, int block)
 {
-    const judo_model *model = pass->model;
-    bool kept =
-        pass->backward && !model->options.checkpoint_activations && model->reach.decoder;
-    return kept ? &model->activations.decoder_saved[block] : &phase->saved;
+    return judo_block_phase_saved(phase, &pass->model->activations.decoder_saved[block]);
+}
+
+static judo_block_phase take_phase(judo_pass *pass)
+{
+    judo_model *model = pass->model;
+    return judo_block_phase_take(&model->arena, &model->decoder_shape, model->options.dtype,
+                                 judo_recompute_of(&pass->options, model->reach.decoder),
+                                 pass->batch->num_tokens);
 }
 
 static judo_status block_forward(judo_pass *pass, judo_block_phase *phase, int block,
@@ -75,8 +79,7 @@ judo_status judo_decoder_forward(judo_pass *pass, const judo_kv_sink *sink)
 {
     judo_model *model = pass->model;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_block_phase phase = judo_block_phase_take(
-        &model->arena, &model->decoder_shape, model->options.dtype, pass->batch->num_tokens);
+    judo_block_phase phase = take_phase(pass);
     JUDO_TRY(judo_arena_check(&model->arena, "a decoder block"));
     for (int block = 0; block < (int)model->config.text.num_layers; block++) {
         JUDO_TRY(block_forward(pass, &phase, block, sink));
@@ -99,9 +102,11 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
     judo_block_tensors weights = judo_decoder_block_weights(&view);
     judo_block_geometry geometry = geometry_of(pass);
     judo_block_saved *saved = saved_of(pass, phase, block);
-    if (model->options.checkpoint_activations) {
+    if (phase->recompute == JUDO_RECOMPUTE_UNIT) {
         JUDO_TRY(judo_block_forward(&pass->compute, &model->decoder_shape, &weights, &geometry,
                                     saved, NULL, x, NULL));
+    } else if (phase->recompute == JUDO_RECOMPUTE_SELECTIVE) {
+        JUDO_TRY(judo_block_restore(&pass->compute, &model->decoder_shape, &weights, saved, x));
     }
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_block_tensors gradients = judo_decoder_block_gradients(&view);
@@ -118,8 +123,7 @@ judo_status judo_decoder_backward(judo_pass *pass)
         return JUDO_OK;
     }
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_block_phase phase = judo_block_phase_take(
-        &model->arena, &model->decoder_shape, model->options.dtype, pass->batch->num_tokens);
+    judo_block_phase phase = take_phase(pass);
     JUDO_TRY(judo_arena_check(&model->arena, "a decoder block"));
     for (int block = (int)model->config.text.num_layers - 1; block >= 0; block--) {
         JUDO_TRY(block_backward(pass, &phase, block));

@@ -119,6 +119,7 @@ judo_status judo_zero3_memory_create(judo_zero3 *self)
     self->allocated = bytes;
     JUDO_TRY(status);
     JUDO_TRY(judo_zero3_tree_create(self));
+    JUDO_TRY(judo_zero3_runs_create(self));
     JUDO_TRY(judo_zero3_offload_create(self));
     return device->stream_finish(NULL);
 }
@@ -127,6 +128,7 @@ void judo_zero3_memory_destroy(judo_zero3 *self)
 {
     judo_zero3_places_destroy(&self->places);
     judo_zero3_tree_destroy(&self->tree);
+    judo_zero3_runs_destroy(&self->runs);
     free(self->order.follower);
     free(self->gathered);
     free(self->gradient_states);

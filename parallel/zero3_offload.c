@@ -44,75 +44,109 @@ void judo_zero3_offload_destroy(judo_zero3 *zero3)
     }
 }
 
-/* At most JUDO_OFFLOAD_BLOCK elements of what a rank stores of a parameter. */
+/* At most JUDO_OFFLOAD_BLOCK elements of a run, all of them trained. */
 typedef struct block {
-    int param; /* num_params: none is left */
-    judo_shard_range range;
-    int64_t at, count;
+    const judo_zero3_run *run; /* NULL: none is left */
+    int first_segment;         /* that has elements of it */
+    int64_t begin, end;        /* elements of the run */
 } block;
 
-static block next_block(const judo_zero3 *zero3, block before)
+/* The first block that has no element before `begin`. */
+static block block_from(const judo_zero3_run *run, int segment, int64_t begin)
 {
-    block next = before;
-    next.at = before.at + before.count;
-    while (next.param < zero3->map.layout->num_params &&
-           (next.at >= next.range.count || next.range.frozen)) {
-        next.at = 0;
-        next.param++;
-        if (next.param < zero3->map.layout->num_params) {
-            next.range = judo_shard_stored(&zero3->map, next.param);
-        }
+    while (segment < run->num_segments && run->segments[segment].end <= begin) {
+        segment++;
     }
-    int64_t left = next.range.count - next.at;
-    next.count = left < JUDO_OFFLOAD_BLOCK ? left : JUDO_OFFLOAD_BLOCK;
-    return next;
+    if (segment == run->num_segments) {
+        return (block){NULL, 0, 0, 0};
+    }
+    int64_t first = run->segments[segment].begin;
+    block out = {run, segment, first > begin ? first : begin, 0};
+    out.end = run->segments[segment].end;
+    for (int s = segment + 1; s < run->num_segments && run->segments[s].begin == out.end; s++) {
+        out.end = run->segments[s].end;
+    }
+    if (out.end - out.begin > JUDO_OFFLOAD_BLOCK) {
+        out.end = out.begin + JUDO_OFFLOAD_BLOCK;
+    }
+    return out;
 }
 
-static bool is_there(const judo_zero3 *zero3, const block *b)
+/* Behind a block, or the first one behind {NULL}. */
+static block next_block(const judo_zero3 *zero3, const block *before)
 {
-    return b->param < zero3->map.layout->num_params;
+    const judo_zero3_run *run = before->run;
+    const judo_zero3_run *last = zero3->runs.runs + zero3->runs.num_runs;
+    block next = {NULL, 0, 0, 0};
+    if (run != NULL) {
+        next = block_from(run, before->first_segment, before->end);
+    }
+    for (run = run != NULL ? run + 1 : zero3->runs.runs; next.run == NULL && run < last;
+         run++) {
+        next = block_from(run, 0, 0);
+    }
+    return next;
 }
 
 static judo_status fetch_gradient(judo_zero3 *zero3, const block *b, int turn)
 {
-    if (!is_there(zero3, b)) {
+    if (b->run == NULL) {
         return JUDO_OK;
     }
     return zero3->device->copy(
-        zero3->offload.gradient[turn],
-        judo_zero3_gradient_at(zero3, b->range.unit, b->range.at + b->at),
-        b->count * (int64_t)sizeof(float), zero3->offload.queue[turn]);
+        zero3->offload.gradient[turn], judo_zero3_gradient_at(zero3, b->run->unit, b->begin),
+        (b->end - b->begin) * (int64_t)sizeof(float), zero3->offload.queue[turn]);
+}
+
+/* What a block has of a segment, with its own weight decay. */
+static judo_status update_segment(judo_zero3 *zero3, const block *b,
+                                  const judo_adamw_segment *segment, int turn,
+                                  const judo_adamw *options)
+{
+    const judo_zero3_offload *own = &zero3->offload;
+    const int64_t begin = segment->begin > b->begin ? segment->begin : b->begin;
+    const int64_t end = segment->end < b->end ? segment->end : b->end;
+    const int64_t moment = zero3->map.trainable_position[b->run->unit] + begin;
+    const int64_t at = begin - b->begin;
+    const judo_adamw_segment all = {0, end - begin, segment->decay};
+    const judo_adamw_arrays arrays = {
+        .weights = judo_zero3_master_at(zero3, b->run->unit, begin),
+        .bf16 = zero3->base.compute_dtype == JUDO_F32 ? NULL : own->rounded[turn] + at,
+        .first_moment = zero3->first_moment + moment,
+        .second_moment = zero3->second_moment + moment,
+        .gradient = own->gradient[turn] + at,
+        .gradient_dtype = JUDO_F32,
+        .n = end - begin};
+    return judo_ops_cpu()->adamw(&arrays, &all, 1, options);
 }
 
 static judo_status update_block(judo_zero3 *zero3, const block *b, int turn,
                                 const judo_adamw *options)
 {
-    const judo_zero3_offload *own = &zero3->offload;
-    const int unit = b->range.unit;
-    const int64_t place = b->range.at + b->at;
-    const int64_t moment = zero3->map.trainable_position[unit] + place;
+    const judo_zero3_run *run = b->run;
     const bool is_f32 = zero3->base.compute_dtype == JUDO_F32;
-    float *master = judo_zero3_master_at(zero3, unit, place);
-    const judo_adamw adamw = judo_zero3_adamw_of(zero3, options, b->param);
-    JUDO_TRY(zero3->device->stream_finish(own->queue[turn]));
-    JUDO_TRY(judo_ops_cpu()->adamw(
-        master, zero3->first_moment + moment, zero3->second_moment + moment,
-        is_f32 ? NULL : own->rounded[turn], own->gradient[turn], b->count, &adamw));
-    return zero3->device->copy(judo_zero3_compute_at(zero3, unit, place),
-                               is_f32 ? (const void *)master : own->rounded[turn],
-                               b->count * judo_dtype_bytes(zero3->base.compute_dtype),
-                               own->queue[turn]);
+    JUDO_TRY(zero3->device->stream_finish(zero3->offload.queue[turn]));
+    for (int s = b->first_segment; s < run->num_segments && run->segments[s].begin < b->end;
+         s++) {
+        JUDO_TRY(update_segment(zero3, b, &run->segments[s], turn, options));
+    }
+    return zero3->device->copy(
+        judo_zero3_compute_at(zero3, run->unit, b->begin),
+        is_f32 ? (const void *)judo_zero3_master_at(zero3, run->unit, b->begin)
+               : zero3->offload.rounded[turn],
+        (b->end - b->begin) * judo_dtype_bytes(zero3->base.compute_dtype),
+        zero3->offload.queue[turn]);
 }
 
 judo_status judo_zero3_offload_update(judo_zero3 *zero3, const judo_adamw *options)
 {
-    const block before = {.param = -1};
-    block own = next_block(zero3, before);
+    const block before = {NULL, 0, 0, 0};
+    block own = next_block(zero3, &before);
     int turn = 0;
     JUDO_TRY(zero3->device->stream_finish(NULL)); /* gradients are final */
     JUDO_TRY(fetch_gradient(zero3, &own, turn));
-    while (is_there(zero3, &own)) {
-        block next = next_block(zero3, own);
+    while (own.run != NULL) {
+        block next = next_block(zero3, &own);
         JUDO_TRY(fetch_gradient(zero3, &next, 1 - turn));
         JUDO_TRY(update_block(zero3, &own, turn, options));
         own = next;

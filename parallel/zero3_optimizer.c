@@ -12,36 +12,15 @@ static judo_status check_trainable(const judo_zero3 *zero3)
     return JUDO_OK;
 }
 
-/* What lies side by side of the gradients that this rank owns, from *param on, which moves
- * behind it: an op for each run of them, for some wait for the device. */
-static bool next_owned_run(const judo_zero3 *zero3, int *param, judo_shard_range *run)
-{
-    run->count = 0;
-    for (; *param < zero3->map.layout->num_params; (*param)++) {
-        judo_shard_range range = judo_shard_owned(&zero3->map, *param);
-        if (range.count == 0 || range.frozen) {
-            continue;
-        }
-        if (run->count == 0) {
-            *run = range;
-        } else if (range.unit == run->unit && range.at == run->at + run->count) {
-            run->count += range.count;
-        } else {
-            break;
-        }
-    }
-    return run->count > 0;
-}
-
 static judo_status owned_sum_of_squares(judo_zero3 *zero3, double *sum)
 {
     double total = 0;
-    int param = 0;
-    judo_shard_range run;
-    while (next_owned_run(zero3, &param, &run)) {
+    for (int i = 0; i < zero3->runs.num_owned; i++) {
+        const judo_zero3_span *span = &zero3->runs.owned[i];
+        const judo_tensor gradient =
+            judo_tensor_1d(zero3->gradients + span->first, JUDO_F32, span->count);
         double part;
-        JUDO_TRY(zero3->device->ops->sum_of_squares(
-            &part, judo_zero3_gradient_at(zero3, run.unit, run.at), run.count));
+        JUDO_TRY(zero3->device->ops->sum_of_squares(&part, &gradient));
         total += part;
     }
     *sum = total;
@@ -70,8 +49,9 @@ static judo_status first_damaged(judo_zero3 *zero3, int *param)
         judo_shard_range range = judo_shard_owned(&zero3->map, p);
         double sum = 0;
         if (range.count > 0 && !range.frozen) {
-            JUDO_TRY(zero3->device->ops->sum_of_squares(
-                &sum, judo_zero3_gradient_at(zero3, range.unit, range.at), range.count));
+            const judo_tensor gradient = judo_tensor_1d(
+                judo_zero3_gradient_at(zero3, range.unit, range.at), JUDO_F32, range.count);
+            JUDO_TRY(zero3->device->ops->sum_of_squares(&sum, &gradient));
         }
         if (!isfinite(sum)) {
             *param = p;
@@ -94,30 +74,22 @@ judo_status judo_zero3_damaged_gradient(judo_zero3 *zero3, int *param)
     return JUDO_OK;
 }
 
-judo_adamw judo_zero3_adamw_of(const judo_zero3 *zero3, const judo_adamw *options, int param)
+static judo_status update_run(judo_zero3 *zero3, const judo_zero3_run *run,
+                              const judo_adamw *options)
 {
-    judo_adamw adamw = *options;
-    adamw.weight_decay = zero3->map.layout->params[param].decay ? options->weight_decay : 0;
-    return adamw;
-}
-
-static judo_status update_range(judo_zero3 *zero3, const judo_shard_range *range,
-                                const judo_adamw *adamw)
-{
-    const int64_t moment = zero3->map.trainable_position[range->unit] + range->at;
-    const judo_ops *ops = zero3->device->ops;
-    float *first = zero3->first_moment + moment;
-    float *second = zero3->second_moment + moment;
-    const float *gradient = judo_zero3_gradient_at(zero3, range->unit, range->at);
-    void *rounded = zero3->base.compute_dtype == JUDO_BF16
-                        ? judo_zero3_compute_at(zero3, range->unit, range->at)
-                        : NULL;
-    if (judo_zero3_is_split(zero3)) {
-        return ops->adamw_split(rounded, judo_zero3_low_at(zero3, range->unit, range->at),
-                                first, second, gradient, range->count, adamw);
-    }
-    return ops->adamw(judo_zero3_master_at(zero3, range->unit, range->at), first, second,
-                      rounded, gradient, range->count, adamw);
+    const int64_t moment = zero3->map.trainable_position[run->unit];
+    const judo_adamw_arrays arrays = {
+        .weights = judo_zero3_master_at(zero3, run->unit, 0),
+        .bf16 = zero3->base.compute_dtype == JUDO_BF16
+                    ? judo_zero3_compute_at(zero3, run->unit, 0)
+                    : NULL,
+        .low = judo_zero3_is_split(zero3) ? judo_zero3_low_at(zero3, run->unit, 0) : NULL,
+        .first_moment = zero3->first_moment + moment,
+        .second_moment = zero3->second_moment + moment,
+        .gradient = judo_zero3_gradient_at(zero3, run->unit, 0),
+        .gradient_dtype = JUDO_F32,
+        .n = run->count};
+    return zero3->device->ops->adamw(&arrays, run->segments, run->num_segments, options);
 }
 
 /* Ranks that store the same slice compute the same. */
@@ -126,13 +98,8 @@ static judo_status update_stored(judo_zero3 *zero3, const judo_adamw *options)
     if (zero3->options.offload) {
         return judo_zero3_offload_update(zero3, options);
     }
-    for (int p = 0; p < zero3->map.layout->num_params; p++) {
-        judo_shard_range range = judo_shard_stored(&zero3->map, p);
-        if (range.count == 0 || range.frozen) {
-            continue;
-        }
-        judo_adamw adamw = judo_zero3_adamw_of(zero3, options, p);
-        JUDO_TRY(update_range(zero3, &range, &adamw));
+    for (int i = 0; i < zero3->runs.num_runs; i++) {
+        JUDO_TRY(update_run(zero3, &zero3->runs.runs[i], options));
     }
     return JUDO_OK;
 }

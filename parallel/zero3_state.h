@@ -60,6 +60,26 @@ typedef struct judo_zero3_tree {
     int arriving;       /* unit; -1: none */
 } judo_zero3_tree;
 
+/* Elements that lie side by side in all arrays of an update, and what is trained of them. */
+typedef struct judo_zero3_run {
+    int unit;                           /* at whose slice's beginning it begins */
+    int64_t count;                      /* elements, of this unit's slice and those behind it */
+    const judo_adamw_segment *segments; /* in elements of the run */
+    int num_segments;
+} judo_zero3_run;
+
+typedef struct judo_zero3_span {
+    int64_t first, count; /* elements */
+} judo_zero3_span;
+
+typedef struct judo_zero3_runs {
+    judo_zero3_run *runs; /* of what is stored */
+    int num_runs;
+    judo_adamw_segment *segments;
+    judo_zero3_span *owned; /* of `gradients`: what of them is owned */
+    int num_owned;
+} judo_zero3_runs;
+
 /* An update in host memory: blocks of gradients come and blocks of weights go, in turns through
  * two buffers with a queue each. */
 typedef struct judo_zero3_offload {
@@ -97,6 +117,7 @@ struct judo_zero3 {
     judo_gradient_state *gradient_states; /* [num_units] */
     judo_zero3_gradient_room gradient_room;
     judo_zero3_tree tree;
+    judo_zero3_runs runs;
     judo_zero3_offload offload;
     judo_zero3_order order;
     judo_local_params *resident;
@@ -138,14 +159,15 @@ void judo_zero3_memory_destroy(judo_zero3 *zero3);
 int64_t judo_zero3_offload_bytes(const judo_zero3_options *options);
 judo_status judo_zero3_offload_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
 void judo_zero3_offload_destroy(judo_zero3 *zero3);
-/* AdamW on all that this rank stores, with each parameter's own weight decay. */
+/* AdamW on all that this rank stores. */
 judo_status judo_zero3_offload_update(judo_zero3 *zero3,
                                       const judo_adamw *options) JUDO_MUST_CHECK;
 /* The compute weights of a unit from the master. */
 judo_status judo_zero3_offload_refresh(judo_zero3 *zero3, int unit) JUDO_MUST_CHECK;
 
-/* zero3_optimizer.c: `options` as they hold for a parameter. */
-judo_adamw judo_zero3_adamw_of(const judo_zero3 *zero3, const judo_adamw *options, int param);
+/* zero3_runs.c; nothing for a frozen set. */
+judo_status judo_zero3_runs_create(judo_zero3 *zero3) JUDO_MUST_CHECK;
+void judo_zero3_runs_destroy(judo_zero3_runs *runs);
 
 /* zero3_files.c: if stale, makes the other groups' parts and the compute weights follow what is
  * owned. Collective. */

@@ -22,7 +22,7 @@ typedef struct judo_replay judo_replay;
 /* The largest that ops will be asked for in one call. */
 typedef struct judo_device_work {
     int64_t rows, columns;       /* of activations */
-    int64_t heads;               /* of queries */
+    int64_t heads, head_dim;     /* of queries */
     int64_t targets, chunk_rows; /* of a loss; rows of logits at once */
     int64_t vocabulary;
     int64_t drawn_rows; /* that draw a token */

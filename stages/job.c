@@ -60,6 +60,7 @@ static judo_status open_device(judo_job *job)
 {
     judo_topology topology;
     JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
+    job->num_nodes = topology.num_nodes;
     JUDO_TRY(judo_agree(job->comm, judo_device_choose((judo_device_choice)job->config->device,
                                                       topology.local_rank, &job->device)));
     int64_t kinds[2] = {job->device->separate, !job->device->separate};
@@ -94,7 +95,7 @@ static judo_status open_model(judo_job *job)
                          job->specials.image_pad);
     }
     judo_model_options options = {
-        .checkpoint_activations = config->model.activation_checkpointing == 1,
+        .recompute = (judo_recompute)config->model.activation_checkpointing,
         .dtype = judo_dtype_of_choice(config->model.dtype),
         .max_tokens = config->train.max_tokens,
         .max_patches = config->train.max_patches,

@@ -30,6 +30,7 @@ typedef struct judo_job {
     const judo_stage *stage;
     judo_comm *comm;
     const judo_device *device; /* on which the model computes */
+    int num_nodes;             /* machines that the ranks are on */
     int threads;
     judo_tokenizer *tokenizer;
     judo_special_ids specials;

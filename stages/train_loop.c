@@ -120,6 +120,7 @@ static judo_status open_metrics(judo_job *job)
         (void)snprintf(path, sizeof path, "%s/metrics.jsonl", config->run.folder);
         (void)remove(path);
     }
+    JUDO_TRY(judo_run_launch_write(job));
     JUDO_TRY(judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard,
                                &job->metrics));
     judo_metrics_set_console_every(job->metrics, (int)config->run.log_every);
@@ -136,6 +137,9 @@ static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
     }
     job->stage->close(job, &state);
     JUDO_TRY(status);
+    if (!job->config->run.save_at_end) {
+        return judo_checkpoint_writer_finish(writer);
+    }
     JUDO_TRY(judo_run_save_now(job, writer, job->total_steps));
     (void)snprintf(folder, sizeof folder, "%s/model", job->config->run.folder);
     JUDO_TRY(judo_job_save_model(job, folder));

@@ -4,12 +4,15 @@
 
 #include <math.h>
 
-#include "runtime/ops/ops.h"
+#include "runtime/ops/adamw.h"
 
 /* The numbers of one step, in fp32 as torch's kernels take them. */
 typedef struct judo_adamw_step {
     float scale, mix1, keep2, mix2, root2, epsilon, decay, step_size;
 } judo_adamw_step;
+
+/* What weights without decay are multiplied by in the place of `decay`. */
+#define JUDO_ADAMW_NO_DECAY 1.0f
 
 /* Scalars in fp64, as in torch.optim.AdamW's single-tensor form. */
 static inline judo_adamw_step judo_adamw_step_of(const judo_adamw *options)

@@ -218,11 +218,44 @@ judo_status judo_sample_check(const judo_draw_memory *memory, const judo_tensor 
     return JUDO_OK;
 }
 
-judo_status judo_adamw_check(const judo_adamw *options)
+static judo_status check_arrays(const judo_adamw_arrays *arrays)
 {
+    const bool halves = arrays->weights == NULL && arrays->bf16 != NULL && arrays->low != NULL;
+    const bool whole = arrays->weights != NULL && arrays->low == NULL;
+    if (arrays->gradient_dtype != JUDO_F32 && arrays->gradient_dtype != JUDO_BF16) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED,
+                         "adamw: gradients in %s; F32 and BF16 are built",
+                         judo_dtype_name(arrays->gradient_dtype));
+    }
+    if (arrays->n < 0 || (arrays->n > 0 && (!(halves || whole) || !arrays->first_moment ||
+                                            !arrays->second_moment || !arrays->gradient))) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                         "adamw: %" PRId64 " weights that are neither fp32 nor halves, or "
+                         "lack moments or gradients",
+                         arrays->n);
+    }
+    return JUDO_OK;
+}
+
+judo_status judo_adamw_check(const judo_adamw_arrays *arrays,
+                             const judo_adamw_segment *segments, int num_segments,
+                             const judo_adamw *options)
+{
+    int64_t end = 0;
+    JUDO_TRY(check_arrays(arrays));
+    for (int i = 0; i < num_segments; i++) {
+        if (segments[i].begin < end || segments[i].end < segments[i].begin ||
+            segments[i].end > arrays->n) {
+            return JUDO_FAIL(JUDO_ERROR_INTERNAL,
+                             "adamw: segment %d is [%" PRId64 ", %" PRId64 ") of %" PRId64
+                             " elements, behind one that ends at %" PRId64,
+                             i, segments[i].begin, segments[i].end, arrays->n, end);
+        }
+        end = segments[i].end;
+    }
     if (options->step < 1) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "adamw: step %lld; the first update is step 1",
-                         (long long)options->step);
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "adamw: step %" PRId64 "; the first update is step 1", options->step);
     }
     return JUDO_OK;
 }

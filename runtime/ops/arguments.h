@@ -36,7 +36,9 @@ judo_status judo_sample_check(const judo_draw_memory *memory, const judo_tensor 
                               float logprob_temperature) JUDO_MUST_CHECK;
 judo_status judo_drawn_rows_check(const judo_tensor *y, const judo_tensor *x, int64_t num_draws,
                                   const int32_t *places, int64_t count) JUDO_MUST_CHECK;
-judo_status judo_adamw_check(const judo_adamw *options) JUDO_MUST_CHECK;
+judo_status judo_adamw_check(const judo_adamw_arrays *arrays,
+                             const judo_adamw_segment *segments, int num_segments,
+                             const judo_adamw *options) JUDO_MUST_CHECK;
 
 /* --- layers (layer_arguments.c): one check per slot, in the order of its arguments --- */
 
@@ -65,7 +67,11 @@ judo_status judo_gelu_check_forward(const judo_tensor *y, const judo_tensor *x) 
 judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *dy,
                                      const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_add_rounded_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_patchify_check(const judo_tensor *y, const judo_tensor *pixels,
+                                const judo_patch_square *squares, int64_t count,
+                                const judo_patch_form *form) JUDO_MUST_CHECK;
 
 /* --- attention (attention_arguments.c) --- */
 

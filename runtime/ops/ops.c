@@ -38,8 +38,9 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(gather_drawn_rows),
         SLOT(adamw),
         SLOT(sum_of_squares),
+        SLOT(add_rounded),
         SLOT(add_rmsnorm_forward),
-        SLOT(adamw_split),
+        SLOT(patchify),
     };
 
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {

@@ -13,18 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/ops/adamw.h"
 #include "runtime/ops/attention.h"
 #include "runtime/ops/sampling.h"
+#include "runtime/ops/patchify.h"
 #include "runtime/ops/token_loss.h"
 #include "runtime/tensor.h"
-
-/* AdamW (Loshchilov and Hutter 2019, decoupled decay, bias-corrected as in torch.optim.AdamW).
- */
-typedef struct judo_adamw {
-    double learning_rate, beta1, beta2, epsilon, weight_decay;
-    int64_t step;         /* 1 for the first update */
-    float gradient_scale; /* gradients are multiplied by it first (clipping) */
-} judo_adamw;
 
 typedef struct judo_ops {
     const char *name; /* "cpu" or "cuda" */
@@ -83,9 +77,9 @@ typedef struct judo_ops {
                                       const judo_tensor *out, const judo_tensor *lse,
                                       const judo_attention_span *spans, int num_spans,
                                       float scale);
-    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b]; same arithmetic order as
-     * attention_forward, so that the result is the same bits as that query's in a training
-     * pass. */
+    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b], with bits that do not depend on the
+     * other rows. On the CPU, on CUDA in fp32 and in the mode above in the arithmetic order of
+     * attention_forward: the bits of that query in a training pass; else equal to rounding. */
     judo_status (*attention_decode)(judo_tensor *out, const judo_tensor *q,
                                     const judo_decode_row *rows, int num_kv_heads, float scale);
 
@@ -137,25 +131,29 @@ typedef struct judo_ops {
                                      const judo_draw *draws, int64_t num_draws,
                                      const int32_t *places, int64_t count);
 
-    /* One AdamW update of n fp32 elements in place; bf16_copy[n], or NULL, receives the new
-     * weights rounded to bf16. */
-    judo_status (*adamw)(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options);
-    /* Sum of squares in fp64, fixed order. */
-    judo_status (*sum_of_squares)(double *sum, const float *x, int64_t n);
+    /* One AdamW update in place of the elements that lie in `segments`, which are in order and
+     * do not overlap; what lies between them stays as it is. */
+    judo_status (*adamw)(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options);
+    /* Sum of squares of F32 or BF16, any shape, in fp64; in an order of its own for each count.
+     */
+    judo_status (*sum_of_squares)(double *sum, const judo_tensor *x);
+    /* y += x in fp32, rounded to nearest even once, for a sum that is kept in bf16: y BF16, x
+     * F32, any equal shapes. */
+    judo_status (*add_rounded)(judo_tensor *y, const judo_tensor *x);
 
     /* sum[M,N] += x, then y and rstd as rmsnorm_forward of it: the bits of `add` and
      * `rmsnorm_forward`, in one look at the rows. */
     judo_status (*add_rmsnorm_forward)(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
                                        const judo_tensor *x, const judo_tensor *w,
                                        float epsilon);
-    /* adamw on n weights kept as two halves (split_weight.h): `high`, a bf16 number to compute
-     * with, and `low`, the 16 bits between it and the fp32 weight. The weights that come out
-     * have the bits of adamw's. */
-    judo_status (*adamw_split)(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options);
+    /* y[N merge^2, 3 frames side^2] = the patches of N squares of `pixels` (U8, [bytes], RGB
+     * pictures): a square's patches by rows, a patch by (channel, frame, row, column), every
+     * frame the same picture: the order of Qwen2-VL's processor. `squares` is checked against
+     * the pixels. */
+    judo_status (*patchify)(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form);
 } judo_ops;
 
 /* The CPU backend. `threads` > 0 sets the number of worker threads of this process. */

@@ -31,8 +31,9 @@ const judo_ops *judo_ops_cpu(void)
         .gather_drawn_rows = judo_cpu_gather_drawn_rows,
         .adamw = judo_cpu_adamw,
         .sum_of_squares = judo_cpu_sum_of_squares,
+        .add_rounded = judo_cpu_add_rounded,
         .add_rmsnorm_forward = judo_cpu_add_rmsnorm_forward,
-        .adamw_split = judo_cpu_adamw_split,
+        .patchify = judo_cpu_patchify,
     };
     return &table;
 }

@@ -90,7 +90,7 @@ static judo_status build_batch(bench *b)
 
 static judo_status open_model(bench *b, const judo_qwen_config *of)
 {
-    judo_model_options options = {.checkpoint_activations = true,
+    judo_model_options options = {.recompute = JUDO_RECOMPUTE_UNIT,
                                   .dtype = b->dtype,
                                   .max_tokens = TOKENS,
                                   .max_patches = PATCHES};

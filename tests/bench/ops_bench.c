@@ -295,15 +295,21 @@ static void run_adamw(void *context)
                           .weight_decay = 0.01,
                           .step = 10,
                           .gradient_scale = 1.0f};
-    require(
-        ops->adamw(x->a.data, x->b.data, x->c.data, x->e.data, x->d.data, x->count, &options));
+    const judo_adamw_arrays arrays = {.weights = x->a.data,
+                                      .bf16 = x->e.data,
+                                      .first_moment = x->b.data,
+                                      .second_moment = x->c.data,
+                                      .gradient = x->d.data,
+                                      .n = x->count};
+    const judo_adamw_segment all = {0, x->count, true};
+    require(ops->adamw(&arrays, &all, 1, &options));
 }
 
 static void run_squares(void *context)
 {
     arguments *x = context;
     double sum = 0.0;
-    require(ops->sum_of_squares(&sum, x->a.data, x->count));
+    require(ops->sum_of_squares(&sum, &x->a));
 }
 
 static void run_copy(void *context)

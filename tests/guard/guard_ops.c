@@ -271,25 +271,34 @@ static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
             (ALIAS(y), ALIAS(x), guard_host(draws), num_draws, places, count), y, x);
 }
 
-static judo_status adamw(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options)
+static judo_status adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options)
 {
-    const void *const runs[] = {weights, first_moment, second_moment, gradient};
-    const void *const copies[] = {bf16_copy};
-    JUDO_TRY(check_runs("adamw", runs, 4, n * (int64_t)sizeof(float)));
-    JUDO_TRY(check_runs("adamw", copies, 1, n * (int64_t)sizeof(uint16_t)));
-    GUARDED(adamw,
-            (guard_host(weights), guard_host(first_moment), guard_host(second_moment),
-             guard_host(bf16_copy), guard_host(gradient), n, options),
-            NULL);
+    const judo_adamw_arrays *x = arrays;
+    const void *const singles[] = {x->weights, x->first_moment, x->second_moment};
+    const void *const halves[] = {x->bf16, x->low};
+    JUDO_TRY(check_runs("adamw", singles, 3, x->n * (int64_t)sizeof(float)));
+    JUDO_TRY(check_runs("adamw", halves, 2, x->n * (int64_t)sizeof(uint16_t)));
+    JUDO_TRY(check_runs("adamw", &x->gradient, 1, x->n * judo_dtype_bytes(x->gradient_dtype)));
+    const judo_adamw_arrays alias = {.weights = guard_host(x->weights),
+                                     .bf16 = guard_host(x->bf16),
+                                     .low = guard_host(x->low),
+                                     .first_moment = guard_host(x->first_moment),
+                                     .second_moment = guard_host(x->second_moment),
+                                     .gradient = guard_host(x->gradient),
+                                     .gradient_dtype = x->gradient_dtype,
+                                     .n = x->n};
+    GUARDED(adamw, (&alias, segments, num_segments, options), NULL);
 }
 
-static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
+static judo_status sum_of_squares(double *sum, const judo_tensor *x)
 {
-    const void *const runs[] = {x};
-    JUDO_TRY(check_runs("sum_of_squares", runs, 1, n * (int64_t)sizeof(float)));
-    GUARDED(sum_of_squares, (sum, guard_host(x), n), NULL);
+    GUARDED(sum_of_squares, (sum, ALIAS(x)), x);
+}
+
+static judo_status add_rounded(judo_tensor *y, const judo_tensor *x)
+{
+    GUARDED(add_rounded, (ALIAS(y), ALIAS(x)), y, x);
 }
 
 static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
@@ -301,18 +310,11 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
             w);
 }
 
-static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options)
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
 {
-    const void *const runs[] = {first_moment, second_moment, gradient};
-    const void *const halves[] = {high, low};
-    JUDO_TRY(check_runs("adamw_split", runs, 3, n * (int64_t)sizeof(float)));
-    JUDO_TRY(check_runs("adamw_split", halves, 2, n * (int64_t)sizeof(uint16_t)));
-    GUARDED(adamw_split,
-            (guard_host(high), guard_host(low), guard_host(first_moment),
-             guard_host(second_moment), guard_host(gradient), n, options),
-            NULL);
+    GUARDED(patchify, (ALIAS(y), ALIAS(pixels), squares, count, form), y, pixels);
 }
 
 const judo_ops *guard_ops(void)
@@ -345,8 +347,9 @@ const judo_ops *guard_ops(void)
         .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
+        .add_rounded = add_rounded,
         .add_rmsnorm_forward = add_rmsnorm_forward,
-        .adamw_split = adamw_split,
+        .patchify = patchify,
     };
     return &table;
 }

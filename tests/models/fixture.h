@@ -24,7 +24,7 @@ typedef struct fixture {
     int32_t tokens[FIXTURE_MAX_TOKENS], targets[FIXTURE_MAX_TOKENS];
     judo_image_grid grids[FIXTURE_MAX_IMAGES];
     int32_t starts[FIXTURE_MAX_IMAGES];
-    float *patches;
+    uint8_t *pixels;
 } fixture;
 
 extern const char *const fixture_names[];
@@ -50,14 +50,14 @@ float *fixture_golden(const fixture *f, const char *name, int64_t *count);
  * that JUDO_DEVICE_MODULE names takes the place of CUDA. */
 const judo_device *fixture_device(void);
 
-/* A model with its weights loaded; checkpointing as asked. */
+/* A model with its weights loaded. */
 typedef struct loaded {
     judo_model *model;
     judo_local_params *params;
     float **weights, **gradients; /* [units]: what was asked for on the host */
 } loaded;
 
-judo_model_options fixture_options(bool checkpoint);
+judo_model_options fixture_options(judo_recompute recompute);
 loaded fixture_load(const fixture *f, const judo_model_options *options);
 loaded fixture_load_on(const fixture *f, const judo_model_options *options,
                        const judo_device *device);

@@ -9,9 +9,9 @@
 
 enum { LOGITS, GRADIENT, NUM_QUANTITIES };
 
-static judo_model_options bf16_options(bool checkpoint)
+static judo_model_options bf16_options(judo_recompute recompute)
 {
-    judo_model_options options = fixture_options(checkpoint);
+    judo_model_options options = fixture_options(recompute);
     options.dtype = JUDO_BF16;
     return options;
 }
@@ -97,7 +97,7 @@ static void measure(const char *name, double ours[NUM_QUANTITIES], float eager[N
 {
     fixture f;
     fixture_open(&f, name);
-    judo_model_options options = bf16_options(true);
+    judo_model_options options = bf16_options(JUDO_RECOMPUTE_UNIT);
     loaded l = fixture_load(&f, &options);
     built_batch b = batch_pack(&f.config, &f.sequence, 1);
     ours[LOGITS] = logits_distance(&f, &l, &b);
@@ -141,8 +141,8 @@ static void test_recomputed_activations__give_the_same_bits(void **state)
     for (int c = 0; c < FIXTURE_COUNT; c++) {
         fixture f;
         fixture_open(&f, fixture_names[c]);
-        judo_model_options keep = bf16_options(false);
-        judo_model_options recompute = bf16_options(true);
+        judo_model_options keep = bf16_options(JUDO_RECOMPUTE_NOTHING);
+        judo_model_options recompute = bf16_options(JUDO_RECOMPUTE_UNIT);
         loaded a = fixture_load(&f, &keep);
         loaded b = fixture_load(&f, &recompute);
         built_batch batch = batch_pack(&f.config, &f.sequence, 1);
@@ -165,12 +165,12 @@ static void test_bf16__needs_little_more_than_half_the_activations(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "untied");
-    for (int checkpoint = 0; checkpoint <= 1; checkpoint++) {
+    for (int i = JUDO_RECOMPUTE_NOTHING; i <= JUDO_RECOMPUTE_UNIT; i++) {
         int64_t single = 0;
         int64_t half = 0;
-        judo_model_options options = fixture_options(checkpoint == 1);
+        judo_model_options options = fixture_options((judo_recompute)i);
         assert_ok(judo_model_plan(&f.config, fixture_device(), &options, &single));
-        options = bf16_options(checkpoint == 1);
+        options = bf16_options((judo_recompute)i);
         assert_ok(judo_model_plan(&f.config, fixture_device(), &options, &half));
         assert_true(half < single && 2 * half > single);
         loaded l = fixture_load(&f, &options);
@@ -185,8 +185,8 @@ static void test_weights_of_another_dtype__are_refused(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "text");
-    judo_model_options options = bf16_options(true);
-    judo_model_options other = fixture_options(true);
+    judo_model_options options = bf16_options(JUDO_RECOMPUTE_UNIT);
+    judo_model_options other = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded half = fixture_load(&f, &options);
     loaded single = fixture_load(&f, &other);
     built_batch b = batch_pack(&f.config, &f.sequence, 1);

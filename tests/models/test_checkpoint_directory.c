@@ -68,7 +68,7 @@ static void round_trip(judo_dtype dtype, int64_t shard_bytes, bool index_expecte
     fixture f;
     char path[128];
     fixture_open(&f, "tied");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded original = fixture_load(&f, &options);
     if (dtype != JUDO_F32) { /* values that survive the narrow format */
         const judo_param_layout *layout = judo_model_layout(original.model);
@@ -118,7 +118,7 @@ static void test_writer__one_file_outlives_an_older_index(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "text");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded l = fixture_load(&f, &options);
     write_model(&l, JUDO_F32, 10000);
     write_model(&l, JUDO_F32, 0);
@@ -226,7 +226,7 @@ static void test_source__reads_in_memory_names(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "untied");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded l = fixture_load(&f, &options);
     const judo_param_layout *layout = judo_model_layout(l.model);
     judo_safetensors_plan *plan = NULL;

@@ -61,7 +61,7 @@ static void test_training__gives_the_cpus_bits(void **state)
     for (int i = 0; i < 4 * FIXTURE_COUNT; i++) {
         fixture f;
         fixture_open(&f, fixture_names[i / 4]);
-        judo_model_options options = fixture_options(i % 2 == 0);
+        judo_model_options options = fixture_options((judo_recompute)(i % 3));
         options.dtype = i % 4 < 2 ? JUDO_F32 : JUDO_BF16;
         compare_training(&f, &options);
         fixture_close(&f);
@@ -79,7 +79,7 @@ static void test_frozen_parts__give_the_cpus_bits(void **state)
     for (int i = 0; i < 3; i++) {
         fixture f;
         fixture_open(&f, fixture_names[i]);
-        judo_model_options options = fixture_options(true);
+        judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
         options.freeze = freezes[i];
         compare_training(&f, &options);
         fixture_close(&f);
@@ -135,7 +135,7 @@ static void test_generation__gives_the_cpus_bits(void **state)
     for (int i = 0; i < 2 * FIXTURE_COUNT; i++) {
         fixture f;
         fixture_open(&f, fixture_names[i / 2]);
-        judo_model_options plan = fixture_options(true);
+        judo_model_options plan = fixture_options(JUDO_RECOMPUTE_UNIT);
         plan.forward_only = true;
         plan.dtype = i % 2 == 0 ? JUDO_F32 : JUDO_BF16;
         compare_completions(&f, &plan, &greedy);

@@ -64,7 +64,7 @@ static void test_packed__equals_one_by_one(void **state)
     for (int c = 0; c < FIXTURE_COUNT; c++) {
         fixture f;
         fixture_open(&f, fixture_names[c]);
-        judo_model_options options = fixture_options(true);
+        judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
         loaded packed = fixture_load(&f, &options);
         loaded alone = fixture_load(&f, &options);
         sequence both[3] = {f.sequence, plain, f.sequence};
@@ -95,7 +95,7 @@ static void test_shared_prefix__equals_tiled_sequences(void **state)
     for (int c = 0; c < FIXTURE_COUNT; c++) {
         fixture f;
         fixture_open(&f, fixture_names[c]);
-        judo_model_options options = fixture_options(true);
+        judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
         loaded shared = fixture_load(&f, &options);
         loaded tiled = fixture_load(&f, &options);
         sequence completions[3];
@@ -118,30 +118,35 @@ static void test_shared_prefix__equals_tiled_sequences(void **state)
     }
 }
 
-static void test_checkpointing__gives_the_same_bits(void **state)
+static void check_recomputing(const char *name, judo_recompute recompute)
+{
+    fixture f;
+    fixture_open(&f, name);
+    judo_model_options with = fixture_options(recompute);
+    judo_model_options without = fixture_options(JUDO_RECOMPUTE_NOTHING);
+    loaded a = fixture_load(&f, &with);
+    loaded b = fixture_load(&f, &without);
+    built_batch batch = batch_pack(&f.config, &f.sequence, 1);
+    outcome x = run(&a, &batch, true);
+    outcome y = run(&b, &batch, true);
+    outcome z = run(&a, &batch, false);
+    size_t bytes = (size_t)batch.batch.num_targets * sizeof(float);
+    assert_memory_equal(x.logprobs, y.logprobs, bytes);
+    assert_memory_equal(x.logprobs, z.logprobs, bytes);
+    check_same_bits(&a, &b);
+    assert_true(judo_model_activation_bytes(a.model) < judo_model_activation_bytes(b.model));
+    batch_free(&batch);
+    fixture_unload(&a);
+    fixture_unload(&b);
+    fixture_close(&f);
+}
+
+static void test_recomputing__gives_the_same_bits_in_less_memory(void **state)
 {
     (void)state;
     for (int c = 0; c < FIXTURE_COUNT; c++) {
-        fixture f;
-        fixture_open(&f, fixture_names[c]);
-        judo_model_options with = fixture_options(true);
-        judo_model_options without = fixture_options(false);
-        loaded a = fixture_load(&f, &with);
-        loaded b = fixture_load(&f, &without);
-        built_batch batch = batch_pack(&f.config, &f.sequence, 1);
-        outcome x = run(&a, &batch, true);
-        outcome y = run(&b, &batch, true);
-        outcome z = run(&a, &batch, false);
-        size_t bytes = (size_t)batch.batch.num_targets * sizeof(float);
-        assert_memory_equal(x.logprobs, y.logprobs, bytes);
-        assert_memory_equal(x.logprobs, z.logprobs, bytes);
-        check_same_bits(&a, &b);
-        assert_true(judo_model_activation_bytes(a.model) <
-                    judo_model_activation_bytes(b.model));
-        batch_free(&batch);
-        fixture_unload(&a);
-        fixture_unload(&b);
-        fixture_close(&f);
+        check_recomputing(fixture_names[c], JUDO_RECOMPUTE_SELECTIVE);
+        check_recomputing(fixture_names[c], JUDO_RECOMPUTE_UNIT);
     }
 }
 
@@ -159,7 +164,7 @@ static void test_freezing__leaves_the_other_gradients_as_they_are(void **state)
     for (size_t i = 0; i < 2 * sizeof freezes / sizeof *freezes; i++) {
         fixture f;
         fixture_open(&f, fixture_names[i % 2]);
-        judo_model_options options = fixture_options(i % 3 == 0);
+        judo_model_options options = fixture_options((judo_recompute)(i % 3));
         loaded whole = fixture_load(&f, &options);
         options.freeze = freezes[i / 2];
         loaded part = fixture_load(&f, &options);
@@ -215,7 +220,7 @@ static void test_prefill__does_not_depend_on_what_follows(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "tied");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     options.forward_only = true;
     loaded l = fixture_load(&f, &options);
     sequence shorter = f.sequence;
@@ -252,7 +257,7 @@ static void test_banned_ids__leave_the_distribution(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "untied");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded l = fixture_load(&f, &options);
     built_batch batch = batch_pack(&f.config, &f.sequence, 1);
     uint8_t banned[64] = {0};
@@ -278,7 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed__equals_one_by_one),
         cmocka_unit_test(test_shared_prefix__equals_tiled_sequences),
-        cmocka_unit_test(test_checkpointing__gives_the_same_bits),
+        cmocka_unit_test(test_recomputing__gives_the_same_bits_in_less_memory),
         cmocka_unit_test(test_freezing__leaves_the_other_gradients_as_they_are),
         cmocka_unit_test(test_prefill__does_not_depend_on_what_follows),
         cmocka_unit_test(test_banned_ids__leave_the_distribution),

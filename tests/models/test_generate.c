@@ -127,7 +127,7 @@ static void test_greedy__agrees_with_transformers(void **state)
     for (int c = 0; c < FIXTURE_COUNT; c++) {
         fixture f;
         fixture_open(&f, fixture_names[c]);
-        judo_model_options options = fixture_options(true);
+        judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
         loaded l = fixture_load(&f, &options);
         check_greedy(&f, &l, "greedy", &greedy);
         check_greedy(&f, &l, "penalised", &penalised);
@@ -190,7 +190,7 @@ static void check_golden_bits(const char *name, judo_dtype dtype)
     wanted.num_stop_tokens = 2;
     fixture f;
     fixture_open(&f, name);
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     options.dtype = dtype;
     loaded l = fixture_load(&f, &options);
     const sequence prompts[] = {golden_prompt(&f), plain};
@@ -221,7 +221,7 @@ static loaded usual_model(fixture *f, int64_t num_heads, int64_t head_dim, judo_
     text->head_dim = head_dim;
     text->mrope_section[0] = head_dim / 8;
     text->mrope_section[1] = text->mrope_section[2] = 3 * head_dim / 16;
-    judo_model_options plan = fixture_options(true);
+    judo_model_options plan = fixture_options(JUDO_RECOMPUTE_UNIT);
     plan.head_chunk_rows = 256;
     plan.dtype = dtype;
     judo_random_init init = {.seed = 3, .deviation = 0.05};
@@ -259,7 +259,7 @@ static void test_logprobs__are_the_same_bits_at_a_usual_width(void **state)
 static loaded load_case(fixture *f, const char *name)
 {
     fixture_open(f, name);
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     return fixture_load(f, &options);
 }
 
@@ -425,7 +425,7 @@ static void test_prompts__beyond_the_plan_are_prefilled_in_pieces(void **state)
     for (int c = 0; c < FIXTURE_COUNT; c++) {
         fixture f;
         fixture_open(&f, fixture_names[c]);
-        judo_model_options options = fixture_options(true);
+        judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
         loaded whole = fixture_load(&f, &options);
         built_batch one = batch_pack(&f.config, &f.sequence, 1);
         options.max_tokens = one.batch.num_tokens + 8;
@@ -452,7 +452,7 @@ static void test_generate__refuses_what_it_cannot_do(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "tied");
-    judo_model_options plan = fixture_options(true);
+    judo_model_options plan = fixture_options(JUDO_RECOMPUTE_UNIT);
     plan.max_tokens = 20;
     loaded l = fixture_load(&f, &plan);
     const sequence prompt = golden_prompt(&f);

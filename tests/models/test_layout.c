@@ -176,22 +176,24 @@ static void test_layout__puts_side_by_side_what_is_multiplied_as_one(void **stat
     }
 }
 
-static void
-test_plan__counts_bytes_without_allocating_and_checkpointing_needs_fewer(void **state)
+static void test_plan__counts_bytes_without_allocating_and_recomputing_needs_fewer(void **state)
 {
     (void)state;
     judo_qwen_config c = published(true);
     judo_model_options options = {
-        .checkpoint_activations = true, .max_tokens = 5000, .max_patches = 2592};
+        .recompute = JUDO_RECOMPUTE_UNIT, .max_tokens = 5000, .max_patches = 2592};
     int64_t few = 0;
+    int64_t some = 0;
     int64_t many = 0;
     int64_t forward = 0;
     assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &few), JUDO_OK);
-    options.checkpoint_activations = false;
+    options.recompute = JUDO_RECOMPUTE_SELECTIVE;
+    assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &some), JUDO_OK);
+    options.recompute = JUDO_RECOMPUTE_NOTHING;
     assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &many), JUDO_OK);
     options.forward_only = true;
     assert_int_equal(judo_model_plan(&c, judo_device_cpu(), &options, &forward), JUDO_OK);
-    assert_true(forward < few && few < many / 4);
+    assert_true(forward < few && few < many / 4 && 3 * few < some && some < 3 * many / 4);
     /* Inputs of 28 blocks alone. */
     assert_true(few > INT64_C(28) * 5000 * 3584 * 4);
 }
@@ -204,7 +206,7 @@ int main(void)
         cmocka_unit_test(test_layout__names_units_and_freezes_parts),
         cmocka_unit_test(test_layout__puts_side_by_side_what_is_multiplied_as_one),
         cmocka_unit_test(
-            test_plan__counts_bytes_without_allocating_and_checkpointing_needs_fewer),
+            test_plan__counts_bytes_without_allocating_and_recomputing_needs_fewer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,12 +97,12 @@ static void check_gradients(const fixture *f, const loaded *l)
     assert_true(worst <= 1e-4);
 }
 
-static void check_case(const char *name, bool checkpoint)
+static void check_case(const char *name, judo_recompute recompute)
 {
     fixture f;
     int64_t count;
     fixture_open(&f, name);
-    judo_model_options options = fixture_options(checkpoint);
+    judo_model_options options = fixture_options(recompute);
     loaded l = fixture_load(&f, &options);
     built_batch b = batch_pack(&f.config, &f.sequence, 1);
     check_positions(&f, &b);
@@ -127,15 +127,16 @@ static void test_model__matches_transformers_when_everything_is_kept(void **stat
 {
     (void)state;
     for (int i = 0; i < FIXTURE_COUNT; i++) {
-        check_case(fixture_names[i], false);
+        check_case(fixture_names[i], JUDO_RECOMPUTE_NOTHING);
     }
 }
 
-static void test_model__matches_transformers_with_checkpointing(void **state)
+static void test_model__matches_transformers_when_blocks_are_recomputed(void **state)
 {
     (void)state;
     for (int i = 0; i < FIXTURE_COUNT; i++) {
-        check_case(fixture_names[i], true);
+        check_case(fixture_names[i], JUDO_RECOMPUTE_SELECTIVE);
+        check_case(fixture_names[i], JUDO_RECOMPUTE_UNIT);
     }
 }
 
@@ -143,7 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model__matches_transformers_when_everything_is_kept),
-        cmocka_unit_test(test_model__matches_transformers_with_checkpointing),
+        cmocka_unit_test(test_model__matches_transformers_when_blocks_are_recomputed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

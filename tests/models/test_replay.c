@@ -99,7 +99,7 @@ static void check(const char *name, judo_dtype dtype, const judo_generate_option
     fixture f;
     judo_device plain = plain_device();
     fixture_open(&f, name);
-    judo_model_options plan = fixture_options(true);
+    judo_model_options plan = fixture_options(JUDO_RECOMPUTE_UNIT);
     plan.dtype = dtype;
     loaded with = fixture_load_on(&f, &plan, fixture_device());
     loaded without = fixture_load_on(&f, &plan, &plain);
@@ -145,7 +145,7 @@ static void test_steps__that_cannot_be_replayed_are_done_again(void **state)
     judo_device failing = *fixture_device();
     failing.replay_end = end_as_failed;
     fixture_open(&f, "text");
-    judo_model_options plan = fixture_options(true);
+    judo_model_options plan = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded with = fixture_load_on(&f, &plan, &failing);
     loaded without = fixture_load_on(&f, &plan, &plain);
     int launches = graph_launches();

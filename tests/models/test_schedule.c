@@ -26,7 +26,7 @@ static void check_case(const char *name, const judo_freeze *freeze, bool backwar
 {
     fixture f;
     fixture_open(&f, name);
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     options.freeze = *freeze;
     loaded l = fixture_load(&f, &options);
     built_batch full = batch_pack(&f.config, &f.sequence, 1);
@@ -71,7 +71,7 @@ static void test_schedule__stops_where_nothing_below_is_trainable(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "untied");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     options.freeze = (judo_freeze){
         .vision_tower = true, .merger = true, .embeddings = true, .text_decoder = true};
     loaded l = fixture_load(&f, &options);
@@ -91,7 +91,7 @@ static void test_empty_batch__adds_nothing_to_the_gradients(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, "tied");
-    judo_model_options options = fixture_options(true);
+    judo_model_options options = fixture_options(JUDO_RECOMPUTE_UNIT);
     loaded l = fixture_load(&f, &options);
     judo_batch empty = {0};
     static traced_params t;

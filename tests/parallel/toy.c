@@ -301,9 +301,10 @@ judo_status toy_reference_step(toy_reference *reference, int64_t step, double *l
     for (int p = 0; p < layout->num_params; p++) {
         double part;
         if (!layout->params[p].frozen) {
-            JUDO_TRY(ops->sum_of_squares(
-                &part, reference->gradient + toy_reference_offset(reference, p),
-                layout->params[p].count));
+            const judo_tensor gradient =
+                judo_tensor_1d(reference->gradient + toy_reference_offset(reference, p),
+                               JUDO_F32, layout->params[p].count);
+            JUDO_TRY(ops->sum_of_squares(&part, &gradient));
             squares += part;
         }
     }
@@ -312,11 +313,14 @@ judo_status toy_reference_step(toy_reference *reference, int64_t step, double *l
     adamw.gradient_scale = (float)((double)adamw.gradient_scale * (clip < 1 ? clip : 1));
     for (int p = 0; p < layout->num_params; p++) {
         int64_t at = toy_reference_offset(reference, p);
-        adamw.weight_decay = layout->params[p].decay ? toy_adamw(step).weight_decay : 0;
+        const judo_adamw_arrays arrays = {.weights = reference->weights + at,
+                                          .first_moment = reference->first_moment + at,
+                                          .second_moment = reference->second_moment + at,
+                                          .gradient = reference->gradient + at,
+                                          .n = layout->params[p].count};
+        const judo_adamw_segment all = {0, arrays.n, layout->params[p].decay};
         if (!layout->params[p].frozen) {
-            JUDO_TRY(ops->adamw(reference->weights + at, reference->first_moment + at,
-                                reference->second_moment + at, NULL, reference->gradient + at,
-                                layout->params[p].count, &adamw));
+            JUDO_TRY(ops->adamw(&arrays, &all, 1, &adamw));
         }
     }
     return JUDO_OK;

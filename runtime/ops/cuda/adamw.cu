@@ -1,4 +1,4 @@
-/* runtime/ops/cuda/adamw.cu: the optimizer's update and the sum of squares of a gradient. */
+/* runtime/ops/cuda/adamw.cu: the optimizer's update of many parameters at once. */
 #include "runtime/ops/cuda/pack.cuh"
 
 extern "C" {
@@ -6,187 +6,221 @@ extern "C" {
 #include "runtime/ops/split_weight.h"
 }
 
-/* Three numbers of a weight, and its gradient. */
+/* A thread's share: as many fp32 numbers as it reads at once. */
+enum { FOUR = pack_size<float> };
+
+typedef struct update_arguments {
+    judo_adamw_arrays x;
+    judo_adamw_step step;
+    const judo_adamw_segment *segments; /* on the device */
+    int num_segments;
+    bool wide; /* all begin where four elements may be read at once */
+} update_arguments;
+
+/* Four numbers of two bytes each. */
+static __device__ __forceinline__ void read_halves(uint16_t (&out)[FOUR], const void *from)
+{
+    uint64_t bits = *(const uint64_t *)from;
+    memcpy(out, &bits, sizeof bits);
+}
+
+static __device__ __forceinline__ void write_halves(uint16_t *to,
+                                                    const uint16_t (&halves)[FOUR])
+{
+    uint64_t bits;
+    memcpy(&bits, halves, sizeof bits);
+    *(uint64_t *)to = bits;
+}
+
+/* Some elements on their way through registers. */
+typedef struct four {
+    float weight[FOUR], first[FOUR], second[FOUR], gradient[FOUR];
+} four;
+
+template <typename Gradient>
+static __device__ __forceinline__ void read_gradients(float (&out)[FOUR], const Gradient *from)
+{
+    if constexpr (sizeof *from == sizeof(float)) {
+        read_pack(out, from);
+    } else {
+        uint16_t halves[FOUR];
+        read_halves(halves, from);
+#pragma unroll
+        for (int i = 0; i < FOUR; i++) {
+            out[i] = judo_weight_join(halves[i], 0); /* a bf16 number is the upper half */
+        }
+    }
+}
+
+template <bool SPLIT, typename Gradient>
+static __device__ __forceinline__ void read_four(four *out, const judo_adamw_arrays *x,
+                                                 int64_t at)
+{
+    if constexpr (SPLIT) {
+        uint16_t high[FOUR];
+        uint16_t low[FOUR];
+        read_halves(high, x->bf16 + at);
+        read_halves(low, x->low + at);
+#pragma unroll
+        for (int i = 0; i < FOUR; i++) {
+            out->weight[i] = judo_weight_join(high[i], low[i]);
+        }
+    } else {
+        read_pack(out->weight, x->weights + at);
+    }
+    read_pack(out->first, x->first_moment + at);
+    read_pack(out->second, x->second_moment + at);
+    read_gradients(out->gradient, (const Gradient *)x->gradient + at);
+}
+
+template <bool SPLIT>
+static __device__ __forceinline__ void write_four(const judo_adamw_arrays *x, int64_t at,
+                                                  const four *values)
+{
+    uint16_t upper[FOUR];
+    uint16_t low[FOUR];
+#pragma unroll
+    for (int i = 0; i < FOUR; i++) {
+        if constexpr (SPLIT) {
+            judo_split_weight halves = judo_weight_split(values->weight[i]);
+            upper[i] = halves.high;
+            low[i] = halves.low;
+        } else {
+            bf16 rounded = __float2bfloat16_rn(values->weight[i]);
+            memcpy(&upper[i], &rounded, sizeof rounded);
+        }
+    }
+    write_pack(x->first_moment + at, values->first);
+    write_pack(x->second_moment + at, values->second);
+    if constexpr (SPLIT) {
+        write_halves(x->low + at, low);
+    } else {
+        write_pack(x->weights + at, values->weight);
+    }
+    if (SPLIT || x->bf16) {
+        write_halves(x->bf16 + at, upper);
+    }
+}
+
 static __device__ __forceinline__ void update_one(float *weight, float *first, float *second,
-                                                  float gradient, const judo_adamw_step *step)
+                                                  float gradient, const judo_adamw_step *step,
+                                                  float decay)
 {
     float g = gradient * step->scale;
     *first = fmaf(step->mix1, g - *first, *first);
     *second = *second * step->keep2 + step->mix2 * g * g;
     float denominator = sqrtf(*second) / step->root2 + step->epsilon;
-    *weight = *weight * step->decay - step->step_size * *first / denominator;
+    *weight = *weight * decay - step->step_size * *first / denominator;
 }
 
-typedef struct update_arguments {
-    float *weights, *first_moment, *second_moment;
-    bf16 *copy; /* or NULL */
-    const float *gradient;
-    int64_t n;
-    judo_adamw_step step;
-    bool wide; /* all begin where four elements may be read at once */
-} update_arguments;
-
-enum { FOUR = pack_size<float> };
-
-static __device__ __forceinline__ void update_four(const update_arguments *a, int64_t first)
+template <bool SPLIT, typename Gradient>
+static __device__ void update_alone(const judo_adamw_arrays *x, int64_t i,
+                                    const judo_adamw_step *step, float decay)
 {
-    float weight[FOUR];
-    float first_moment[FOUR];
-    float second_moment[FOUR];
-    float gradient[FOUR];
-    read_pack(weight, a->weights + first);
-    read_pack(first_moment, a->first_moment + first);
-    read_pack(second_moment, a->second_moment + first);
-    read_pack(gradient, a->gradient + first);
-#pragma unroll
-    for (int i = 0; i < FOUR; i++) {
-        update_one(&weight[i], &first_moment[i], &second_moment[i], gradient[i], &a->step);
-    }
-    write_pack(a->weights + first, weight);
-    write_pack(a->first_moment + first, first_moment);
-    write_pack(a->second_moment + first, second_moment);
-    if (a->copy) {
-        bf16 rounded[FOUR];
-#pragma unroll
-        for (int i = 0; i < FOUR; i++) {
-            rounded[i] = __float2bfloat16_rn(weight[i]);
+    float weight = SPLIT ? judo_weight_join(x->bf16[i], x->low[i]) : x->weights[i];
+    update_one(&weight, &x->first_moment[i], &x->second_moment[i],
+               read((const Gradient *)x->gradient, i), step, decay);
+    if constexpr (SPLIT) {
+        judo_split_weight halves = judo_weight_split(weight);
+        x->bf16[i] = halves.high;
+        x->low[i] = halves.low;
+    } else {
+        x->weights[i] = weight;
+        if (x->bf16) {
+            write((bf16 *)x->bf16, i, weight);
         }
-        uint64_t bits;
-        memcpy(&bits, rounded, sizeof bits);
-        *(uint64_t *)(a->copy + first) = bits;
     }
 }
 
-/* A thread per four elements; the last may be fewer. */
+/* The first segment that ends behind `place`; num_segments if there is none. */
+static __device__ __forceinline__ int segment_behind(const update_arguments *a, int64_t place)
+{
+    int low = 0;
+    int high = a->num_segments;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (a->segments[middle].end > place) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+/* A thread per four elements; the last may be fewer. They are under way while their segment is
+ * looked up. */
+template <bool SPLIT, typename Gradient>
 static __global__ void update(const __grid_constant__ update_arguments a)
 {
-    int64_t first = thread_number() * FOUR;
-    if (a.wide && first + FOUR <= a.n) {
-        update_four(&a, first);
+    const int64_t begin = thread_number() * FOUR;
+    const int64_t end = begin + FOUR;
+    const bool at_once = a.wide && end <= a.x.n;
+    four values;
+    if (at_once) {
+        read_four<SPLIT, Gradient>(&values, &a.x, begin);
+    }
+    int s = segment_behind(&a, begin);
+    if (s == a.num_segments || a.segments[s].begin >= end) {
         return;
     }
-    for (int64_t i = first; i < first + FOUR && i < a.n; i++) {
-        update_one(&a.weights[i], &a.first_moment[i], &a.second_moment[i], a.gradient[i],
-                   &a.step);
-        if (a.copy) {
-            a.copy[i] = __float2bfloat16_rn(a.weights[i]);
-        }
-    }
-}
-
-judo_status judo_cuda_adamw(float *weights, float *first_moment, float *second_moment,
-                            uint16_t *bf16_copy, const float *gradient, int64_t n,
-                            const judo_adamw *options)
-{
-    JUDO_TRY(judo_adamw_check(options));
-    update_arguments a = {weights,
-                          first_moment,
-                          second_moment,
-                          (bf16 *)bf16_copy,
-                          gradient,
-                          n,
-                          judo_adamw_step_of(options),
-                          true};
-    const void *const addresses[] = {weights, first_moment, second_moment, gradient};
-    for (const void *address : addresses) {
-        a.wide = a.wide && judo_cuda_is_wide(address);
-    }
-    a.wide = a.wide && (uintptr_t)bf16_copy % 8 == 0;
-    if (n > 0) {
-        judo_cuda_launch(update, judo_cuda_blocks((n + FOUR - 1) / FOUR), JUDO_CUDA_THREADS, 0,
-                         a);
-    }
-    return judo_cuda_launched("adamw");
-}
-
-/* The same on weights kept as two halves. */
-static __global__ void update_halves(const __grid_constant__ update_arguments a, uint16_t *high,
-                                     uint16_t *low)
-{
-    int64_t first = thread_number() * FOUR;
-    float moments[2][FOUR];
-    float gradient[FOUR];
-    uint16_t halves[2][FOUR];
-    if (!a.wide || first + FOUR > a.n) {
-        for (int64_t i = first; i < first + FOUR && i < a.n; i++) {
-            float weight = judo_weight_join(high[i], low[i]);
-            update_one(&weight, &a.first_moment[i], &a.second_moment[i], a.gradient[i],
-                       &a.step);
-            judo_split_weight split = judo_weight_split(weight);
-            high[i] = split.high;
-            low[i] = split.low;
-        }
-        return;
-    }
-    uint64_t words[2] = {*(const uint64_t *)(high + first), *(const uint64_t *)(low + first)};
-    memcpy(halves, words, sizeof halves);
-    read_pack(moments[0], a.first_moment + first);
-    read_pack(moments[1], a.second_moment + first);
-    read_pack(gradient, a.gradient + first);
+    if (at_once && a.segments[s].begin <= begin && end <= a.segments[s].end) {
+        const float decay = a.segments[s].decay ? a.step.decay : JUDO_ADAMW_NO_DECAY;
 #pragma unroll
-    for (int i = 0; i < FOUR; i++) {
-        float weight = judo_weight_join(halves[0][i], halves[1][i]);
-        update_one(&weight, &moments[0][i], &moments[1][i], gradient[i], &a.step);
-        judo_split_weight split = judo_weight_split(weight);
-        halves[0][i] = split.high;
-        halves[1][i] = split.low;
+        for (int i = 0; i < FOUR; i++) {
+            update_one(&values.weight[i], &values.first[i], &values.second[i],
+                       values.gradient[i], &a.step, decay);
+        }
+        write_four<SPLIT>(&a.x, begin, &values);
+        return;
     }
-    write_pack(a.first_moment + first, moments[0]);
-    write_pack(a.second_moment + first, moments[1]);
-    memcpy(words, halves, sizeof words);
-    *(uint64_t *)(high + first) = words[0];
-    *(uint64_t *)(low + first) = words[1];
-}
-
-judo_status judo_cuda_adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
-                                  float *second_moment, const float *gradient, int64_t n,
-                                  const judo_adamw *options)
-{
-    JUDO_TRY(judo_adamw_check(options));
-    update_arguments a = {};
-    a.first_moment = first_moment;
-    a.second_moment = second_moment;
-    a.gradient = gradient;
-    a.n = n;
-    a.step = judo_adamw_step_of(options);
-    a.wide = judo_cuda_is_wide(first_moment) && judo_cuda_is_wide(second_moment) &&
-             judo_cuda_is_wide(gradient) && (uintptr_t)high % 8 == 0 && (uintptr_t)low % 8 == 0;
-    if (n > 0) {
-        judo_cuda_launch(update_halves, judo_cuda_blocks((n + FOUR - 1) / FOUR),
-                         JUDO_CUDA_THREADS, 0, a, high, low);
-    }
-    return judo_cuda_launched("adamw_split");
-}
-
-enum { STRIPS = 512 }; /* as many blocks for any length: one order of the sum */
-
-static __global__ void sum_strip(double *sums, const float *x, int64_t n)
-{
-    int64_t width = (n + STRIPS - 1) / STRIPS;
-    int64_t first = blockIdx.x * width;
-    int64_t last = first + width < n ? first + width : n;
-    double sum = 0.0;
-    for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
-        sum += (double)x[i] * (double)x[i];
-    }
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) {
-        sums[blockIdx.x] = sum;
+    for (; s < a.num_segments && a.segments[s].begin < end; s++) {
+        const judo_adamw_segment segment = a.segments[s];
+        const float decay = segment.decay ? a.step.decay : JUDO_ADAMW_NO_DECAY;
+        int64_t i = segment.begin > begin ? segment.begin : begin;
+        for (; i < segment.end && i < end; i++) {
+            update_alone<SPLIT, Gradient>(&a.x, i, &a.step, decay);
+        }
     }
 }
 
-judo_status judo_cuda_sum_of_squares(double *sum, const float *x, int64_t n)
+/* The same for numbers of two bytes, of which a thread takes four at once too. */
+static bool is_half_wide(const void *address)
 {
-    double sums[STRIPS];
-    void *memory = NULL;
-    JUDO_TRY(judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_OP, (int64_t)sizeof sums));
-    judo_cuda_launch(sum_strip, STRIPS, JUDO_CUDA_THREADS, 0, (double *)memory, x, n);
-    JUDO_TRY(judo_cuda_launched("sum_of_squares"));
-    JUDO_TRY(judo_cuda_fetch(sums, memory, (int64_t)sizeof sums));
-    double total = 0.0;
-    for (int i = 0; i < STRIPS; i++) {
-        total += sums[i];
+    return (uintptr_t)address % (JUDO_PACK_BYTES / 2) == 0;
+}
+
+static bool is_wide(const judo_adamw_arrays *x)
+{
+    return judo_cuda_is_wide(x->weights) && is_half_wide(x->bf16) && is_half_wide(x->low) &&
+           judo_cuda_is_wide(x->first_moment) && judo_cuda_is_wide(x->second_moment) &&
+           (x->gradient_dtype == JUDO_BF16 ? is_half_wide(x->gradient)
+                                           : judo_cuda_is_wide(x->gradient));
+}
+
+template <typename Gradient> static void launch_update(const update_arguments &a)
+{
+    judo_cuda_launch(a.x.weights ? update<false, Gradient> : update<true, Gradient>,
+                     judo_cuda_blocks((a.x.n + FOUR - 1) / FOUR), JUDO_CUDA_THREADS, 0, a);
+}
+
+judo_status judo_cuda_adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                            int num_segments, const judo_adamw *options)
+{
+    JUDO_TRY(judo_adamw_check(arrays, segments, num_segments, options));
+    if (arrays->n == 0 || num_segments == 0) {
+        return JUDO_OK;
     }
-    *sum = total;
-    return JUDO_OK;
+    const int64_t bytes = num_segments * (int64_t)sizeof *segments;
+    JUDO_TRY(judo_cuda_lists_open(judo_cuda_aligned(bytes)));
+    update_arguments a = {
+        *arrays,
+        judo_adamw_step_of(options),
+        (const judo_adamw_segment *)judo_cuda_lists_put(segments, bytes),
+        num_segments,
+        is_wide(arrays),
+    };
+    JUDO_TRY(judo_cuda_lists_send());
+    JUDO_CUDA_FOR_DTYPE(arrays->gradient_dtype, launch_update, a);
+    return judo_cuda_launched("adamw");
 }

@@ -31,8 +31,9 @@ const judo_ops *judo_ops_cuda(void)
         .gather_drawn_rows = judo_cuda_gather_drawn_rows,
         .adamw = judo_cuda_adamw,
         .sum_of_squares = judo_cuda_sum_of_squares,
+        .add_rounded = judo_cuda_add_rounded,
         .add_rmsnorm_forward = judo_cuda_add_rmsnorm_forward,
-        .adamw_split = judo_cuda_adamw_split,
+        .patchify = judo_cuda_patchify,
     };
     return &table;
 }

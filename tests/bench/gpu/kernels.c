@@ -179,8 +179,14 @@ static judo_status run_adamw(const judo_device *device, void *context)
                           .weight_decay = 0.01,
                           .step = 10,
                           .gradient_scale = 1.0f};
-    return device->ops->adamw(a->t[0].data, a->t[1].data, a->t[2].data, a->t[4].data,
-                              a->t[3].data, a->t[0].dims[0], &options);
+    const judo_adamw_arrays arrays = {.weights = a->t[0].data,
+                                      .bf16 = a->t[4].data,
+                                      .first_moment = a->t[1].data,
+                                      .second_moment = a->t[2].data,
+                                      .gradient = a->t[3].data,
+                                      .n = a->t[0].dims[0]};
+    const judo_adamw_segment all = {0, arrays.n, true};
+    return device->ops->adamw(&arrays, &all, 1, &options);
 }
 
 judo_status bench_adamw(bench *b, bench_result *result)

@@ -11,9 +11,9 @@ static judo_zero3_options sharding(bool frozen)
         .frozen = frozen, .compute_dtype = JUDO_BF16, .gradient_dtype = JUDO_F32};
 }
 
-static judo_model_options options_for(const judo_batch *largest, bool checkpoint)
+static judo_model_options options_for(const judo_batch *largest, judo_recompute recompute)
 {
-    return (judo_model_options){.checkpoint_activations = checkpoint,
+    return (judo_model_options){.recompute = recompute,
                                 .dtype = JUDO_BF16,
                                 .max_tokens = largest->num_tokens,
                                 .max_patches = largest->num_patches,
@@ -41,6 +41,9 @@ static judo_status bytes_of(const judo_qwen_config *config, const judo_device *d
     return JUDO_OK;
 }
 
+static const char *const recomputed[] = {
+    "nothing recomputed", "norms and activations recomputed", "blocks recomputed"};
+
 /* Drops layers from the end until the plan leaves a little over for the backend's own work
  * memory; keeps all activations if that costs no layer. */
 static judo_status fit(const bench *b, const judo_batch *largest, bool with_reference,
@@ -53,17 +56,16 @@ static judo_status fit(const bench *b, const judo_batch *largest, bool with_refe
     const judo_qwen_config whole = bench_config(b);
     JUDO_TRY(b->device->memory(&available, &total));
     for (t->config = whole; t->config.text.num_layers > 0; t->config.text.num_layers--) {
-        for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
-            *options = options_for(largest, checkpoint == 1);
+        for (int r = JUDO_RECOMPUTE_NOTHING; r <= JUDO_RECOMPUTE_UNIT; r++) {
+            *options = options_for(largest, (judo_recompute)r);
             JUDO_TRY(bytes_of(&t->config, b->device, options, with_reference, &bytes));
             if (bytes + reserve <= available) {
                 t->scale = bench_flops(&whole, largest) / bench_flops(&t->config, largest);
-                (void)snprintf(
-                    t->remark, sizeof t->remark,
-                    "%lld of %lld layers, %s, %.0f of %.0f GB planned",
-                    (long long)t->config.text.num_layers, (long long)whole.text.num_layers,
-                    checkpoint == 1 ? "activations recomputed" : "nothing recomputed",
-                    1e-9 * (double)bytes, 1e-9 * (double)total);
+                (void)snprintf(t->remark, sizeof t->remark,
+                               "%lld of %lld layers, %s, %.0f of %.0f GB planned",
+                               (long long)t->config.text.num_layers,
+                               (long long)whole.text.num_layers, recomputed[r],
+                               1e-9 * (double)bytes, 1e-9 * (double)total);
                 return JUDO_OK;
             }
         }

@@ -30,7 +30,7 @@ judo_status judo_parity_pass_open_in(const char *folder, const char *input, bool
     JUDO_TRY(judo_parity_processor(&out->config, &out->processor));
     JUDO_TRY(judo_batch_builder_create(&out->processor, &out->builder));
     judo_model_options options = {
-        .checkpoint_activations = checkpoint,
+        .recompute = checkpoint ? JUDO_RECOMPUTE_UNIT : JUDO_RECOMPUTE_NOTHING,
         .dtype = dtype,
         .max_tokens = out->samples.num_tokens,
         .max_patches = out->samples.num_patches,

@@ -13,6 +13,7 @@ static bool in_bf16;
 typedef struct box {
     const judo_tensor *original;
     judo_tensor copy;
+    void *memory; /* that the copy lies in */
     bool output;
 } box;
 
@@ -57,7 +58,8 @@ static judo_tensor *find_or_copy(call *c, const judo_tensor *t, bool output, jud
     b->output = output;
     b->copy = *t;
     b->copy.dtype = dtype;
-    b->copy.data = send(c, t->data, t->dtype, dtype, judo_tensor_count(t));
+    b->memory = send(c, t->data, t->dtype, dtype, judo_tensor_count(t));
+    b->copy.data = b->memory;
     return &b->copy;
 }
 
@@ -111,7 +113,7 @@ static judo_status finish(call *c, judo_status status)
         if (c->status == JUDO_OK && c->boxes[i].output) {
             fetch(c, &c->boxes[i]);
         }
-        device->release(c->boxes[i].copy.data);
+        device->release(c->boxes[i].memory);
     }
     return c->status;
 }
@@ -351,31 +353,62 @@ static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
                                                      places, count));
 }
 
-static judo_status adamw(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options)
+/* An array's copy on the device begins as far behind an address that is good for whole vectors
+ * as the array does. NULL for NULL. */
+static void *array(call *c, judo_tensor *t, const void *data, judo_dtype dtype, int64_t n,
+                   bool output)
 {
-    call c = {0};
-    judo_tensor w = judo_tensor_1d(weights, JUDO_F32, n);
-    judo_tensor m = judo_tensor_1d(first_moment, JUDO_F32, n);
-    judo_tensor v = judo_tensor_1d(second_moment, JUDO_F32, n);
-    judo_tensor b = judo_tensor_1d(bf16_copy, JUDO_BF16, n);
-    float *gradient_memory = (float *)(uintptr_t)gradient;
-    judo_tensor g = judo_tensor_1d(gradient_memory, JUDO_F32, n);
-    if (n == 0) {
-        return device->ops->adamw(NULL, NULL, NULL, NULL, NULL, 0, options);
+    enum { VECTOR_BYTES = 16 };
+
+    const int64_t behind = (int64_t)((uintptr_t)data % VECTOR_BYTES);
+    if (!data) {
+        return NULL;
     }
-    return finish(&c, device->ops->adamw(exact_out(&c, &w)->data, exact_out(&c, &m)->data,
-                                         exact_out(&c, &v)->data,
-                                         bf16_copy ? exact_out(&c, &b)->data : NULL,
-                                         exact_in(&c, &g)->data, n, options));
+    *t = judo_tensor_1d((void *)(uintptr_t)data, dtype, n);
+    box *b = &c->boxes[c->count++];
+    *b = (box){.original = t, .copy = *t, .output = output};
+    note(c, device->allocate(&b->memory, behind + n * judo_dtype_bytes(dtype)));
+    b->copy.data = (char *)b->memory + behind;
+    note(c, device->copy(b->copy.data, data, n * judo_dtype_bytes(dtype), NULL));
+    return b->copy.data;
 }
 
-static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
+static judo_status adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options)
 {
     call c = {0};
-    judo_tensor t = judo_tensor_1d((float *)(uintptr_t)x, JUDO_F32, n);
-    return finish(&c, device->ops->sum_of_squares(sum, exact_in(&c, &t)->data, n));
+    judo_tensor t[6];
+    const judo_adamw_arrays *x = arrays;
+    const judo_adamw_arrays there = {
+        .weights = array(&c, &t[0], x->weights, JUDO_F32, x->n, true),
+        .bf16 = array(&c, &t[1], x->bf16, JUDO_BF16, x->n, true),
+        .low = array(&c, &t[2], x->low, JUDO_BF16, x->n, true),
+        .first_moment = array(&c, &t[3], x->first_moment, JUDO_F32, x->n, true),
+        .second_moment = array(&c, &t[4], x->second_moment, JUDO_F32, x->n, true),
+        .gradient = array(&c, &t[5], x->gradient, x->gradient_dtype, x->n, false),
+        .gradient_dtype = x->gradient_dtype,
+        .n = x->n};
+    return finish(&c, device->ops->adamw(&there, segments, num_segments, options));
+}
+
+static judo_status sum_of_squares(double *sum, const judo_tensor *x)
+{
+    call c = {0};
+    judo_tensor t;
+    judo_tensor there = *x;
+    there.data = array(&c, &t, x->data, x->dtype, judo_tensor_count(x), false);
+    return finish(&c, device->ops->sum_of_squares(sum, &there));
+}
+
+static judo_status add_rounded(judo_tensor *y, const judo_tensor *x)
+{
+    call c = {0};
+    judo_tensor t[2];
+    judo_tensor sums = *y;
+    judo_tensor values = *x;
+    sums.data = array(&c, &t[0], y->data, y->dtype, judo_tensor_count(y), true);
+    values.data = array(&c, &t[1], x->data, x->dtype, judo_tensor_count(x), false);
+    return finish(&c, device->ops->add_rounded(&sums, &values));
 }
 
 static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
@@ -388,19 +421,13 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
                                                        epsilon));
 }
 
-static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options)
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
 {
     call c = {0};
-    judo_tensor h = judo_tensor_1d(high, JUDO_BF16, n);
-    judo_tensor l = judo_tensor_1d(low, JUDO_BF16, n);
-    judo_tensor m = judo_tensor_1d(first_moment, JUDO_F32, n);
-    judo_tensor v = judo_tensor_1d(second_moment, JUDO_F32, n);
-    judo_tensor g = judo_tensor_1d((float *)(uintptr_t)gradient, JUDO_F32, n);
-    return finish(&c, device->ops->adamw_split(exact_out(&c, &h)->data, exact_out(&c, &l)->data,
-                                               exact_out(&c, &m)->data, exact_out(&c, &v)->data,
-                                               exact_in(&c, &g)->data, n, options));
+    return finish(
+        &c, device->ops->patchify(out(&c, y), exact_in(&c, pixels), squares, count, form));
 }
 
 const judo_ops *boxed_ops(const judo_device *on, bool bf16)
@@ -435,8 +462,9 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.gather_drawn_rows = gather_drawn_rows;
     table.adamw = adamw;
     table.sum_of_squares = sum_of_squares;
+    table.add_rounded = add_rounded;
     table.add_rmsnorm_forward = add_rmsnorm_forward;
-    table.adamw_split = adamw_split;
+    table.patchify = patchify;
     return &table;
 }
 

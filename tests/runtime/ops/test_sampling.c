@@ -42,10 +42,12 @@ static judo_status sample_one(judo_draw *drawn, const float *logits, int64_t cou
     return status;
 }
 
+enum { MOST = 2500 };
+
 /* Marks the ids that the filters leave, in the words of Hugging Face's processors. */
 static void reference_filter(uint8_t *kept, double *z, int n, const judo_sampling *s)
 {
-    int order[64]; /* most likely first, ties by id */
+    static int order[MOST]; /* most likely first, ties by id */
     for (int i = 0; i < n; i++) {
         z[i] /= (double)s->temperature;
         int at = i;
@@ -77,10 +79,11 @@ static void reference_filter(uint8_t *kept, double *z, int n, const judo_samplin
     }
 }
 
-static void check_draws(const float *logits, int n, const judo_sampling *s)
+/* One in `stride` of 200 draws. */
+static void check_draws(const float *logits, int n, const judo_sampling *s, int stride)
 {
-    uint8_t kept[64];
-    double z[64];
+    static uint8_t kept[MOST];
+    static double z[MOST];
     for (int i = 0; i < n; i++) {
         z[i] = (double)logits[i];
     }
@@ -89,7 +92,7 @@ static void check_draws(const float *logits, int n, const judo_sampling *s)
     for (int i = 0; i < n; i++) {
         total += kept[i] ? exp(z[i]) : 0.0;
     }
-    for (int step = 0; step < 200; step += ON_CPU ? 1 : 5) {
+    for (int step = 0; step < 200; step += stride) {
         float uniform = (float)step / 200.0f;
         double sum = 0.0;
         int expected = -1;
@@ -130,7 +133,34 @@ static void test_filters__leave_what_the_reference_leaves(void **state)
             if (salt >= 4 && options[o].top_p < 1.0f && options[o].top_p > 0.0f) {
                 continue; /* at a tie the last bit of the sum may decide */
             }
-            check_draws(values_of(&logits), n, &options[o]);
+            check_draws(values_of(&logits), n, &options[o], ON_CPU ? 1 : 5);
+        }
+        FREE(&logits);
+    }
+}
+
+/* Rows of which filters leave few, some or most ids, with and without ties. */
+static void test_filters__of_wide_rows(void **state)
+{
+    (void)state;
+    const judo_sampling options[] = {
+        {1.0f, 50, 1.0f, 0.0f, 1.0f},  {0.8f, 50, 0.95f, 0.0f, 1.0f},
+        {1.0f, 0, 0.9f, 0.0f, 1.0f},   {1.0f, 0, 0.0f, 0.0f, 1.0f},
+        {1.0f, 700, 0.6f, 0.0f, 1.0f},
+    };
+    const float scales[] = {30.0f, 8.0f, 0.01f, 0.0f, 4.0f};
+    for (uint32_t salt = 0; salt < 5; salt++) {
+        bool ties = salt >= 3;
+        judo_tensor logits = new_1d(MOST - (int64_t)salt * 250);
+        int n = (int)logits.dims[0];
+        fill(&logits, salt, scales[salt]);
+        for (int i = 0; ties && i < n; i++) {
+            values_of(&logits)[i] = floorf(values_of(&logits)[i]);
+        }
+        for (size_t o = 0; o < sizeof options / sizeof *options; o++) {
+            if (!ties || options[o].top_p == 1.0f || options[o].top_p == 0.0f) {
+                check_draws(values_of(&logits), n, &options[o], ON_CPU ? 1 : 41);
+            }
         }
         FREE(&logits);
     }
@@ -270,6 +300,7 @@ static void test_rows_that_allow_nothing__say_so_and_others_are_drawn(void **sta
     judo_tensor logits = new_2d(3, 2);
     const float values[6] = {0.0f, 9.0f, NAN, 0.0f, 9.0f, 0.0f};
     const float uniform[3] = {0.5f, 0.5f, 0.5f};
+    const uint8_t marked[6] = {0, 1, 0, 0, 1, 0};
     uint8_t seen[6] = {0};
     judo_draw draws[3] = {{0}};
     memcpy(logits.data, values, sizeof values);
@@ -277,7 +308,7 @@ static void test_rows_that_allow_nothing__say_so_and_others_are_drawn(void **sta
     assert_int_equal(draws[0].token, 1);
     assert_nothing_drawn(&draws[1]);
     assert_int_equal(draws[2].token, 0);
-    assert_memory_equal(seen, ((uint8_t[]){0, 1, 0, 0, 1, 0}), sizeof seen);
+    assert_memory_equal(seen, marked, sizeof seen);
     FREE(&logits);
 }
 
@@ -358,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filters__leave_what_the_reference_leaves),
+        cmocka_unit_test(test_filters__of_wide_rows),
         cmocka_unit_test(test_top_p__of_equal_ids_the_lower_stay),
         cmocka_unit_test(test_greedy__takes_the_lowest_of_the_highest),
         cmocka_unit_test(test_penalty__divides_positive_and_multiplies_negative_logits),

@@ -278,38 +278,32 @@ static judo_status gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
     return move_rows(y, x, places, count);
 }
 
-static judo_status adamw(float *weights, float *first_moment, float *second_moment,
-                         uint16_t *bf16_copy, const float *gradient, int64_t n,
-                         const judo_adamw *options)
+/* Weights are read and written, in one piece or as two halves, and so are both moments; a copy
+ * in bf16 is written. */
+static judo_status adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                         int num_segments, const judo_adamw *options)
 {
-    (void)weights;
-    (void)first_moment;
-    (void)second_moment;
-    (void)gradient;
     (void)options;
-    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, (double)n * (28.0 + (bf16_copy ? 2.0 : 0.0)), 1);
+    double count = 0.0;
+    for (int i = 0; i < num_segments; i++) {
+        count += (double)(segments[i].end - segments[i].begin);
+    }
+    double copy = arrays->weights && arrays->bf16 ? 2.0 : 0.0;
+    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0,
+               count * (24.0 + copy + (double)judo_dtype_bytes(arrays->gradient_dtype)), 1);
     return JUDO_OK;
 }
 
-static judo_status adamw_split(uint16_t *high, uint16_t *low, float *first_moment,
-                               float *second_moment, const float *gradient, int64_t n,
-                               const judo_adamw *options)
+static judo_status sum_of_squares(double *sum, const judo_tensor *x)
 {
-    (void)high;
-    (void)low;
-    (void)first_moment;
-    (void)second_moment;
-    (void)gradient;
-    (void)options;
-    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, 28.0 * (double)n, 1);
-    return JUDO_OK;
-}
-
-static judo_status sum_of_squares(double *sum, const float *x, int64_t n)
-{
-    (void)x;
     *sum = 1.0;
-    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, 4.0 * (double)n, 1);
+    ledger_add(LEDGER_OPTIMIZER, 0.0, 0.0, bytes_of(x), 1);
+    return JUDO_OK;
+}
+
+static judo_status add_rounded(judo_tensor *y, const judo_tensor *x)
+{
+    elementwise(2.0 * bytes_of(y) + bytes_of(x));
     return JUDO_OK;
 }
 
@@ -321,6 +315,18 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
     (void)w;
     (void)epsilon;
     elementwise(bytes_of(y) + 2.0 * bytes_of(sum) + bytes_of(x));
+    return JUDO_OK;
+}
+
+/* Every frame of a patch is written, its pixels are read once. */
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
+{
+    (void)squares;
+    (void)count;
+    (void)form;
+    elementwise(bytes_of(y) + bytes_of(pixels));
     return JUDO_OK;
 }
 
@@ -354,8 +360,9 @@ const judo_ops *ledger_ops(void)
         .gather_drawn_rows = gather_drawn_rows,
         .adamw = adamw,
         .sum_of_squares = sum_of_squares,
+        .add_rounded = add_rounded,
         .add_rmsnorm_forward = add_rmsnorm_forward,
-        .adamw_split = adamw_split,
+        .patchify = patchify,
     };
     return &ops;
 }
