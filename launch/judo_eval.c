@@ -8,12 +8,14 @@
 
 #include "data/banned_ids.h"
 #include "eval/evaluate.h"
+#include "launch/eval_memory.h"
 #include "launch/local_model.h"
 #include "launch/program.h"
 #include "models/dtype_table.h"
 #include "parallel/agree.h"
 #include "rewards/text_embedder.h"
 #include "runtime/device_choice.h"
+#include "runtime/device_pool.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 
@@ -80,6 +82,7 @@ static const judo_config_field fields[] = {
 
 /* Everything that an evaluation stands on. */
 typedef struct eval_parts {
+    const judo_device *device;
     judo_tokenizer *tokenizer;
     judo_image_processor processor;
     judo_dataset *dataset;
@@ -90,10 +93,31 @@ typedef struct eval_parts {
     judo_evaluation evaluation;
 } eval_parts;
 
+/* The plan of memory comes before the first of it is taken. */
+static judo_status open_model(const eval_config *config, int local_rank, eval_parts *parts)
+{
+    const judo_device *chosen = NULL;
+    const judo_dtype dtype = judo_dtype_of_choice(config->dtype);
+    JUDO_TRY(judo_device_choose((judo_device_choice)config->device, local_rank, &chosen));
+    parts->device = chosen;
+    if (chosen->separate) {
+        JUDO_TRY(judo_device_pool_open(chosen, &parts->device));
+    }
+    JUDO_TRY(judo_local_model_prepare(config->model, parts->device, config->max_tokens,
+                                      config->max_patches, dtype, &parts->local));
+    const judo_eval_memory memory = {.model = parts->local.model,
+                                     .dtype = dtype,
+                                     .minilm = config->minilm,
+                                     .batch = config->batch,
+                                     .max_tokens = config->max_tokens,
+                                     .max_new_tokens = config->max_new_tokens};
+    JUDO_TRY(judo_eval_memory_reserve(&memory));
+    return judo_local_model_load(config->model, dtype, &parts->local);
+}
+
 static judo_status open_parts(const eval_config *config, int local_rank, eval_parts *parts)
 {
     judo_evaluation *e = &parts->evaluation;
-    const judo_device *device;
     char path[JUDO_CONFIG_STRING_BYTES + 32];
     (void)snprintf(path, sizeof path, "%s/preprocessor_config.json", config->model);
     JUDO_TRY(judo_tokenizer_open(config->model, &parts->tokenizer));
@@ -101,15 +125,13 @@ static judo_status open_parts(const eval_config *config, int local_rank, eval_pa
     JUDO_TRY(judo_image_processor_load(path, (int32_t)config->pre_resize, &parts->processor));
     JUDO_TRY(judo_dataset_open(config->data, parts->processor.fingerprint, &parts->dataset));
     JUDO_TRY(judo_reward_rules_resolve(&config->rewards, &e->rules));
-    JUDO_TRY(judo_device_choose((judo_device_choice)config->device, local_rank, &device));
-    JUDO_TRY(judo_local_model_open(config->model, device, config->max_tokens,
-                                   config->max_patches, judo_dtype_of_choice(config->dtype),
-                                   &parts->local));
+    JUDO_TRY(open_model(config, local_rank, parts));
     JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials,
                              judo_model_config(parts->local.model)->text.vocab_size,
                              &parts->banned));
     if (config->minilm[0]) {
-        JUDO_TRY(judo_text_embedder_open(config->minilm, JUDO_F32, device, &parts->encoder));
+        JUDO_TRY(
+            judo_text_embedder_open(config->minilm, JUDO_F32, parts->device, &parts->encoder));
         parts->embedder = judo_text_embedder_base(parts->encoder);
         e->embedder = &parts->embedder;
     }
@@ -120,6 +142,7 @@ static void close_parts(eval_parts *parts)
 {
     judo_text_embedder_close(&parts->encoder);
     judo_local_model_close(&parts->local);
+    judo_device_pool_close(&parts->device);
     judo_dataset_close(&parts->dataset);
     judo_tokenizer_close(&parts->tokenizer);
     free(parts->banned);

@@ -17,6 +17,13 @@ typedef struct judo_local_model {
 judo_status judo_local_model_open(const char *folder, const judo_device *device,
                                   int64_t max_tokens, int64_t max_patches, judo_dtype dtype,
                                   judo_local_model *out) JUDO_MUST_CHECK;
+/* Its two halves: the plan, without any of the device's memory, and taking that and reading the
+ * weights. */
+judo_status judo_local_model_prepare(const char *folder, const judo_device *device,
+                                     int64_t max_tokens, int64_t max_patches, judo_dtype dtype,
+                                     judo_local_model *out) JUDO_MUST_CHECK;
+judo_status judo_local_model_load(const char *folder, judo_dtype dtype,
+                                  judo_local_model *model) JUDO_MUST_CHECK;
 void judo_local_model_close(judo_local_model *model);
 
 #endif

@@ -95,7 +95,7 @@ static judo_status allocate(judo_packed_weights *out)
     int64_t total = 0;
     void *memory = NULL;
     JUDO_TRY(out->device->memory(&available, &total));
-    if (2 * out->bytes > available) {
+    if (!out->device->separate && 2 * out->bytes > available) { /* a device's is planned */
         return JUDO_OK;
     }
     judo_status status = out->device->allocate(&memory, out->bytes);

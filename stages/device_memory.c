@@ -46,7 +46,7 @@ static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
 {
     int64_t available = 0;
     JUDO_TRY(judo_device_memory_available(job, &available));
-    int64_t missing = plan->total - available;
+    int64_t missing = plan->table.total - available;
     JUDO_TRY(judo_comm_max_i64(job->comm, &missing, 1));
     if (missing <= 0) {
         return JUDO_OK;
@@ -70,8 +70,8 @@ static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
 static judo_status take_block(const judo_job *job, const judo_memory_plan *plan)
 {
     char table[JUDO_MEMORY_TABLE_BYTES];
-    judo_memory_plan_write(job, plan, table);
-    JUDO_TRY(judo_device_pool_reserve(plan->pool, table));
+    judo_memory_table_write(&plan->table, true, table);
+    JUDO_TRY(judo_device_pool_reserve(plan->table.pool, table));
     return job->config->run.check_replicas_every > 0
                ? judo_device_pool_keep_staging(JUDO_REPLICA_CHECK_BYTES)
                : JUDO_OK;

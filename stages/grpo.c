@@ -98,6 +98,7 @@ static judo_status grpo_open(judo_job *job, void **state)
     JUDO_TRY(judo_agree(job->comm, open_parts(job, self)));
     if (job->config->grpo.kl_beta > 0) {
         JUDO_TRY(open_reference(job, &self->reference));
+        judo_memory_plan_host(job, self->reference, 0);
     }
     judo_memory_plan_batches(job, 2 * (int64_t)own_prompts(job));
     return JUDO_OK;

@@ -138,6 +138,7 @@ static judo_status open_shards(judo_job *job)
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device,
                                &job->sharding, &job->zero));
     job->params = judo_zero3_params(job->zero);
+    judo_memory_plan_host(job, job->zero, job->comm->scratch_bytes);
     return JUDO_OK;
 }
 

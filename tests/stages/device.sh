@@ -15,12 +15,6 @@ both() {
     same_model "$2-cpu" "$2-device"
 }
 
-# asked_nothing RUN: the device's memory was planned, and neither it nor staging was asked for behind the first step.
-asked_nothing() {
-    grep -q "block of .* MB was used; 0 allocations behind the first step" "$work/$1.log" || complain "$1: memory was asked for"
-    grep -q "memory was asked for" "$work/$1.log" && complain "$1: a rank asked for memory in the loop"
-}
-
 same_model() { # same_model RUN RUN: the same saved weights.
     local file found=0
     for file in "$work/$1"/model/*.safetensors; do

@@ -58,3 +58,9 @@ same_samples() {
     done
     [ $found = 1 ] || complain "$1: no samples"
 }
+
+# asked_nothing RUN: the device's memory was planned, and neither it nor staging was asked for behind the first step.
+asked_nothing() {
+    grep -q "block of .* MB was used; 0 allocations behind the first step" "$work/$1.log" || complain "$1: memory was asked for"
+    grep -q "memory was asked for" "$work/$1.log" && complain "$1: a rank asked for memory in the loop"
+}
