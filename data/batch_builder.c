@@ -13,7 +13,7 @@ enum field {
     WIDTH,
     SPANS,
     IMAGES,
-    PATCHES,
+    PIXELS,
     VISUAL_ROWS,
     TARGET_ROWS,
     TARGET_TOKENS,
@@ -29,7 +29,7 @@ typedef struct array {
 
 struct judo_batch_builder {
     const judo_image_processor *processor;
-    size_t sizes[NUM_FIELDS]; /* bytes of one element; of PATCHES: one row */
+    size_t sizes[NUM_FIELDS]; /* bytes of one element; of PIXELS: those of a patch */
     array arrays[NUM_FIELDS];
     int64_t counts[NUM_FIELDS];
     int32_t num_sequences;
@@ -99,7 +99,7 @@ judo_status judo_batch_builder_create(const judo_image_processor *processor,
     }
     b->sizes[SPANS] = sizeof(judo_attention_span);
     b->sizes[IMAGES] = sizeof(judo_image_grid);
-    b->sizes[PATCHES] = (size_t)judo_image_processor_patch_values(processor) * sizeof(float);
+    b->sizes[PIXELS] = (size_t)judo_image_processor_patch_bytes(processor);
     b->sizes[TARGET_WEIGHTS] = sizeof(float);
     *out = b;
     return JUDO_OK;
@@ -109,10 +109,11 @@ int64_t judo_batch_builder_bytes(const judo_image_processor *processor, int64_t 
                                  int64_t patches)
 {
     /* The token and its three positions, once by axis and once joined, and four of a target. */
-    const int64_t words_of_token = 1 + 3 + 3 + 4;
-    /* The patch, and the row of its merged token. */
-    const int64_t words_of_patch = judo_image_processor_patch_values(processor) + 1;
-    return (tokens * words_of_token + patches * words_of_patch) * (int64_t)sizeof(int32_t);
+    const int64_t bytes_of_token = (1 + 3 + 3 + 4) * (int64_t)sizeof(int32_t);
+    /* The pixels, and the row of the merged token. */
+    const int64_t bytes_of_patch =
+        judo_image_processor_patch_bytes(processor) + (int64_t)sizeof(int32_t);
+    return tokens * bytes_of_token + patches * bytes_of_patch;
 }
 
 void judo_batch_builder_destroy(judo_batch_builder **builder)
@@ -171,12 +172,13 @@ static judo_status append_image(judo_batch_builder *b, const judo_image *image, 
 {
     int32_t merge = b->processor->merge_size;
     judo_image_grid grid = {.t = 1,
-                            .first_patch = (int32_t)b->counts[PATCHES],
+                            .first_patch = (int32_t)b->counts[PIXELS],
                             .first_visual = (int32_t)b->counts[VISUAL_ROWS]};
     JUDO_TRY(judo_image_processor_grid(b->processor, image, &grid.h, &grid.w));
     void *to = NULL;
-    JUDO_TRY(extend(b, PATCHES, (int64_t)grid.h * grid.w, &to));
-    judo_image_processor_patches(b->processor, image, to);
+    int64_t patches = (int64_t)grid.h * grid.w;
+    JUDO_TRY(extend(b, PIXELS, patches, &to));
+    memcpy(to, image->pixels, (size_t)patches * b->sizes[PIXELS]);
     JUDO_TRY(extend(b, IMAGES, 1, &to));
     memcpy(to, &grid, sizeof grid);
     place->rows = grid.h / merge;
@@ -328,8 +330,9 @@ judo_status judo_batch_builder_batch(judo_batch_builder *builder, judo_batch *vi
         .spans = arrays[SPANS].data,
         .num_images = (int32_t)counts[IMAGES],
         .images = arrays[IMAGES].data,
-        .num_patches = (int32_t)counts[PATCHES],
-        .patches = arrays[PATCHES].data,
+        .num_patches = (int32_t)counts[PIXELS],
+        .pixels = arrays[PIXELS].data,
+        .patch_form = judo_image_processor_form(builder->processor),
         .num_visual = (int32_t)counts[VISUAL_ROWS],
         .visual_rows = arrays[VISUAL_ROWS].data,
         .num_targets = (int32_t)counts[TARGET_ROWS],

@@ -1,5 +1,4 @@
-/* data/image_processor.c: smart resize, normalisation and patch order of Qwen2-VL's processor.
- */
+/* data/image_processor.c: settings and smart resize of Qwen2-VL's processor. */
 #include "data/image_processor.h"
 
 #include <math.h>
@@ -81,15 +80,6 @@ static void write_fingerprint(judo_image_processor *p)
 judo_status judo_image_processor_prepare(judo_image_processor *processor)
 {
     JUDO_TRY(check_settings(processor));
-    for (int c = 0; c < 3; c++) {
-        float mean = (float)processor->image_mean[c];
-        float deviation = (float)processor->image_std[c];
-        for (int pixel = 0; pixel < 256; pixel++) {
-            /* Scaled in double, then rounded, as the reference does. */
-            float scaled = (float)(pixel * (1.0 / 255.0));
-            processor->values[c][pixel] = (scaled - mean) / deviation;
-        }
-    }
     write_fingerprint(processor);
     return JUDO_OK;
 }
@@ -167,50 +157,19 @@ judo_status judo_image_processor_grid(const judo_image_processor *processor,
     return JUDO_OK;
 }
 
-int32_t judo_image_processor_patch_values(const judo_image_processor *processor)
+int32_t judo_image_processor_patch_bytes(const judo_image_processor *processor)
 {
-    return 3 * processor->temporal_patch_size * processor->patch_size * processor->patch_size;
+    return JUDO_PATCH_CHANNELS * processor->patch_size * processor->patch_size;
 }
 
-/* One patch whose upper left pixel is `from`. */
-static float *write_patch(const judo_image_processor *processor, const uint8_t *from,
-                          size_t stride, float *to)
+judo_patch_form judo_image_processor_form(const judo_image_processor *processor)
 {
-    int32_t side = processor->patch_size;
-    size_t frame = (size_t)side * (size_t)side;
-    for (int c = 0; c < 3; c++) {
-        const float *values = processor->values[c];
-        float *first = to;
-        for (int32_t y = 0; y < side; y++) {
-            const uint8_t *row = from + (size_t)y * stride + c;
-            for (int32_t x = 0; x < side; x++) {
-                *to++ = values[row[3 * x]];
-            }
-        }
-        for (int32_t t = 1; t < processor->temporal_patch_size; t++) {
-            memcpy(to, first, frame * sizeof *to);
-            to += frame;
-        }
+    judo_patch_form form = {.side = processor->patch_size,
+                            .frames = processor->temporal_patch_size,
+                            .merge = processor->merge_size};
+    for (int c = 0; c < JUDO_PATCH_CHANNELS; c++) {
+        form.mean[c] = (float)processor->image_mean[c];
+        form.deviation[c] = (float)processor->image_std[c];
     }
-    return to;
-}
-
-void judo_image_processor_patches(const judo_image_processor *processor,
-                                  const judo_image *processed, float *out)
-{
-    int32_t side = processor->patch_size;
-    int32_t merge = processor->merge_size;
-    int32_t grid_h = processed->height / side;
-    int32_t grid_w = processed->width / side;
-    size_t stride = (size_t)processed->width * 3;
-    for (int32_t block_y = 0; block_y < grid_h; block_y += merge) {
-        for (int32_t block_x = 0; block_x < grid_w; block_x += merge) {
-            for (int32_t i = 0; i < merge * merge; i++) {
-                size_t y = (size_t)(block_y + i / merge) * (size_t)side;
-                size_t x = (size_t)(block_x + i % merge) * (size_t)side;
-                out =
-                    write_patch(processor, processed->pixels + y * stride + 3 * x, stride, out);
-            }
-        }
-    }
+    return form;
 }

@@ -1,9 +1,10 @@
-/* data/image_processor.h: from a picture to the patches that Qwen2.5-VL's vision tower reads.
- */
+/* data/image_processor.h: from a picture to the pixels whose patches Qwen2.5-VL's vision tower
+ * reads. */
 #ifndef JUDO_DATA_IMAGE_PROCESSOR_H
 #define JUDO_DATA_IMAGE_PROCESSOR_H
 
 #include "data/image_file.h"
+#include "runtime/ops/patchify.h"
 
 enum { JUDO_FINGERPRINT_BYTES = 32 };
 
@@ -13,9 +14,7 @@ typedef struct judo_image_processor {
     int32_t
         square; /* > 0: first to square x square by Lanczos, ignoring the aspect (JUDO: 512) */
     double image_mean[3], image_std[3];
-    /* Filled by prepare: */
-    float values[3][256]; /* a pixel's normalised value */
-    char fingerprint[JUDO_FINGERPRINT_BYTES];
+    char fingerprint[JUDO_FINGERPRINT_BYTES]; /* filled by prepare */
 } judo_image_processor;
 
 /* Qwen2.5-VL's published settings; still needs prepare. */
@@ -48,13 +47,10 @@ judo_status judo_image_processor_grid(const judo_image_processor *processor,
                                       const judo_image *processed, int32_t *grid_h,
                                       int32_t *grid_w) JUDO_MUST_CHECK;
 
-/* Floats in one patch row: channels * temporal * patch * patch. */
-int32_t judo_image_processor_patch_values(const judo_image_processor *processor);
+/* Pixel bytes of one patch. */
+int32_t judo_image_processor_patch_bytes(const judo_image_processor *processor);
 
-/* Writes [grid_h * grid_w, patch_values] floats: rows by merge blocks, within a row (channel,
- * frame, y, x); a still is both frames. `processed` must have passed judo_image_processor_grid.
- */
-void judo_image_processor_patches(const judo_image_processor *processor,
-                                  const judo_image *processed, float *out);
+/* How the op `patchify` makes a processed picture's patches. */
+judo_patch_form judo_image_processor_form(const judo_image_processor *processor);
 
 #endif

@@ -81,15 +81,15 @@ static void take_written(judo_activation_arena *arena, const judo_qwen_config *c
     out->text_sin = judo_arena_take_2d(arena, JUDO_F32, n->tokens, text);
     out->vision_cos = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
     out->vision_sin = judo_arena_take_2d(arena, JUDO_F32, n->patches, vision);
-    out->patches = judo_arena_take_2d(arena, options->dtype, options->separate ? n->patches : 0,
-                                      judo_qwen_patch_values(config));
+    out->pixels = judo_arena_take_1d(
+        arena, JUDO_U8, options->separate ? n->patches * judo_qwen_patch_bytes(config) : 0);
 }
 
 static int64_t staging_bytes(const judo_activations *a)
 {
     return judo_staging_bytes(&a->text_cos) + judo_staging_bytes(&a->text_sin) +
            judo_staging_bytes(&a->vision_cos) + judo_staging_bytes(&a->vision_sin) +
-           judo_staging_bytes(&a->patches);
+           judo_staging_bytes(&a->pixels);
 }
 
 static void take_lists(judo_activation_arena *lists, const judo_activation_counts *n,
@@ -104,6 +104,7 @@ static void take_lists(judo_activation_arena *lists, const judo_activation_count
         .windows = judo_arena_take(lists, n->visual * span),
         .frames = judo_arena_take(lists, n->visual * span),
     };
+    out->squares = judo_arena_take(lists, n->visual * (int64_t)sizeof *out->squares);
     out->splice = judo_arena_take(lists, n->visual * id);
 }
 
@@ -139,17 +140,10 @@ void judo_activations_take(judo_activation_arena *arena, judo_activation_arena *
                out->decoder_saved);
 }
 
-judo_patch_phase judo_patch_phase_take(judo_activation_arena *arena,
-                                       const judo_qwen_config *config,
-                                       const judo_activation_options *options, int64_t patches)
+judo_tensor judo_patch_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
+                                  judo_dtype dtype, int64_t patches)
 {
-    judo_dtype dtype = options->dtype;
-    /* The processor's own fp32 rows serve as they are. */
-    int64_t copies = dtype == JUDO_F32 || options->separate ? 0 : patches;
-    return (judo_patch_phase){
-        .patches = judo_arena_take_2d(arena, dtype, copies, judo_qwen_patch_values(config)),
-        .rows = judo_arena_take_2d(arena, dtype, patches, config->vision.hidden_size),
-    };
+    return judo_arena_take_2d(arena, dtype, patches, judo_qwen_patch_values(config));
 }
 
 judo_tensor judo_splice_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
@@ -221,7 +215,7 @@ judo_status judo_activation_plan(const judo_qwen_config *config,
     JUDO_TRY(judo_activations_create(config, &activations));
     judo_activations_take(&arena, &lists, config, options, counts, &activations);
     int64_t mark = judo_arena_mark(&arena);
-    (void)judo_patch_phase_take(&arena, config, options, counts->patches);
+    (void)judo_patch_phase_take(&arena, config, options->dtype, counts->patches);
     judo_arena_release(&arena, mark);
     (void)judo_block_phase_take(&arena, &vision, options->dtype,
                                 judo_recompute_of(options, options->reach.tower),

@@ -25,8 +25,9 @@ typedef struct judo_activation_options {
 
 typedef struct judo_activations {
     judo_tensor text_cos, text_sin, vision_cos, vision_sin;
-    judo_tensor patches; /* a copy in the activations' dtype; no rows unless `separate` */
+    judo_tensor pixels; /* [bytes], a copy of the batch's; none unless `separate` */
     judo_vision_order order;
+    judo_patch_square *squares;  /* [visual]: pixels of each visual row in window order */
     int32_t *splice;             /* [visual]: token row of each visual row in window order */
     judo_tensor visual;          /* merged rows, later their gradient */
     judo_tensor *vision_inputs;  /* [depth + 1]: input of each block, output of the last */
@@ -42,18 +43,12 @@ judo_status judo_activations_create(const judo_qwen_config *config,
                                     judo_activations *out) JUDO_MUST_CHECK;
 void judo_activations_destroy(judo_activations *activations);
 
-/* Takes the buffers of a whole pass, the lists (`order`, `splice`) from `lists`, which is host
- * memory. */
+/* Takes the buffers of a whole pass, the lists (`order`, `squares`, `splice`) from `lists`,
+ * which is host memory. */
 void judo_activations_take(judo_activation_arena *arena, judo_activation_arena *lists,
                            const judo_qwen_config *config,
                            const judo_activation_options *options,
                            const judo_activation_counts *counts, judo_activations *out);
-
-typedef struct judo_patch_phase {
-    judo_tensor patches; /* in the activations' dtype, where neither the host's nor the pass's
-                            serve as they are */
-    judo_tensor rows;    /* [patches, hidden], natural order */
-} judo_patch_phase;
 
 typedef struct judo_merger_phase {
     judo_merger_saved saved;
@@ -71,9 +66,9 @@ typedef struct judo_head_phase {
     judo_tensor d_sum; /* fp32 [tokens, hidden] where d_text is not fp32 itself */
 } judo_head_phase;
 
-judo_patch_phase judo_patch_phase_take(judo_activation_arena *arena,
-                                       const judo_qwen_config *config,
-                                       const judo_activation_options *options, int64_t patches);
+/* The patches that the projection reads, in window order. */
+judo_tensor judo_patch_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
+                                  judo_dtype dtype, int64_t patches);
 /* Zeros that take the place of the visual rows among the embeddings' gradients. */
 judo_tensor judo_splice_phase_take(judo_activation_arena *arena, const judo_qwen_config *config,
                                    judo_dtype dtype, int64_t visual);

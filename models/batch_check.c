@@ -2,6 +2,7 @@
 #include "models/batch_check.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #define REJECT(...) JUDO_FAIL(JUDO_ERROR_ARGUMENT, "batch: " __VA_ARGS__)
 
@@ -45,10 +46,37 @@ static judo_status check_tokens(const judo_qwen_config *config, const judo_batch
     return JUDO_OK;
 }
 
+/* Pixels made for another model would be read past their end. */
+static judo_status check_form(const judo_qwen_vision_config *config,
+                              const judo_patch_form *form)
+{
+    if (form->side != config->patch_size || form->frames != config->temporal_patch_size ||
+        form->merge != config->spatial_merge_size) {
+        return JUDO_FAIL(JUDO_ERROR_MISMATCH,
+                         "batch: the image processor makes patches of %d pixels in %d frames, "
+                         "merged %d x %d; the model reads %" PRId64 ", %" PRId64 " and %" PRId64
+                         ": the preprocessor_config.json is another model's",
+                         form->side, form->frames, form->merge, form->merge, config->patch_size,
+                         config->temporal_patch_size, config->spatial_merge_size);
+    }
+    for (int c = 0; c < JUDO_PATCH_CHANNELS; c++) {
+        if (!isfinite(form->mean[c]) || !isfinite(form->deviation[c]) ||
+            !(form->deviation[c] > 0)) {
+            return REJECT("mean %g and deviation %g of channel %d must be finite, the latter "
+                          "above 0",
+                          (double)form->mean[c], (double)form->deviation[c], c);
+        }
+    }
+    return JUDO_OK;
+}
+
 static judo_status check_images(const judo_qwen_config *config, const judo_batch *batch)
 {
     int64_t merge = config->vision.spatial_merge_size;
     int64_t patches = 0;
+    if (batch->num_images > 0) {
+        JUDO_TRY(check_form(&config->vision, &batch->patch_form));
+    }
     for (int32_t i = 0; i < batch->num_images; i++) {
         const judo_image_grid *g = &batch->images[i];
         if (g->t != 1) {
@@ -75,6 +103,9 @@ static judo_status check_images(const judo_qwen_config *config, const judo_batch
         return REJECT("images have %" PRId64 " patches; the batch has %d patches and %d visual "
                       "rows",
                       patches, batch->num_patches, batch->num_visual);
+    }
+    if (patches > 0 && !batch->pixels) {
+        return REJECT("%" PRId64 " patches have no pixels", patches);
     }
     return JUDO_OK;
 }

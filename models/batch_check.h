@@ -6,7 +6,8 @@
 #include "runtime/batch.h"
 
 /* JUDO_ERROR_ARGUMENT naming the first thing that is wrong: counts, ids and rows out of range,
- * spans that do not cover the tokens, images that do not add up to patches and visual rows. */
+ * spans that do not cover the tokens, images that do not add up to patches and visual rows.
+ * JUDO_ERROR_MISMATCH: pixels that are to be cut into other patches than the model's. */
 judo_status judo_batch_check(const judo_qwen_config *config,
                              const judo_batch *batch) JUDO_MUST_CHECK;
 

@@ -8,7 +8,7 @@
 
 /* Texts are computed in runs of about this many tokens, so that memory is bounded and the
  * activations stay in cache. */
-enum { RUN_TOKENS = 1024 };
+enum { RUN_TOKENS = 1024, RUN_TEXTS = 512 };
 
 struct judo_bert {
     const judo_device *device;
@@ -58,6 +58,38 @@ static run take_run(judo_activation_arena *arena, judo_activation_arena *lists,
     };
 }
 
+/* What the longest run takes. */
+static void count_run(const judo_bert_config *config, judo_dtype dtype, int64_t *bytes,
+                      int64_t *list_bytes)
+{
+    judo_activation_arena count = {0};
+    judo_activation_arena lists = {0};
+    int64_t tokens = config->max_positions > RUN_TOKENS ? config->max_positions : RUN_TOKENS;
+    (void)take_run(&count, &lists, config, dtype, tokens, RUN_TEXTS);
+    *bytes = count.peak;
+    *list_bytes = lists.peak;
+}
+
+judo_status judo_bert_plan(const char *folder, judo_dtype dtype, int64_t *bytes)
+{
+    judo_bert_config config;
+    int64_t run_bytes = 0;
+    int64_t list_bytes = 0;
+    JUDO_TRY(judo_bert_config_load(folder, &config));
+    count_run(&config, dtype, &run_bytes, &list_bytes);
+    *bytes = judo_bert_weights_bytes(&config, dtype) + run_bytes;
+    return JUDO_OK;
+}
+
+static judo_status take_arenas(judo_bert *self)
+{
+    int64_t bytes = 0;
+    int64_t list_bytes = 0;
+    count_run(&self->config, self->dtype, &bytes, &list_bytes);
+    JUDO_TRY(judo_arena_create(self->device, bytes, &self->arena));
+    return judo_arena_create(judo_device_cpu(), list_bytes, &self->lists);
+}
+
 judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_device *device,
                            judo_bert **out)
 {
@@ -76,6 +108,9 @@ judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_devi
     judo_status status = judo_bert_config_load(folder, &self->config);
     if (status == JUDO_OK) {
         status = judo_bert_weights_load(folder, &self->config, device, dtype, &self->weights);
+    }
+    if (status == JUDO_OK) {
+        status = take_arenas(self);
     }
     if (status != JUDO_OK) {
         judo_bert_close(&self);
@@ -102,32 +137,10 @@ const judo_bert_config *judo_bert_config_of(const judo_bert *bert)
     return &bert->config;
 }
 
-int64_t judo_bert_bytes(const judo_bert *bert)
-{
-    judo_activation_arena count = {0};
-    judo_activation_arena lists = {0};
-    (void)take_run(&count, &lists, &bert->config, bert->dtype, RUN_TOKENS, 1);
-    return bert->weights.bytes + count.peak;
-}
-
-static judo_status grow(judo_activation_arena *arena, const judo_device *device, int64_t bytes)
-{
-    if (bytes > arena->capacity) {
-        judo_arena_destroy(arena);
-        JUDO_TRY(judo_arena_create(device, bytes, arena));
-    }
-    judo_arena_reset(arena);
-    return JUDO_OK;
-}
-
-/* The arenas are kept between calls and grow when a run is the largest so far. */
 static judo_status begin_run(judo_bert *self, int64_t tokens, int32_t texts, run *out)
 {
-    judo_activation_arena count = {0};
-    judo_activation_arena lists = {0};
-    (void)take_run(&count, &lists, &self->config, self->dtype, tokens, texts);
-    JUDO_TRY(grow(&self->arena, self->device, count.peak));
-    JUDO_TRY(grow(&self->lists, judo_device_cpu(), lists.peak));
+    judo_arena_reset(&self->arena);
+    judo_arena_reset(&self->lists);
     *out = take_run(&self->arena, &self->lists, &self->config, self->dtype, tokens, texts);
     JUDO_TRY(judo_arena_check(&self->lists, "the lists of a run of texts"));
     return judo_arena_check(&self->arena, "a run of texts");
@@ -271,7 +284,8 @@ judo_status judo_bert_embed(judo_bert *bert, const int32_t *ids, const int32_t *
     for (int32_t first = 0, last = 0; first < count; first = last) {
         do {
             last++;
-        } while (last < count && offsets[last + 1] - offsets[first] <= RUN_TOKENS);
+        } while (last < count && last - first < RUN_TEXTS &&
+                 offsets[last + 1] - offsets[first] <= RUN_TOKENS);
         JUDO_TRY(embed_run(bert, ids, offsets + first, last - first,
                            embeddings + first * bert->config.hidden_size));
     }

@@ -60,6 +60,7 @@ judo_status judo_bert_config_load(const char *folder, judo_bert_config *out) JUD
 judo_status judo_bert_weights_load(const char *folder, const judo_bert_config *config,
                                    const judo_device *device, judo_dtype dtype,
                                    judo_bert_weights *out) JUDO_MUST_CHECK;
+int64_t judo_bert_weights_bytes(const judo_bert_config *config, judo_dtype dtype);
 void judo_bert_weights_destroy(judo_bert_weights *weights);
 
 typedef struct judo_bert judo_bert;
@@ -70,8 +71,9 @@ typedef struct judo_bert judo_bert;
 judo_status judo_bert_open(const char *folder, judo_dtype dtype, const judo_device *device,
                            judo_bert **out) JUDO_MUST_CHECK;
 void judo_bert_close(judo_bert **bert);
-/* Bytes of its weights and of the activations of an ordinary run of texts. */
-int64_t judo_bert_bytes(const judo_bert *bert);
+/* Bytes of the device that an encoder of that folder will take, weights and activations. */
+judo_status judo_bert_plan(const char *folder, judo_dtype dtype,
+                           int64_t *bytes) JUDO_MUST_CHECK;
 const judo_bert_config *judo_bert_config_of(const judo_bert *bert);
 
 /* embeddings[count, hidden_size], on the host: the mean of a text's last hidden states, divided

@@ -89,7 +89,7 @@ static int64_t padded_bytes(const judo_bert_config *config, const tensor_plan *p
     return (count * judo_dtype_bytes(dtype) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static int64_t total_bytes(const judo_bert_config *config, judo_dtype dtype)
+int64_t judo_bert_weights_bytes(const judo_bert_config *config, judo_dtype dtype)
 {
     int64_t outside = 0;
     int64_t inside = 0;
@@ -204,7 +204,7 @@ static judo_status allocate_and_load(loader *l, judo_bert_weights *weights)
     if (!weights->layers) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "%s: no memory for a list of weights", l->path);
     }
-    weights->bytes = total_bytes(l->config, l->dtype);
+    weights->bytes = judo_bert_weights_bytes(l->config, l->dtype);
     JUDO_TRY(weights->device->allocate(&weights->memory, weights->bytes));
     l->next = weights->memory;
     JUDO_TRY(judo_feed_open(weights->device, &l->feed));

@@ -76,7 +76,8 @@ int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int3
            judo_angle_table_bytes(&config->text, num_rows, max_new_tokens) +
            judo_drawn_tokens_bytes(num_rows, max_new_tokens, config->text.vocab_size,
                                    penalised) +
-           num_rows * config->text.vocab_size * (int64_t)sizeof(float);
+           num_rows * config->text.vocab_size * (int64_t)sizeof(float) +
+           num_rows * config->text.hidden_size * judo_dtype_bytes(model->options.dtype);
 }
 
 static void generator_free(generator *g)

@@ -46,8 +46,9 @@ judo_status judo_qwen_config_parse(const char *text, size_t length, const char *
 judo_status judo_qwen_config_check(const judo_qwen_config *config,
                                    const char *source) JUDO_MUST_CHECK;
 
-/* Elements of one patch as the image processor hands it over. */
+/* Elements of one patch as the vision tower reads it, and bytes of its pixels. */
 int64_t judo_qwen_patch_values(const judo_qwen_config *config);
+int64_t judo_qwen_patch_bytes(const judo_qwen_config *config);
 /* Patches that become one visual token. */
 int64_t judo_qwen_merge_unit(const judo_qwen_config *config);
 

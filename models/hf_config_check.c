@@ -90,7 +90,7 @@ static judo_status check_vision(const judo_qwen_vision_config *v, const char *so
         {"vision hidden_size", v->hidden_size, 1, 1 << 17},
         {"vision intermediate_size", v->intermediate_size, 1, 1 << 19},
         {"vision num_heads", v->num_heads, 1, 1024},
-        {"vision in_channels", v->in_channels, 1, 16},
+        {"vision in_channels", v->in_channels, 3, 3}, /* pixels are RGB */
         {"patch_size", v->patch_size, 1, 256},
         {"temporal_patch_size", v->temporal_patch_size, 1, 16},
         {"spatial_merge_size", v->spatial_merge_size, 1, 16},
@@ -120,6 +120,12 @@ int64_t judo_qwen_patch_values(const judo_qwen_config *config)
 {
     const judo_qwen_vision_config *v = &config->vision;
     return v->in_channels * v->temporal_patch_size * v->patch_size * v->patch_size;
+}
+
+int64_t judo_qwen_patch_bytes(const judo_qwen_config *config)
+{
+    const judo_qwen_vision_config *v = &config->vision;
+    return v->in_channels * v->patch_size * v->patch_size;
 }
 
 int64_t judo_qwen_merge_unit(const judo_qwen_config *config)

@@ -52,9 +52,9 @@ void judo_minilm_close(judo_minilm **minilm)
     }
 }
 
-int64_t judo_minilm_bytes(const judo_minilm *minilm)
+judo_status judo_minilm_plan(const char *folder, judo_dtype dtype, int64_t *bytes)
 {
-    return judo_bert_bytes(minilm->bert);
+    return judo_bert_plan(folder, dtype, bytes);
 }
 
 judo_status judo_minilm_embed(judo_minilm *minilm, const int32_t *ids, const int32_t *offsets,

@@ -16,8 +16,9 @@ typedef struct judo_minilm judo_minilm;
 judo_status judo_minilm_open(const char *folder, judo_dtype dtype, const judo_device *device,
                              judo_minilm **out) JUDO_MUST_CHECK;
 void judo_minilm_close(judo_minilm **minilm);
-/* Bytes that it keeps. */
-int64_t judo_minilm_bytes(const judo_minilm *minilm);
+/* Bytes of the device that it will take. */
+judo_status judo_minilm_plan(const char *folder, judo_dtype dtype,
+                             int64_t *bytes) JUDO_MUST_CHECK;
 
 /* Embeds `count` texts given as WordPiece ids: text i is ids[offsets[i] .. offsets[i+1]), [CLS]
  * and [SEP] included, at most 256. embeddings[count, 384]: mean over tokens, L2-normalised.

@@ -18,6 +18,7 @@ struct judo_model {
     const uint8_t *banned;
     judo_param_layout *layout;
     judo_schedule forward, training;
+    judo_activation_bytes planned;
     judo_activation_arena arena, lists; /* of the device, of the host */
     judo_input_staging staging;
     judo_activations activations;

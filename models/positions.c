@@ -1,4 +1,4 @@
-/* models/positions.c: the window order of patches. */
+/* models/positions.c: the window order of patches, and where their pixels are. */
 #include "models/positions.h"
 
 /* Appends one merged token: its number and the rotary positions of its patches. */
@@ -52,5 +52,27 @@ void judo_vision_order_fill(const judo_qwen_vision_config *config,
     for (int i = 0; i < num_images; i++) {
         int32_t size[2] = {images[i].h / merge, images[i].w / merge};
         visual = fill_frame(order, visual, size, side, merge);
+    }
+}
+
+void judo_vision_squares_fill(const judo_qwen_vision_config *config,
+                              const judo_image_grid *images, int num_images,
+                              const judo_vision_order *order, judo_patch_square *squares)
+{
+    const int64_t pixel = config->in_channels;
+    const int64_t side = config->patch_size;
+    const int32_t unit = (int32_t)(config->spatial_merge_size * config->spatial_merge_size);
+    for (int i = 0; i < num_images; i++) {
+        const judo_image_grid *grid = &images[i];
+        int64_t first = grid->first_patch * side * side * pixel;
+        int64_t row = grid->w * side * pixel;
+        int32_t end = grid->first_visual + grid->h * grid->w / unit;
+        for (int32_t v = grid->first_visual; v < end; v++) {
+            /* A merged token's first patch is its upper left one. */
+            int64_t top = order->rows[v * unit] * side;
+            int64_t left = order->columns[v * unit] * side;
+            squares[v] = (judo_patch_square){.first_byte = first + top * row + left * pixel,
+                                             .row_bytes = row};
+        }
     }
 }

@@ -21,4 +21,10 @@ void judo_vision_order_fill(const judo_qwen_vision_config *config,
                             const judo_image_grid *images, int num_images,
                             judo_vision_order *order);
 
+/* Where the pixels of each merged token stand, in window order: squares[num_visual]. `order` is
+ * filled. */
+void judo_vision_squares_fill(const judo_qwen_vision_config *config,
+                              const judo_image_grid *images, int num_images,
+                              const judo_vision_order *order, judo_patch_square *squares);
+
 #endif

@@ -97,7 +97,7 @@ static void move_images(judo_prompt_slice *slice, const judo_qwen_config *config
 {
     int32_t visual = (int32_t)(fits->patches / judo_qwen_merge_unit(config));
     int32_t count = fits->end_image - slice->first_image;
-    int64_t first_value = slice->first_patch * judo_qwen_patch_values(config);
+    int64_t first_byte = slice->first_patch * judo_qwen_patch_bytes(config);
     for (int32_t i = 0; i < count; i++) {
         slice->images[i] = prompts->images[slice->first_image + i];
         slice->images[i].first_patch -= slice->first_patch;
@@ -110,7 +110,8 @@ static void move_images(judo_prompt_slice *slice, const judo_qwen_config *config
     slice->batch.num_images = count;
     slice->batch.images = slice->images;
     slice->batch.num_patches = (int32_t)fits->patches;
-    slice->batch.patches = prompts->patches ? prompts->patches + first_value : NULL;
+    slice->batch.pixels = prompts->pixels ? prompts->pixels + first_byte : NULL;
+    slice->batch.patch_form = prompts->patch_form;
     slice->batch.num_visual = visual;
     slice->batch.visual_rows = slice->visual_rows;
     slice->first_image += count;

@@ -81,6 +81,7 @@ static judo_device_work work_of(const judo_qwen_config *config,
         .columns = width > text->hidden_size ? width : text->hidden_size,
         .heads = text->num_heads > config->vision.num_heads ? text->num_heads
                                                             : config->vision.num_heads,
+        .head_dim = text->head_dim,
         .targets = counts.targets,
         .chunk_rows = options->head_chunk_rows,
         .vocabulary = text->vocab_size,
@@ -119,25 +120,29 @@ judo_status judo_model_plan(const judo_qwen_config *config, const judo_device *d
     return JUDO_OK;
 }
 
-static judo_status fill(judo_model *model)
+static judo_status plan(judo_model *model)
 {
-    judo_activation_bytes bytes;
-    JUDO_TRY(plan_bytes(&model->config, model->device, &model->options, &bytes));
+    JUDO_TRY(plan_bytes(&model->config, model->device, &model->options, &model->planned));
     JUDO_TRY(judo_qwen_layout_create(&model->config, &model->options.freeze, &model->layout));
     JUDO_TRY(judo_schedule_create(&model->config, &model->reach, false, &model->forward));
     JUDO_TRY(judo_schedule_create(&model->config, &model->reach, true, &model->training));
-    JUDO_TRY(judo_activations_create(&model->config, &model->activations));
-    JUDO_TRY(judo_arena_create(judo_device_cpu(), bytes.lists, &model->lists));
-    JUDO_TRY(judo_staging_create(model->device, bytes.staging, &model->staging));
+    return judo_activations_create(&model->config, &model->activations);
+}
+
+judo_status judo_model_take_memory(judo_model *model)
+{
+    const judo_activation_bytes *bytes = &model->planned;
+    JUDO_TRY(judo_arena_create(judo_device_cpu(), bytes->lists, &model->lists));
+    JUDO_TRY(judo_staging_create(model->device, bytes->staging, &model->staging));
     if (model->device->reserve_work) {
         judo_device_work work = work_of(&model->config, &model->options);
         JUDO_TRY(model->device->reserve_work(&work));
     }
-    return judo_arena_create(model->device, bytes.tensors, &model->arena);
+    return judo_arena_create(model->device, bytes->tensors, &model->arena);
 }
 
-judo_status judo_model_create(const judo_qwen_config *config, const judo_device *device,
-                              const judo_model_options *options, judo_model **out)
+judo_status judo_model_prepare(const judo_qwen_config *config, const judo_device *device,
+                               const judo_model_options *options, judo_model **out)
 {
     JUDO_TRY(judo_device_check(device));
     judo_model *model = calloc(1, sizeof *model);
@@ -152,7 +157,21 @@ judo_status judo_model_create(const judo_qwen_config *config, const judo_device 
     model->reach = judo_reach_of(&options->freeze);
     model->vision_shape = judo_vision_block_shape(&config->vision);
     model->decoder_shape = judo_decoder_block_shape(&config->text);
-    judo_status status = fill(model);
+    judo_status status = plan(model);
+    if (status != JUDO_OK) {
+        judo_model_destroy(&model);
+        return status;
+    }
+    *out = model;
+    return JUDO_OK;
+}
+
+judo_status judo_model_create(const judo_qwen_config *config, const judo_device *device,
+                              const judo_model_options *options, judo_model **out)
+{
+    judo_model *model = NULL;
+    JUDO_TRY(judo_model_prepare(config, device, options, &model));
+    judo_status status = judo_model_take_memory(model);
     if (status != JUDO_OK) {
         judo_model_destroy(&model);
         return status;
@@ -195,8 +214,13 @@ const judo_qwen_config *judo_model_config(const judo_model *model)
 
 int64_t judo_model_activation_bytes(const judo_model *model)
 {
-    return device_bytes(model->device, model->arena.capacity, model->lists.capacity) +
-           work_bytes(model->device, &model->config, &model->options);
+    return device_bytes(model->device, model->planned.tensors, model->planned.lists) +
+           judo_model_work_bytes(model);
+}
+
+int64_t judo_model_work_bytes(const judo_model *model)
+{
+    return work_bytes(model->device, &model->config, &model->options);
 }
 
 void judo_model_set_banned(judo_model *model, const uint8_t *banned)

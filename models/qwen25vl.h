@@ -32,6 +32,12 @@ typedef struct judo_model judo_model;
 judo_status judo_model_create(const judo_qwen_config *config, const judo_device *device,
                               const judo_model_options *options,
                               judo_model **out) JUDO_MUST_CHECK;
+/* The two halves of it: what is laid out and planned, without any of the device's memory, and
+ * taking that memory, before which the model runs nothing. */
+judo_status judo_model_prepare(const judo_qwen_config *config, const judo_device *device,
+                               const judo_model_options *options,
+                               judo_model **out) JUDO_MUST_CHECK;
+judo_status judo_model_take_memory(judo_model *model) JUDO_MUST_CHECK;
 void judo_model_destroy(judo_model **model);
 
 /* Borrowed for the model's lifetime. */
@@ -39,9 +45,10 @@ const judo_param_layout *judo_model_layout(const judo_model *model);
 const judo_qwen_config *judo_model_config(const judo_model *model);
 /* Where it computes. */
 const judo_device *judo_model_device(const judo_model *model);
-/* Bytes of activations that were planned and allocated on the device, and of what its ops take
- * for themselves. */
+/* Bytes of activations that are planned on the device, with what its ops take for themselves;
+ * the latter alone. */
 int64_t judo_model_activation_bytes(const judo_model *model);
+int64_t judo_model_work_bytes(const judo_model *model);
 /* Bytes that a model with these options would allocate there; allocates none of them. */
 judo_status judo_model_plan(const judo_qwen_config *config, const judo_device *device,
                             const judo_model_options *options, int64_t *bytes) JUDO_MUST_CHECK;

@@ -1,15 +1,18 @@
 /* models/vision_pass.c: the vision tower and the merger over a batch's patches. */
+#include <string.h>
+
 #include "models/model_state.h"
 #include "models/rotary_tables.h"
 #include "models/vision_block.h"
 
-/* Window order, attention spans and splice rows of the batch's images. */
+/* Window order, attention spans, pixels and splice rows of the batch's images. */
 static void fill_lists(judo_pass *pass)
 {
     judo_activations *a = &pass->model->activations;
     const judo_batch *batch = pass->batch;
-    judo_vision_order_fill(&pass->model->config.vision, batch->images, batch->num_images,
-                           &a->order);
+    const judo_qwen_vision_config *vision = &pass->model->config.vision;
+    judo_vision_order_fill(vision, batch->images, batch->num_images, &a->order);
+    judo_vision_squares_fill(vision, batch->images, batch->num_images, &a->order, a->squares);
     for (int32_t i = 0; i < batch->num_visual; i++) {
         a->splice[i] = batch->visual_rows[a->order.window_index[i]];
     }
@@ -29,26 +32,26 @@ static judo_status send_angles(judo_pass *pass)
     return judo_staging_send(staging, &a->vision_sin, sin);
 }
 
-/* The processor's rows, where they lie. */
-static judo_tensor host_patches(const judo_pass *pass)
+/* The batch's pixels, where they lie. */
+static judo_tensor host_pixels(const judo_pass *pass)
 {
-    return judo_tensor_2d((void *)(uintptr_t)pass->batch->patches, JUDO_F32,
-                          pass->batch->num_patches,
-                          judo_qwen_patch_values(&pass->model->config));
+    return judo_tensor_1d((void *)(uintptr_t)pass->batch->pixels, JUDO_U8,
+                          pass->batch->num_patches *
+                              judo_qwen_patch_bytes(&pass->model->config));
 }
 
-static judo_status send_patches(judo_pass *pass)
+static judo_status send_pixels(judo_pass *pass)
 {
-    judo_activations *a = &pass->model->activations;
+    const judo_tensor *pixels = &pass->model->activations.pixels;
     judo_input_staging *staging = &pass->model->staging;
-    judo_tensor from = host_patches(pass);
-    judo_tensor staged = a->patches;
-    if (!pass->model->device->separate) {
+    judo_tensor from = host_pixels(pass);
+    void *staged = NULL;
+    if (!pass->model->device->separate || from.dims[0] == 0) {
         return JUDO_OK;
     }
-    JUDO_TRY(judo_staging_place(staging, &a->patches, &staged.data));
-    JUDO_TRY(judo_ops_cpu()->convert(&staged, &from));
-    return judo_staging_send(staging, &a->patches, staged.data);
+    JUDO_TRY(judo_staging_place(staging, pixels, &staged));
+    memcpy(staged, from.data, (size_t)from.dims[0]);
+    return judo_staging_send(staging, pixels, staged);
 }
 
 static judo_block_geometry geometry_of(const judo_pass *pass, int block)
@@ -63,40 +66,6 @@ static judo_block_geometry geometry_of(const judo_pass *pass, int block)
     };
 }
 
-static judo_status take_patch_phase(judo_pass *pass, judo_patch_phase *out)
-{
-    judo_model *model = pass->model;
-    judo_activation_options options = {.dtype = model->options.dtype,
-                                       .separate = model->device->separate};
-    *out = judo_patch_phase_take(&model->arena, &model->config, &options,
-                                 pass->batch->num_patches);
-    return judo_arena_check(&model->arena, "the patch embedding");
-}
-
-/* The processor's rows in the activations' dtype. */
-static judo_status input_patches(const judo_pass *pass, judo_patch_phase *phase,
-                                 judo_tensor *out)
-{
-    const judo_model *model = pass->model;
-    judo_tensor rows = host_patches(pass);
-    if (model->device->separate) {
-        *out = model->activations.patches;
-    } else if (model->options.dtype == JUDO_F32) {
-        *out = rows;
-    } else {
-        JUDO_COMPUTE(&pass->compute, convert(&phase->patches, &rows));
-        *out = phase->patches;
-    }
-    return JUDO_OK;
-}
-
-/* [patches, hidden] as [visual, hidden * merge unit]: windows permute whole groups. */
-static judo_tensor groups(const judo_pass *pass, const judo_tensor *rows)
-{
-    int64_t unit = judo_qwen_merge_unit(&pass->model->config);
-    return judo_tensor_2d(rows->data, rows->dtype, rows->dims[0] / unit, rows->dims[1] * unit);
-}
-
 /* The patch kernel [hidden, channels, frames, patch, patch] as a matrix. */
 static judo_tensor as_matrix(const judo_tensor *kernel)
 {
@@ -104,24 +73,45 @@ static judo_tensor as_matrix(const judo_tensor *kernel)
                           judo_tensor_count(kernel) / kernel->dims[0]);
 }
 
+/* The batch's, which fits the model; without pictures it may say nothing. */
+static judo_patch_form form_of(const judo_pass *pass)
+{
+    const judo_qwen_vision_config *vision = &pass->model->config.vision;
+    judo_patch_form form = pass->batch->patch_form;
+    form.side = (int32_t)vision->patch_size;
+    form.frames = (int32_t)vision->temporal_patch_size;
+    form.merge = (int32_t)vision->spatial_merge_size;
+    return form;
+}
+
+/* The patches in the phase's memory, in window order. They are not kept: making them again
+ * costs less than their memory. */
+static judo_status make_patches(judo_pass *pass, judo_tensor *out)
+{
+    judo_model *model = pass->model;
+    const judo_batch *batch = pass->batch;
+    judo_activations *a = &model->activations;
+    judo_tensor pixels = model->device->separate ? a->pixels : host_pixels(pass);
+    judo_patch_form form = form_of(pass);
+    *out = judo_patch_phase_take(&model->arena, &model->config, model->options.dtype,
+                                 batch->num_patches);
+    JUDO_TRY(judo_arena_check(&model->arena, "the patch embedding"));
+    JUDO_COMPUTE(&pass->compute, patchify(out, &pixels, a->squares, batch->num_visual, &form));
+    return JUDO_OK;
+}
+
 static judo_status embed_patches(judo_pass *pass)
 {
     judo_model *model = pass->model;
-    judo_activations *a = &model->activations;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_patch_phase phase;
-    JUDO_TRY(take_patch_phase(pass, &phase));
     judo_unit_view view;
     JUDO_TRY(judo_pass_acquire(pass, model->units.patch, &view));
     judo_tensor patches;
-    JUDO_TRY(input_patches(pass, &phase, &patches));
+    JUDO_TRY(make_patches(pass, &patches));
     judo_tensor kernel = judo_unit_weight(&view, JUDO_PATCH_PROJECTION);
     judo_tensor matrix = as_matrix(&kernel);
-    judo_tensor natural = groups(pass, &phase.rows);
-    judo_tensor windowed = groups(pass, &a->vision_inputs[0]);
-    JUDO_COMPUTE(&pass->compute, linear_forward(&phase.rows, &patches, &matrix, NULL));
-    JUDO_COMPUTE(&pass->compute, gather_rows(&windowed, &natural, a->order.window_index,
-                                             pass->batch->num_visual));
+    JUDO_COMPUTE(&pass->compute,
+                 linear_forward(&model->activations.vision_inputs[0], &patches, &matrix, NULL));
     judo_arena_release(&model->arena, mark);
     return judo_pass_release(pass, model->units.patch);
 }
@@ -177,7 +167,7 @@ judo_status judo_vision_forward(judo_pass *pass)
 {
     judo_model *model = pass->model;
     fill_lists(pass);
-    JUDO_TRY(send_patches(pass)); /* the largest first: it travels beside the angles' making */
+    JUDO_TRY(send_pixels(pass)); /* the largest first: it travels beside the angles' making */
     JUDO_TRY(send_angles(pass));
     JUDO_TRY(embed_patches(pass));
     int64_t mark = judo_arena_mark(&model->arena);
@@ -247,22 +237,15 @@ static judo_status block_backward(judo_pass *pass, judo_block_phase *phase, int 
 static judo_status patches_backward(judo_pass *pass)
 {
     judo_model *model = pass->model;
-    judo_activations *a = &model->activations;
     int64_t mark = judo_arena_mark(&model->arena);
-    judo_patch_phase phase;
-    JUDO_TRY(take_patch_phase(pass, &phase));
     judo_tensor patches;
-    JUDO_TRY(input_patches(pass, &phase, &patches));
-    judo_tensor windowed = groups(pass, &a->d_vision);
-    judo_tensor natural = groups(pass, &phase.rows);
-    JUDO_COMPUTE(&pass->compute, scatter_rows(&natural, &windowed, a->order.window_index,
-                                              pass->batch->num_visual));
+    JUDO_TRY(make_patches(pass, &patches));
     judo_unit_view view = {.layout = model->layout, .unit = model->units.patch};
     JUDO_TRY(judo_pass_gradient_begin(pass, &view));
     judo_tensor kernel = judo_unit_gradient(&view, JUDO_PATCH_PROJECTION);
     judo_tensor dw = as_matrix(&kernel);
-    JUDO_COMPUTE(&pass->compute,
-                 linear_backward(NULL, false, &dw, NULL, &phase.rows, &patches, NULL));
+    JUDO_COMPUTE(&pass->compute, linear_backward(NULL, false, &dw, NULL,
+                                                 &model->activations.d_vision, &patches, NULL));
     JUDO_TRY(judo_pass_gradient_end(pass, &view));
     judo_arena_release(&model->arena, mark);
     return JUDO_OK;

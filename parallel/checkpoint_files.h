@@ -67,6 +67,8 @@ typedef struct judo_snapshot {
 judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy,
                                  judo_snapshot *out) JUDO_MUST_CHECK;
 judo_status judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3) JUDO_MUST_CHECK;
+/* Whether nothing can be written but a copy, because it lies in a device's memory. */
+bool judo_snapshot_must_copy(const judo_zero3 *zero3);
 void judo_snapshot_written(judo_snapshot *snapshot);
 void judo_snapshot_free(judo_snapshot *snapshot);
 

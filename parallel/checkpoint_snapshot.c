@@ -87,6 +87,16 @@ static judo_status take_pieces(judo_snapshot *snapshot, judo_zero3 *zero3)
     return snapshot->device->stream_finish(NULL);
 }
 
+static bool is_live(const judo_zero3 *zero3)
+{
+    return judo_zero3_owned_is_on_host(zero3) && !judo_zero3_is_split(zero3);
+}
+
+bool judo_snapshot_must_copy(const judo_zero3 *zero3)
+{
+    return judo_zero3_device(zero3)->separate && !is_live(zero3);
+}
+
 judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy, judo_snapshot *out)
 {
     judo_snapshot snapshot = {.device = judo_zero3_device(zero3), .keeps_copy = with_copy};
@@ -113,8 +123,7 @@ judo_status judo_snapshot_create(judo_zero3 *zero3, bool with_copy, judo_snapsho
 
 judo_status judo_snapshot_take(judo_snapshot *snapshot, judo_zero3 *zero3)
 {
-    const bool is_live = judo_zero3_owned_is_on_host(zero3) && !judo_zero3_is_split(zero3);
-    if (snapshot->copy == NULL && !is_live) {
+    if (snapshot->copy == NULL && !is_live(zero3)) {
         JUDO_TRY(allocate_copy(snapshot));
     }
     return take_pieces(snapshot, zero3);

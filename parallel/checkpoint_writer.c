@@ -334,7 +334,7 @@ static judo_status open_writer(judo_checkpoint_writer *self, const char *folder)
     JUDO_TRY(look_at_disk(self));
     JUDO_TRY(choose_background(self));
     judo_status status = JUDO_OK;
-    if (self->options.background) {
+    if (self->options.background || judo_snapshot_must_copy(self->zero3)) {
         judo_snapshot_free(&self->snapshot);
         status = judo_snapshot_create(self->zero3, true, &self->snapshot);
     }

@@ -10,6 +10,7 @@
 
 #include "parallel/agree.h"
 #include "parallel/comm_host_part.h"
+#include "runtime/log.h"
 
 static judo_comm_nccl *self_of(judo_comm *comm)
 {
@@ -187,12 +188,30 @@ static judo_status nccl_reduce_finish(judo_comm *comm)
     return self->reduction.used ? wait_for(self, &self->reduction) : JUDO_OK;
 }
 
+/* Ranks whose libraries treat the memory differently would not exchange as one. */
 static judo_status nccl_lend(judo_comm *comm, void *memory, int64_t bytes)
 {
     judo_comm_nccl *self = self_of(comm);
     int64_t last = comm->recorder.last;
-    JUDO_TRY(judo_nccl_check(self, last, self->collectives->lend(self->group, memory, bytes)));
-    return judo_nccl_await(self, last, NULL);
+    judo_device_loan loan = JUDO_LOAN_NONE;
+    judo_status status =
+        judo_nccl_check(self, last, self->collectives->lend(self->group, memory, bytes, &loan));
+    if (status == JUDO_OK) {
+        status = judo_nccl_await(self, last, NULL);
+    }
+    JUDO_TRY(judo_agree(comm->parent, status));
+    int64_t kinds[2] = {loan, -(int64_t)loan};
+    JUDO_TRY(judo_comm_max_i64(comm->parent, kinds, 2));
+    if (kinds[0] == -kinds[1]) {
+        return JUDO_OK;
+    }
+    JUDO_DEBUG("%lld bytes are exchanged as they are: not every rank could register its own",
+               (long long)bytes);
+    if (loan != JUDO_LOAN_NONE) {
+        JUDO_TRY(judo_nccl_check(self, last, self->collectives->take_back(self->group)));
+        JUDO_TRY(judo_nccl_await(self, last, NULL));
+    }
+    return JUDO_OK;
 }
 
 /* Notes what has ended by now. Failures are left for the wait, which tells them. */

@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -106,6 +107,16 @@ judo_status judo_process_begin(judo_process *process, judo_log_level lowest_leve
         process->topology.threads = (int)threads;
     }
     return JUDO_OK;
+}
+
+void judo_process_mpi_version(char *out, size_t bytes)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length = 0;
+    if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) {
+        (void)snprintf(text, sizeof text, "an MPI of unknown version");
+    }
+    (void)snprintf(out, bytes, "%.*s", (int)strcspn(text, ",\n"), text);
 }
 
 static void print_error(judo_status status)

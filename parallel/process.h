@@ -25,4 +25,7 @@ judo_status judo_process_begin(judo_process *process,
  * path, also after a failed begin. Collective. */
 int judo_process_end(judo_process *process, judo_status status);
 
+/* Name and version of the MPI library. At any time; starts nothing. */
+void judo_process_mpi_version(char *out, size_t bytes);
+
 #endif

@@ -10,10 +10,8 @@
 /* What the host cannot read comes in blocks through staging memory. */
 typedef struct reader {
     const judo_device *device;
-    void *block; /* [BLOCK_BYTES]; NULL: the host reads the device's memory */
+    void *block; /* [JUDO_REPLICA_CHECK_BYTES]; NULL: the host reads the device's memory */
 } reader;
-
-enum { BLOCK_BYTES = 16 << 20 };
 
 static judo_status checksum(const reader *self, const char *data, int64_t bytes, int64_t *out)
 {
@@ -22,8 +20,9 @@ static judo_status checksum(const reader *self, const char *data, int64_t bytes,
         *out = judo_crc32c(0, data, (size_t)bytes);
         return JUDO_OK;
     }
-    for (int64_t at = 0; at < bytes; at += BLOCK_BYTES) {
-        int64_t part = bytes - at < BLOCK_BYTES ? bytes - at : BLOCK_BYTES;
+    for (int64_t at = 0; at < bytes; at += JUDO_REPLICA_CHECK_BYTES) {
+        int64_t part =
+            bytes - at < JUDO_REPLICA_CHECK_BYTES ? bytes - at : JUDO_REPLICA_CHECK_BYTES;
         JUDO_TRY(self->device->copy(self->block, data + at, part, NULL));
         JUDO_TRY(self->device->stream_finish(NULL));
         sum = judo_crc32c(sum, self->block, (size_t)part);
@@ -51,7 +50,7 @@ static judo_status checksum_units(const judo_device *device, judo_params *replic
     if (!device->separate) {
         return checksum_each(&self, replica, out);
     }
-    JUDO_TRY(device->allocate_staging(&self.block, BLOCK_BYTES));
+    JUDO_TRY(device->allocate_staging(&self.block, JUDO_REPLICA_CHECK_BYTES));
     judo_status status = checksum_each(&self, replica, out);
     device->release_staging(self.block);
     return status;

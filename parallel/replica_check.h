@@ -7,6 +7,9 @@
 #include "runtime/device.h"
 #include "runtime/params.h"
 
+/* Staging memory that a check of weights in a device's own memory passes through. */
+enum { JUDO_REPLICA_CHECK_BYTES = 16 << 20 };
+
 /* Compares the bits of weights of which every rank has a copy of its own in its device's memory
  * (a resident copy behind its use). Where they differ: JUDO_ERROR_NUMERIC, on all ranks, naming
  * the unit and the rank that stands alone against a majority. Collective. */

@@ -93,6 +93,7 @@ typedef struct judo_zero3_bytes {
     int64_t tree;            /* sums of 1, 2, 4, .. passes, if deterministic */
     int64_t total;           /* of these, what lies in the device's memory */
     int64_t offloaded;       /* in host memory: the rest, and buffers of the update */
+    int64_t resident;        /* a copy of all weights, while there is one; not in the total */
 } judo_zero3_bytes;
 
 /* What one rank of `num_ranks` would allocate, beside the scratch of communicators
@@ -154,8 +155,6 @@ judo_status judo_zero3_step(judo_zero3 *zero3, const judo_adamw *options, double
  * every unit is whole (one rank, whole_weights) it is the stored memory itself. Collective. */
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3,
                                        judo_params **resident) JUDO_MUST_CHECK;
-/* Bytes that a resident copy takes beside what is allocated. */
-int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3);
 void judo_zero3_release_resident(judo_zero3 *zero3);
 
 /* What this rank owns of a parameter; borrowed. Addresses are the host's to follow only where

@@ -183,6 +183,9 @@ judo_zero3_bytes judo_zero3_bytes_of(const judo_shard_map *map, const judo_zero3
     }
     bytes.total = bytes.weights + bytes.compute + bytes.gradients + bytes.moments +
                   bytes.gathered + bytes.gradient_buffer + bytes.tree;
+    if (places->room_count > 0) { /* else every unit is whole */
+        bytes.resident = judo_local_params_bytes(map->layout, options->compute_dtype, false);
+    }
     if (options->offload && !options->frozen) {
         bytes.total -= bytes.weights + bytes.moments;
         bytes.offloaded = bytes.weights + bytes.moments + judo_zero3_offload_bytes(options);

@@ -23,13 +23,6 @@ static judo_status visit_units(judo_zero3 *zero3, judo_params *copies)
     return JUDO_OK;
 }
 
-int64_t judo_zero3_resident_bytes(const judo_zero3 *zero3)
-{
-    return zero3->places.room_count == 0
-               ? 0
-               : judo_local_params_bytes(zero3->map.layout, zero3->base.compute_dtype, false);
-}
-
 judo_status judo_zero3_gather_resident(judo_zero3 *zero3, judo_params **resident)
 {
     if (zero3->places.room_count == 0) { /* every unit is whole */

@@ -96,9 +96,9 @@ static judo_status load(const char *bytes, const int32_t *offsets, int32_t size)
     JUDO_CUDA_TRY(cudaFree(loaded.offsets));
     loaded.offsets = NULL;
     loaded.size = 0;
-    JUDO_CUDA_TRY(cudaMalloc((void **)&fresh.bytes, (size_t)offsets[size] + 1));
+    JUDO_TRY(judo_cuda_take((void **)&fresh.bytes, (int64_t)offsets[size] + 1));
     loaded.bytes = fresh.bytes;
-    JUDO_CUDA_TRY(cudaMalloc((void **)&fresh.offsets, offset_bytes));
+    JUDO_TRY(judo_cuda_take((void **)&fresh.offsets, (int64_t)offset_bytes));
     loaded.offsets = fresh.offsets;
     JUDO_CUDA_TRY(cudaMemcpyAsync(fresh.bytes, bytes, (size_t)offsets[size],
                                   cudaMemcpyHostToDevice, judo_cuda.stream));

@@ -46,9 +46,9 @@ void judo_text_embedder_close(judo_text_embedder **embedder)
     }
 }
 
-int64_t judo_text_embedder_bytes(const judo_text_embedder *embedder)
+judo_status judo_text_embedder_plan(const char *folder, judo_dtype dtype, int64_t *bytes)
 {
-    return judo_minilm_bytes(embedder->minilm);
+    return judo_minilm_plan(folder, dtype, bytes);
 }
 
 judo_status judo_text_embedder_embed(judo_text_embedder *self, const char *const *texts,

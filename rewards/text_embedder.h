@@ -14,8 +14,9 @@ judo_status judo_text_embedder_open(const char *folder, judo_dtype dtype,
                                     const judo_device *device,
                                     judo_text_embedder **out) JUDO_MUST_CHECK;
 void judo_text_embedder_close(judo_text_embedder **embedder);
-/* Bytes that the encoder keeps. */
-int64_t judo_text_embedder_bytes(const judo_text_embedder *embedder);
+/* Bytes of the device that the encoder of that folder will take, in two blocks. */
+judo_status judo_text_embedder_plan(const char *folder, judo_dtype dtype,
+                                    int64_t *bytes) JUDO_MUST_CHECK;
 
 /* embeddings[count, 384], L2-normalised, of UTF-8 texts (cut to 256 word pieces). */
 judo_status judo_text_embedder_embed(judo_text_embedder *embedder, const char *const *texts,

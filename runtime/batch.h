@@ -6,12 +6,13 @@
 #include <stdint.h>
 
 #include "runtime/ops/attention.h"
+#include "runtime/ops/patchify.h"
 
 /* One image of the batch: `t` is 1 for stills; `h` and `w` count patches (multiples of the
  * merge size). */
 typedef struct judo_image_grid {
     int32_t t, h, w;
-    int32_t first_patch;  /* row in `patches` */
+    int32_t first_patch; /* patches of the images before it; their pixels come before its own */
     int32_t first_visual; /* row among the merged visual tokens */
 } judo_image_grid;
 
@@ -28,9 +29,9 @@ typedef struct judo_batch {
     int32_t num_images;
     const judo_image_grid *images;
     int32_t num_patches;
-    const float *patches; /* [num_patches, channels*2*patch*patch], the processor's order: merge
-                             blocks of 2x2 */
-    int32_t num_visual;   /* merged visual tokens */
+    const uint8_t *pixels;      /* per image [h*side, w*side, 3], one image behind the other */
+    judo_patch_form patch_form; /* how the model cuts and scales them; the processor's */
+    int32_t num_visual;         /* merged visual tokens */
     const int32_t
         *visual_rows; /* [num_visual]: token index whose embedding the visual row replaces */
 

@@ -22,7 +22,7 @@ typedef struct judo_replay judo_replay;
 /* The largest that ops will be asked for in one call. */
 typedef struct judo_device_work {
     int64_t rows, columns;       /* of activations */
-    int64_t heads;               /* of queries */
+    int64_t heads, head_dim;     /* of queries */
     int64_t targets, chunk_rows; /* of a loss; rows of logits at once */
     int64_t vocabulary;
     int64_t drawn_rows; /* that draw a token */
@@ -45,6 +45,17 @@ typedef struct judo_device {
     /* The same for host memory that copies run from and to at full speed, beside computing. */
     judo_status (*allocate_staging)(void **memory, int64_t bytes);
     void (*release_staging)(void *memory);
+
+    /* May be missing. allocate_pool: as `allocate`, one large block that a pool deals out
+     * (device_pool.h), of the kind that exchanges between ranks are fastest with. watch: a part
+     * of such a block is taken, or the one that begins there is given back; for devices that
+     * check what is used. allocations: how often the system was asked for memory so far, the
+     * device's or staging, by anyone. library_bytes: what the libraries behind the device take
+     * beside, estimated, with so many groups of ranks that exchange. */
+    judo_status (*allocate_pool)(void **memory, int64_t bytes);
+    void (*watch)(void *part, int64_t bytes, bool taken);
+    int64_t (*allocations)(void);
+    int64_t (*library_bytes)(int num_groups);
 
     /* Queues a copy between any two of: this device's memory, staging memory, other host
      * memory. Staging memory must stay as it is until the queue came past the copy; other host

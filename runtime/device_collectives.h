@@ -20,6 +20,13 @@ enum {
     JUDO_DEVICE_PLACE_BYTES = 32, /* with the closing 0 */
 };
 
+/* What became of memory that was lent to a group. */
+typedef enum judo_device_loan {
+    JUDO_LOAN_NONE,   /* the library cannot use it better */
+    JUDO_LOAN_PLAIN,  /* registered */
+    JUDO_LOAN_SHARED, /* likewise, and of the library's own kind */
+} judo_device_loan;
+
 /* All pointers but `id`, `place` and `group` are to the device's memory, and nothing here waits
  * for another process. Calls of a group are made in the same order by all its members. After
  * each of them (pack and sum are none) only `settled` and `force_end` may be called on the
@@ -67,8 +74,12 @@ typedef struct judo_device_collectives {
     /* Memory that the group's exchanges are fastest with; it goes when the group goes. */
     judo_status (*allocate)(judo_device_group *group, void **memory, int64_t bytes);
     /* Makes exchanges from and to this memory faster, where the library can; the caller keeps
-     * it for as long as the group lives. */
-    judo_status (*lend)(judo_device_group *group, void *memory, int64_t bytes);
+     * it for as long as the group lives. All members must end with the same kind of loan, or
+     * take theirs back: what the library does otherwise is not defined. */
+    judo_status (*lend)(judo_device_group *group, void *memory, int64_t bytes,
+                        judo_device_loan *loan);
+    /* The end of the last loan, before anything is exchanged. */
+    judo_status (*take_back)(judo_device_group *group);
 } judo_device_collectives;
 
 #endif

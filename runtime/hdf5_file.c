@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -494,4 +495,13 @@ judo_status judo_hdf5_get_attribute_int(judo_hdf5_file *file, const char *name, 
     }
     *out = value;
     return JUDO_OK;
+}
+
+void judo_hdf5_version(char *out, size_t bytes)
+{
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned release = 0;
+    (void)H5get_libversion(&major, &minor, &release);
+    (void)snprintf(out, bytes, "%u.%u.%u", major, minor, release);
 }

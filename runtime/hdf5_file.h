@@ -103,4 +103,7 @@ judo_status judo_hdf5_get_attribute_string(judo_hdf5_file *file, const char *nam
 judo_status judo_hdf5_get_attribute_int(judo_hdf5_file *file, const char *name,
                                         int64_t *out) JUDO_MUST_CHECK;
 
+/* Version of the HDF5 library, "1.10.8". */
+void judo_hdf5_version(char *out, size_t bytes);
+
 #endif

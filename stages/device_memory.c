@@ -1,13 +1,13 @@
-/* stages/device_memory.c: the table of what a device must hold, and the refusal that goes with
- * it. */
+/* stages/device_memory.c: whether a plan has room, taking it, and holding the job to it. */
 #include "stages/device_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/generate.h"
 #include "parallel/agree.h"
 #include "parallel/device_places.h"
+#include "parallel/replica_check.h"
+#include "runtime/device_pool.h"
 
 static const double mb = 1e-6;
 
@@ -42,99 +42,20 @@ judo_status judo_device_memory_available(const judo_job *job, int64_t *out)
     return JUDO_OK;
 }
 
-/* What is still to be taken. */
-typedef struct needs {
-    judo_zero3_bytes policy;
-    int64_t reference; /* the frozen weights of stage 3 */
-    int64_t resident;  /* whole weights for generation */
-    int64_t drawing; /* keys, values and logits of completions and as much prompt as one pass */
-    int64_t total;
-} needs;
-
-static judo_status add_stage3(const judo_job *job, const judo_zero3_options *options,
-                              needs *out)
+static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
 {
-    const judo_train_config *config = job->config;
-    const judo_param_layout *layout = judo_model_layout(job->model);
-    const int ranks = job->comm->size;
-    judo_zero3_options frozen = *options;
-    judo_zero3_bytes reference = {.total = 0};
-    frozen.frozen = true;
-    if (config->grpo.kl_beta > 0) {
-        JUDO_TRY(judo_zero3_plan(layout, ranks, &frozen, &reference));
-    }
-    if (!options->whole_weights && options->group_size > 1) {
-        out->resident = judo_local_params_bytes(layout, options->compute_dtype, false);
-    }
-    int64_t prompts = (config->grpo.prompts_per_step + ranks - 1) / ranks;
-    out->reference = reference.total;
-    out->drawing = judo_generate_bytes(
-        job->model, config->train.max_tokens, (int32_t)(prompts * config->grpo.group_size),
-        (int32_t)config->grpo.max_new_tokens, config->grpo.repetition_penalty != 1.0);
-    return JUDO_OK;
-}
-
-static judo_status plan(const judo_job *job, const judo_zero3_options *options, needs *out)
-{
-    *out = (needs){.total = 0};
-    JUDO_TRY(
-        judo_zero3_plan(judo_model_layout(job->model), job->comm->size, options, &out->policy));
-    if (job->stage->for_grpo) {
-        JUDO_TRY(add_stage3(job, options, out));
-    }
-    out->total = out->policy.total + out->reference + out->resident + out->drawing;
-    return JUDO_OK;
-}
-
-static void print_needs(const judo_job *job, const needs *n, int64_t available)
-{
-    const judo_zero3_bytes *policy = &n->policy;
-    const bool offloads = policy->offloaded > 0;
-    const int64_t movable = policy->moments + (policy->compute > 0 ? policy->weights : 0);
-
-    const struct {
-        const char *what;
-        int64_t bytes;
-    } rows[] = {
-        {"weights", offloads ? policy->compute : policy->weights + policy->compute},
-        {"moments", offloads ? 0 : policy->moments},
-        {"gradients", policy->gradients},
-        {"unit buffers", policy->gathered + policy->gradient_buffer},
-        {"reference model", n->reference},
-        {"whole weights for generation", n->resident},
-        {"keys, values, logits", n->drawing},
-        {"in all", n->total},
-        {"free beside the activations", available},
-    };
-
-    JUDO_INFO("device memory of a rank in MB, beside %.1f of activations that are there:",
-              mb * (double)judo_model_activation_bytes(job->model));
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        JUDO_INFO("    %-30s %10.1f", rows[i].what, mb * (double)rows[i].bytes);
-    }
-    if (!offloads) {
-        JUDO_INFO("    zero.offload_optimizer=cpu would move %.1f to the host",
-                  mb * (double)movable);
-    }
-}
-
-judo_status judo_device_memory_check(const judo_job *job, const judo_zero3_options *options)
-{
-    needs needed;
     int64_t available = 0;
-    judo_zero3_options grouped = *options;
-    if (!job->device->separate) {
-        return JUDO_OK;
-    }
-    JUDO_TRY(judo_zero3_group_size(job->comm, options, &grouped.group_size));
     JUDO_TRY(judo_device_memory_available(job, &available));
-    JUDO_TRY(judo_agree(job->comm, plan(job, &grouped, &needed)));
-    int64_t missing = needed.total - available;
+    int64_t missing = plan->total - available;
     JUDO_TRY(judo_comm_max_i64(job->comm, &missing, 1));
     if (missing <= 0) {
         return JUDO_OK;
     }
-    print_needs(job, &needed, available);
+    JUDO_INFO("memory     %.1f MB of the device are free for rank 0", mb * (double)available);
+    if (plan->movable > 0) {
+        JUDO_INFO("memory     zero.offload_optimizer=cpu would move %.1f MB to the host",
+                  mb * (double)plan->movable);
+    }
     return JUDO_FAIL(
         JUDO_ERROR_MEMORY,
         "device: its memory is short by %.1f MB on some rank (the table above says "
@@ -144,4 +65,50 @@ judo_status judo_device_memory_check(const judo_job *job, const judo_zero3_optio
         "train.max_tokens or "
         "fewer completions at once need less",
         mb * (double)missing);
+}
+
+static judo_status take_block(const judo_job *job, const judo_memory_plan *plan)
+{
+    char table[JUDO_MEMORY_TABLE_BYTES];
+    judo_memory_plan_write(job, plan, table);
+    JUDO_TRY(judo_device_pool_reserve(plan->pool, table));
+    return job->config->run.check_replicas_every > 0
+               ? judo_device_pool_keep_staging(JUDO_REPLICA_CHECK_BYTES)
+               : JUDO_OK;
+}
+
+judo_status judo_device_memory_reserve(const judo_job *job, const judo_memory_plan *plan)
+{
+    if (!job->device->separate) {
+        return JUDO_OK;
+    }
+    JUDO_TRY(check_room(job, plan));
+    return judo_agree(job->comm, take_block(job, plan));
+}
+
+void judo_device_memory_watch(judo_job *job, int64_t step)
+{
+    const judo_device *device = job->device;
+    int64_t asked = device->allocations ? device->allocations() : 0;
+    if (step == job->first_step) {
+        job->allocations = asked;
+    } else if (asked != job->allocations + job->late_allocations) {
+        if (job->late_allocations == 0) {
+            JUDO_WARNING("device %s: memory was asked for %lld times in step %lld, where "
+                         "all of it should have been there: the plan lacks something",
+                         device->name, (long long)(asked - job->allocations), (long long)step);
+        }
+        job->late_allocations = asked - job->allocations;
+    }
+}
+
+void judo_device_memory_report(const judo_job *job)
+{
+    if (job->device->separate) {
+        judo_pool_facts facts = judo_device_pool_facts();
+        JUDO_INFO("memory     at most %.1f of the device's block of %.1f MB was used; %lld "
+                  "allocations behind the first step",
+                  mb * (double)facts.peak, mb * (double)facts.capacity,
+                  (long long)job->late_allocations);
+    }
 }

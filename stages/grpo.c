@@ -16,7 +16,6 @@
 #include "stages/rollout.h"
 #include "stages/rollout_metrics.h"
 #include "stages/sample_files.h"
-#include "stages/sharding.h"
 
 typedef struct judo_grpo {
     judo_rollout rollout;
@@ -46,11 +45,9 @@ static int32_t own_prompts(const judo_job *job)
  * Collective. */
 static judo_status open_reference(judo_job *job, judo_zero3 **out)
 {
-    judo_zero3_options options;
     judo_weight_source source = {0};
     const judo_param_layout *layout = judo_model_layout(job->model);
-    JUDO_TRY(judo_sharding_options(job, true, &options));
-    JUDO_TRY(judo_zero3_create(job->comm, layout, job->device, &options, out));
+    JUDO_TRY(judo_zero3_create(job->comm, layout, job->device, &job->reference_sharding, out));
     JUDO_TRY(judo_agree(job->comm,
                         judo_model_source_open(job->config->model.path, layout, &source)));
     judo_status status = judo_zero3_load(*out, &source);
@@ -102,7 +99,6 @@ static judo_status grpo_open(judo_job *job, void **state)
     if (job->config->grpo.kl_beta > 0) {
         JUDO_TRY(open_reference(job, &self->reference));
     }
-    judo_memory_plan_rollout(job, self->reference, self->encoder, own_prompts(job));
     judo_memory_plan_batches(job, 2 * (int64_t)own_prompts(job));
     return JUDO_OK;
 }

@@ -10,6 +10,7 @@
 #include "models/dtype_table.h"
 #include "parallel/agree.h"
 #include "runtime/device_choice.h"
+#include "runtime/device_pool.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
 #include "stages/device_memory.h"
@@ -59,6 +60,7 @@ static judo_status open_device(judo_job *job)
 {
     judo_topology topology;
     JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
+    job->num_nodes = topology.num_nodes;
     JUDO_TRY(judo_agree(job->comm, judo_device_choose((judo_device_choice)job->config->device,
                                                       topology.local_rank, &job->device)));
     int64_t kinds[2] = {job->device->separate, !job->device->separate};
@@ -69,7 +71,9 @@ static judo_status open_device(judo_job *job)
             "device: some ranks have a GPU and others have none; set it to cuda to "
             "see what these miss, or to cpu");
     }
-    return JUDO_OK;
+    const judo_device *chosen = job->device;
+    return chosen->separate ? judo_agree(job->comm, judo_device_pool_open(chosen, &job->device))
+                            : JUDO_OK;
 }
 
 static judo_status open_model(judo_job *job)
@@ -101,7 +105,7 @@ static judo_status open_model(judo_job *job)
                    .text_decoder = config->model.freeze_text,
                    .head = config->model.freeze_text},
     };
-    return judo_model_create(&qwen, job->device, &options, &job->model);
+    return judo_model_prepare(&qwen, job->device, &options, &job->model);
 }
 
 static void print_job(const judo_job *job)
@@ -119,18 +123,21 @@ static void print_job(const judo_job *job)
               job->threads == 1 ? "" : "s");
     judo_dtype_table_log_training(judo_dtype_of_choice(job->config->model.dtype),
                                   judo_dtype_of_choice(job->config->zero.gradient_storage));
-    judo_memory_plan_job(job);
 }
 
+/* The plan of memory comes before the first of it is taken. */
 static judo_status open_shards(judo_job *job)
 {
-    judo_zero3_options options;
-    JUDO_TRY(judo_sharding_options(job, false, &options));
-    JUDO_TRY(judo_device_memory_check(job, &options));
-    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device, &options,
-                               &job->zero));
-    job->params = judo_zero3_params(job->zero);
+    judo_memory_plan plan;
+    JUDO_TRY(judo_sharding_choose(job));
+    JUDO_TRY(judo_memory_plan_make(job, &plan));
     print_job(job);
+    judo_memory_plan_print(job, &plan);
+    JUDO_TRY(judo_device_memory_reserve(job, &plan));
+    JUDO_TRY(judo_agree(job->comm, judo_model_take_memory(job->model)));
+    JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device,
+                               &job->sharding, &job->zero));
+    job->params = judo_zero3_params(job->zero);
     return JUDO_OK;
 }
 
@@ -175,6 +182,7 @@ void judo_job_close(judo_job *job)
 {
     judo_zero3_destroy(&job->zero);
     judo_model_destroy(&job->model);
+    judo_device_pool_close(&job->device);
     judo_sampler_destroy(&job->sampler);
     free(job->indices);
     judo_dataset_close(&job->dataset);

@@ -38,6 +38,28 @@ judo_status judo_run_folder_prepare(judo_comm *comm, const judo_stage *stage,
     return judo_agree(comm, comm->rank == 0 ? write_config(stage, config) : JUDO_OK);
 }
 
+judo_status judo_run_launch_write(const judo_job *job)
+{
+    char path[JUDO_CONFIG_STRING_BYTES + 32];
+    judo_json_writer text = {0};
+    (void)snprintf(path, sizeof path, "%s/launch.json", job->config->run.folder);
+    judo_json_begin_object(&text, NULL);
+    judo_json_put_string(&text, "version", JUDO_VERSION);
+    judo_json_put_string(&text, "stage", job->stage->name);
+    judo_json_put_int(&text, "first_step", job->first_step);
+    judo_json_put_int(&text, "ranks", job->comm->size);
+    judo_json_put_int(&text, "nodes", job->num_nodes);
+    judo_json_put_int(&text, "threads", job->threads);
+    judo_json_put_string(&text, "device", job->device->name);
+    judo_json_end_object(&text);
+    judo_status status = judo_json_writer_check(&text);
+    if (status == JUDO_OK) {
+        status = judo_file_replace(path, text.text, text.length);
+    }
+    judo_json_writer_free(&text);
+    return status;
+}
+
 void judo_run_state_write(const judo_job *job, int64_t next_step, char *out, size_t bytes)
 {
     (void)snprintf(out, bytes,

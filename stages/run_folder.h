@@ -9,6 +9,10 @@
 judo_status judo_run_folder_prepare(judo_comm *comm, const judo_stage *stage,
                                     const judo_train_config *config) JUDO_MUST_CHECK;
 
+/* Writes RUN/launch.json: which stage began at which step on how many ranks, machines and
+ * threads, on which device. To be called on rank 0, when the job knows its first step. */
+judo_status judo_run_launch_write(const judo_job *job) JUDO_MUST_CHECK;
+
 /* The state text of a checkpoint after `next_step` steps. */
 void judo_run_state_write(const judo_job *job, int64_t next_step, char *out, size_t bytes);
 

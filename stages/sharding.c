@@ -113,35 +113,32 @@ static judo_status deterministic_passes(const judo_job *job, int64_t *out)
     return JUDO_OK;
 }
 
-/* Whether every rank's machine has the room that whole weights need. */
+/* Whether every rank's machine has the room that whole weights need beside what is `taken`. */
 static judo_status whole_weights_fit(const judo_job *job, const judo_zero3_options *options,
-                                     bool *out)
+                                     int64_t taken, bool *out)
 {
     judo_topology topology;
     judo_zero3_bytes bytes;
     judo_zero3_options whole = *options;
     whole.whole_weights = true;
-    JUDO_TRY(judo_zero3_group_size(job->comm, options, &whole.group_size));
     JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
     judo_status status =
         judo_zero3_plan(judo_model_layout(job->model), job->comm->size, &whole, &bytes);
     JUDO_TRY(judo_agree(job->comm, status));
     int64_t available = judo_memory_available() / topology.local_size;
-    int64_t needed = bytes.total + judo_model_activation_bytes(job->model);
     if (job->device->separate) {
-        needed = bytes.total; /* the activations are there already */
         JUDO_TRY(judo_device_memory_available(job, &available));
     }
-    int64_t refused = needed > available / 3 * 2;
+    int64_t refused = bytes.total + taken > available / 3 * 2;
     JUDO_TRY(judo_comm_max_i64(job->comm, &refused, 1));
     *out = !refused;
     return JUDO_OK;
 }
 
-judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_options *out)
+/* What the configuration says of a model's weights, or of a frozen set. */
+static judo_zero3_options options_of(const judo_job *job, bool frozen)
 {
     const judo_train_config *config = job->config;
-    JUDO_TRY(judo_agree(job->comm, check(config)));
     judo_zero3_options options = judo_zero3_stage((int)config->zero.stage);
     options.frozen = frozen;
     options.compute_dtype = judo_dtype_of_choice(config->model.dtype);
@@ -154,23 +151,46 @@ judo_status judo_sharding_options(const judo_job *job, bool frozen, judo_zero3_o
     options.offload = config->zero.offload_optimizer == OFFLOAD_CPU && job->device->separate;
     options.split_master = config->zero.split_master;
     options.whole_gradients = options.whole_gradients || config->zero.accumulate_locally;
-    if (!frozen) {
-        JUDO_TRY(
-            judo_agree(job->comm, deterministic_passes(job, &options.deterministic_passes)));
-    }
     if (config->zero.group_size > 0) {
         options.group_size = (int)config->zero.group_size;
     } else if (config->zero.hybrid) {
         options.group_size = JUDO_GROUP_OF_NODE;
     }
+    return options;
+}
+
+/* `taken`: what the device will hold beside. Collective. */
+static judo_status choose(const judo_job *job, bool frozen, int64_t taken,
+                          judo_zero3_options *out)
+{
+    const judo_train_config *config = job->config;
+    judo_zero3_options options = options_of(job, frozen);
+    if (!frozen) {
+        JUDO_TRY(
+            judo_agree(job->comm, deterministic_passes(job, &options.deterministic_passes)));
+    }
+    JUDO_TRY(judo_zero3_group_size(job->comm, &options, &options.group_size));
     if (config->zero.stage == 3 && config->zero.resident_weights == RESIDENT_YES) {
         options.whole_weights = true;
     } else if (config->zero.stage == 3 && config->zero.resident_weights == RESIDENT_AUTO) {
-        JUDO_TRY(whole_weights_fit(job, &options, &options.whole_weights));
+        JUDO_TRY(whole_weights_fit(job, &options, taken, &options.whole_weights));
     }
-    JUDO_TRY(judo_agree(
-        job->comm,
-        judo_comm_set_bucket(job->comm, config->zero.bucket * (int64_t)sizeof(float))));
     *out = options;
     return JUDO_OK;
+}
+
+judo_status judo_sharding_choose(judo_job *job)
+{
+    const int64_t bucket = job->config->zero.bucket * (int64_t)sizeof(float);
+    const int64_t activations = judo_model_activation_bytes(job->model);
+    JUDO_TRY(judo_agree(job->comm, check(job->config)));
+    JUDO_TRY(choose(job, false, activations, &job->sharding));
+    if (job->stage->for_grpo) {
+        judo_zero3_bytes model;
+        JUDO_TRY(
+            judo_agree(job->comm, judo_zero3_plan(judo_model_layout(job->model),
+                                                  job->comm->size, &job->sharding, &model)));
+        JUDO_TRY(choose(job, true, activations + model.total, &job->reference_sharding));
+    }
+    return judo_agree(job->comm, judo_comm_set_bucket(job->comm, bucket));
 }

@@ -9,11 +9,10 @@
 /* The fields "zero.*" of judo_train_config; ends with an entry whose key is NULL. */
 extern const judo_config_field judo_sharding_fields[];
 
-/* The options for the job's model, or for a frozen set of the same layout. With
- * zero.resident_weights auto, weights stay gathered if they, with all else that is planned,
- * leave a third of the memory free on every rank. Sets the communicator's bucket. Collective.
- */
-judo_status judo_sharding_options(const judo_job *job, bool frozen,
-                                  judo_zero3_options *out) JUDO_MUST_CHECK;
+/* Sets job->sharding, of the job's model, and for stage 3 job->reference_sharding, of a frozen
+ * set of the same layout. With zero.resident_weights auto, weights stay gathered if they, with
+ * the activations and, for the frozen set, with the model, leave a third of the memory free on
+ * every rank. Sizes of groups are numbers. Sets the communicator's bucket. Collective. */
+judo_status judo_sharding_choose(judo_job *job) JUDO_MUST_CHECK;
 
 #endif

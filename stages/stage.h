@@ -30,6 +30,7 @@ typedef struct judo_job {
     const judo_stage *stage;
     judo_comm *comm;
     const judo_device *device; /* on which the model computes */
+    int num_nodes;             /* machines that the ranks are on */
     int threads;
     judo_tokenizer *tokenizer;
     judo_special_ids specials;
@@ -40,12 +41,15 @@ typedef struct judo_job {
     int64_t num_samples;
     judo_sampler *sampler;
     judo_model *model;
+    judo_zero3_options sharding, reference_sharding; /* of the model, of stage 3's frozen one */
     judo_zero3 *zero;
-    judo_params *params;               /* the sharded parameters */
-    judo_metrics *metrics;             /* NULL on ranks other than 0 */
-    judo_phases phases;                /* a stage says what it is doing */
-    judo_comm_times comm_times;        /* at the last metrics */
-    int64_t first_step, total_steps;   /* of this launch: resumed at first_step */
+    judo_params *params;             /* the sharded parameters */
+    judo_metrics *metrics;           /* NULL on ranks other than 0 */
+    judo_phases phases;              /* a stage says what it is doing */
+    judo_comm_times comm_times;      /* at the last metrics */
+    int64_t first_step, total_steps; /* of this launch: resumed at first_step */
+    int64_t allocations;      /* of memory that the device had made behind the first step */
+    int64_t late_allocations; /* and since then */
     int64_t skipped, skipped_in_a_row; /* steps without a finite gradient, of this launch */
 } judo_job;
 

@@ -40,7 +40,7 @@ typedef struct judo_train_config {
         int64_t seed;
         int resume;
         int64_t save_every, keep_last, keep_every, log_every, check_replicas_every;
-        bool async_checkpoint;
+        bool save_at_end, async_checkpoint;
         int on_save_error;
         bool tensorboard;
         int64_t timeline_steps, timeline_from;

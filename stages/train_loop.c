@@ -7,6 +7,7 @@
 #include "parallel/agree.h"
 #include "parallel/interrupt.h"
 #include "parallel/run_lock.h"
+#include "stages/device_memory.h"
 #include "stages/finite_check.h"
 #include "stages/job.h"
 #include "stages/run_checkpoint.h"
@@ -102,6 +103,7 @@ static judo_status run_steps(judo_job *job, void *state, judo_checkpoint_writer 
         stop = stop && (step + 1) % rollout == 0;
         judo_progress_update(&progress, step + 1, NULL);
         status = save_at_boundary(job, writer, step + 1, rollout, stop);
+        judo_device_memory_watch(job, step);
     }
 done:
     judo_progress_end(&progress);
@@ -118,6 +120,7 @@ static judo_status open_metrics(judo_job *job)
         (void)snprintf(path, sizeof path, "%s/metrics.jsonl", config->run.folder);
         (void)remove(path);
     }
+    JUDO_TRY(judo_run_launch_write(job));
     JUDO_TRY(judo_metrics_open(config->run.folder, job->first_step - 1, config->run.tensorboard,
                                &job->metrics));
     judo_metrics_set_console_every(job->metrics, (int)config->run.log_every);
@@ -134,9 +137,14 @@ static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
     }
     job->stage->close(job, &state);
     JUDO_TRY(status);
+    if (!job->config->run.save_at_end) {
+        return judo_checkpoint_writer_finish(writer);
+    }
     JUDO_TRY(judo_run_save_now(job, writer, job->total_steps));
     (void)snprintf(folder, sizeof folder, "%s/model", job->config->run.folder);
     JUDO_TRY(judo_job_save_model(job, folder));
+    judo_device_memory_watch(job, job->total_steps);
+    judo_device_memory_report(job);
     JUDO_INFO("trained model: %s", folder);
     return JUDO_OK;
 }

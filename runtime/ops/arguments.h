@@ -69,6 +69,9 @@ judo_status judo_gelu_check_backward(const judo_tensor *dx, const judo_tensor *d
 judo_status judo_add_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_add_rounded_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
 judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x) JUDO_MUST_CHECK;
+judo_status judo_patchify_check(const judo_tensor *y, const judo_tensor *pixels,
+                                const judo_patch_square *squares, int64_t count,
+                                const judo_patch_form *form) JUDO_MUST_CHECK;
 
 /* --- attention (attention_arguments.c) --- */
 

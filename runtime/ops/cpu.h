@@ -148,5 +148,8 @@ judo_status judo_cpu_add_rounded(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cpu_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
                                          const judo_tensor *x, const judo_tensor *w,
                                          float epsilon);
+judo_status judo_cpu_patchify(judo_tensor *y, const judo_tensor *pixels,
+                              const judo_patch_square *squares, int64_t count,
+                              const judo_patch_form *form);
 
 #endif

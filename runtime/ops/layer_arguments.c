@@ -1,5 +1,5 @@
-/* runtime/ops/layer_arguments.c: checks of what the slots of linear layers, norms and
- * activations are called with. */
+/* runtime/ops/layer_arguments.c: checks of what the slots of linear layers, norms, activations
+ * and patches are called with. */
 #include "runtime/ops/arguments.h"
 
 judo_status judo_linear_check_forward(const judo_tensor *y, const judo_tensor *x,
@@ -126,4 +126,45 @@ judo_status judo_convert_check(const judo_tensor *y, const judo_tensor *x)
     JUDO_TRY(judo_expect_dims("convert", "x", x, 0));
     like.dtype = x->dtype;
     return judo_expect_like("convert", "x", x, &like);
+}
+
+static bool is_within(int32_t value, int32_t most)
+{
+    return value >= 1 && value <= most;
+}
+
+/* Whether the square's last byte, too, is one of the pixels' `bytes`. */
+static bool holds_square(int64_t bytes, const judo_patch_square *square, int64_t side)
+{
+    int64_t width = side * JUDO_PATCH_CHANNELS;
+    return square->first_byte >= 0 && width <= square->row_bytes &&
+           square->row_bytes <= bytes && square->first_byte <= bytes - width &&
+           side - 1 <= (bytes - width - square->first_byte) / square->row_bytes;
+}
+
+judo_status judo_patchify_check(const judo_tensor *y, const judo_tensor *pixels,
+                                const judo_patch_square *squares, int64_t count,
+                                const judo_patch_form *form)
+{
+    const char *op = "patchify";
+    if (!is_within(form->side, 256) || !is_within(form->frames, 16) ||
+        !is_within(form->merge, 16) || count < 0 || count > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                         "%s: %lld squares of %d x %d patches of %d pixels in %d frames", op,
+                         (long long)count, form->merge, form->merge, form->side, form->frames);
+    }
+    int64_t values = (int64_t)JUDO_PATCH_CHANNELS * form->frames * form->side * form->side;
+    JUDO_TRY(judo_expect_dims(op, "y", y, 2));
+    JUDO_TRY(judo_expect_2d(op, "y", y, y->dtype, count * form->merge * form->merge, values));
+    JUDO_TRY(judo_expect_1d(op, "pixels", pixels, JUDO_U8, pixels->dims[0]));
+    for (int64_t i = 0; i < count; i++) {
+        if (!holds_square(pixels->dims[0], &squares[i], (int64_t)form->side * form->merge)) {
+            return JUDO_FAIL(JUDO_ERROR_ARGUMENT,
+                             "%s: square %lld from byte %lld, rows %lld apart, is not within "
+                             "%lld bytes of pixels",
+                             op, (long long)i, (long long)squares[i].first_byte,
+                             (long long)squares[i].row_bytes, (long long)pixels->dims[0]);
+        }
+    }
+    return JUDO_OK;
 }

@@ -6,7 +6,10 @@
 #include <dnnl.h>
 #include <inttypes.h>
 #include <omp.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "runtime/ops/cpu_library.h"
 
 enum { SETS = 64, WAYS = 8 };
 
@@ -247,6 +250,32 @@ bool judo_cpu_multiplies_bf16(void)
     /* Elsewhere bf16 products are slower than fp32 ones, or missing. */
     return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) ==
            dnnl_cpu_isa_avx512_core_bf16;
+}
+
+bool judo_cpu_library_describe(char *out, size_t bytes)
+{
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name;
+    } sets[] = {
+        {dnnl_cpu_isa_avx512_core_amx, "AMX"},
+        {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 with bf16"},
+        {dnnl_cpu_isa_avx512_core, "AVX-512"},
+        {dnnl_cpu_isa_avx2, "AVX2"},
+        {dnnl_cpu_isa_sse41, "SSE4.1"},
+    };
+
+    const dnnl_version_t *version = dnnl_version();
+    const char *name = "no vector instructions";
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        if ((dnnl_get_effective_cpu_isa() & sets[i].isa) == sets[i].isa) {
+            name = sets[i].name;
+            break;
+        }
+    }
+    (void)snprintf(out, bytes, "oneDNN %d.%d.%d, %s", version->major, version->minor,
+                   version->patch, name);
+    return judo_cpu_multiplies_bf16();
 }
 
 judo_status judo_cpu_multiply(const judo_cpu_product *product)

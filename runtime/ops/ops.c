@@ -40,6 +40,7 @@ judo_status judo_ops_check(const judo_ops *ops)
         SLOT(sum_of_squares),
         SLOT(add_rounded),
         SLOT(add_rmsnorm_forward),
+        SLOT(patchify),
     };
 
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {

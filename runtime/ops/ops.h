@@ -16,9 +16,9 @@
 #include "runtime/ops/adamw.h"
 #include "runtime/ops/attention.h"
 #include "runtime/ops/sampling.h"
+#include "runtime/ops/patchify.h"
 #include "runtime/ops/token_loss.h"
 #include "runtime/tensor.h"
-
 
 typedef struct judo_ops {
     const char *name; /* "cpu" or "cuda" */
@@ -77,9 +77,9 @@ typedef struct judo_ops {
                                       const judo_tensor *out, const judo_tensor *lse,
                                       const judo_attention_span *spans, int num_spans,
                                       float scale);
-    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b]; same arithmetic order as
-     * attention_forward, so that the result is the same bits as that query's in a training
-     * pass. */
+    /* out[B,Hq,D] from q[B,Hq,D]: row b attends to rows[b], with bits that do not depend on the
+     * other rows. On the CPU, on CUDA in fp32 and in the mode above in the arithmetic order of
+     * attention_forward: the bits of that query in a training pass; else equal to rounding. */
     judo_status (*attention_decode)(judo_tensor *out, const judo_tensor *q,
                                     const judo_decode_row *rows, int num_kv_heads, float scale);
 
@@ -147,6 +147,13 @@ typedef struct judo_ops {
     judo_status (*add_rmsnorm_forward)(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
                                        const judo_tensor *x, const judo_tensor *w,
                                        float epsilon);
+    /* y[N merge^2, 3 frames side^2] = the patches of N squares of `pixels` (U8, [bytes], RGB
+     * pictures): a square's patches by rows, a patch by (channel, frame, row, column), every
+     * frame the same picture: the order of Qwen2-VL's processor. `squares` is checked against
+     * the pixels. */
+    judo_status (*patchify)(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form);
 } judo_ops;
 
 /* The CPU backend. `threads` > 0 sets the number of worker threads of this process. */

@@ -33,6 +33,7 @@ const judo_ops *judo_ops_cpu(void)
         .sum_of_squares = judo_cpu_sum_of_squares,
         .add_rounded = judo_cpu_add_rounded,
         .add_rmsnorm_forward = judo_cpu_add_rmsnorm_forward,
+        .patchify = judo_cpu_patchify,
     };
     return &table;
 }

@@ -4,8 +4,8 @@
 #   tests/cuda/check_kernels.sh CUOBJDUMP libjudo_cuda.so
 set -uo pipefail
 cuobjdump=$1 module=$2
-hot='attention_forward_tile|attention_decode_tile|attention_query_gradientI|attention_key_gradientI|rmsnorm_|layernorm_row|finish_rows|column_runs|each|update|rotate|gather|scatter'
-tensor='attention_forward_tile|attention_decode_tile|attention_query_gradientI|attention_key_gradientI'
+hot='attention_forward_tile|attention_decode_tile|attention_decode_split|attention_query_gradientI|attention_key_gradientI|attention_decode_join|rmsnorm_|layernorm_row|finish_rows|column_runs|each|update|move_heads|gather|scatter|patchify'
+tensor='attention_forward_tile|attention_decode_tile|attention_decode_split|attention_query_gradientI|attention_key_gradientI'
 failures=0
 
 # Lines "Function NAME:" and then "REG:n STACK:n SHARED:n LOCAL:n ..", once per architecture.

@@ -13,9 +13,9 @@ import struct
 import sys
 
 HMMA, STORE_LOCAL, LOAD_LOCAL = 0x23C, 0x387, 0x983
-TENSOR = re.compile(r"attention_forward_tile|attention_decode_tile|attention_query_gradientI|attention_key_gradientI")
+TENSOR = re.compile(r"attention_forward_tile|attention_decode_tile|attention_decode_split|attention_query_gradientI|attention_key_gradientI")
 # Kernels of rare sizes may spill (rows of other types, heads of more than 128 dimensions); these run in every step.
-HOT = re.compile(TENSOR.pattern + r"|rmsnorm_|layernorm_row|finish_rows|column_runs|add_runs|each|update|rotate|gather|scatter")
+HOT = re.compile(TENSOR.pattern + r"|attention_decode_join|rmsnorm_|layernorm_row|finish_rows|column_runs|add_runs|each|update|move_heads|gather|scatter|patchify")
 LEAST_KERNELS = 20  # of one architecture; fewer means that the names above are no longer those of the source
 
 

@@ -116,11 +116,13 @@ static void test_add__packs_sequences_behind_each_other(void **state)
     assert_memory_equal(batch.target_weights, ((float[]){0.5f, 2.0f}), 8);
     assert_memory_equal(batch.target_sequences, ((int32_t[]){0, 1}), 8);
     assert_int_equal(batch.num_sequences, 2);
-    float *patches = malloc(4 * 1176 * sizeof *patches);
-    assert_non_null(patches);
-    judo_image_processor_patches(&processor, &images[1], patches);
-    assert_memory_equal(batch.patches + 8 * 1176, patches, 4 * 1176 * sizeof *patches);
-    free(patches);
+    assert_memory_equal(batch.pixels, images[0].pixels, 8 * 588);
+    assert_memory_equal(batch.pixels + 8 * 588, images[1].pixels, 4 * 588);
+    judo_patch_form form = judo_image_processor_form(&processor);
+    assert_memory_equal(&batch.patch_form, &form, sizeof form);
+    assert_int_equal(form.side, 14);
+    assert_int_equal(form.frames, 2);
+    assert_int_equal(form.merge, 2);
     judo_image_free(&images[0]);
     judo_image_free(&images[1]);
 }

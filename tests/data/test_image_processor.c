@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "data/image_processor.h"
+#include "tests/data/natural_patches.h"
 #include "tests/data/noise.h"
 
 static void test_size__matches_the_published_examples(void **state)
@@ -48,15 +49,15 @@ static void check_row(const int32_t size[2], const int64_t limits[2], const int3
     judo_image image = noise(size[0], size[1], 3);
     judo_image processed = {0};
     assert_int_equal(judo_image_processor_resize(&processor, &image, &processed), JUDO_OK);
-    int32_t rows = 0, columns = 0;
-    assert_int_equal(judo_image_processor_grid(&processor, &processed, &rows, &columns),
-                     JUDO_OK);
-    assert_int_equal(rows, grid[0]);
-    assert_int_equal(columns, grid[1]);
-    size_t count = (size_t)(rows * columns * judo_image_processor_patch_values(&processor));
+    judo_image_grid found;
+    judo_batch batch;
+    assert_int_equal(natural_batch(&processor, &processed, &found, &batch), JUDO_OK);
+    assert_int_equal(found.h, grid[0]);
+    assert_int_equal(found.w, grid[1]);
+    size_t count = (size_t)natural_patch_values(&batch);
     float *patches = malloc(count * sizeof *patches);
     assert_non_null(patches);
-    judo_image_processor_patches(&processor, &processed, patches);
+    assert_int_equal(natural_patches(&batch, patches), JUDO_OK);
     if (crc32_of(patches, count * sizeof *patches) != crc) {
         fail_msg("%d x %d: patches differ", size[0], size[1]);
     }

@@ -127,10 +127,27 @@ namespace
 struct pending_copy {
     void *to;
     const void *from;
+    unsigned group;
 };
 
 /* Of each thread of the block that runs; all have waited when it ends. */
 std::vector<pending_copy> pending[EMULATOR_MOST_THREADS];
+unsigned closed[EMULATOR_MOST_THREADS]; /* groups so far */
+
+/* Does the copies of the groups before `group`. */
+void arrive_before(unsigned group)
+{
+    std::vector<pending_copy> &copies = pending[emulator_place.thread.x];
+    size_t count = 0;
+    for (; count < copies.size() && copies[count].group < group; count++) {
+        if (copies[count].from) {
+            memcpy(copies[count].to, copies[count].from, 16);
+        } else {
+            memset(copies[count].to, 0, 16);
+        }
+    }
+    copies.erase(copies.begin(), copies.begin() + (ptrdiff_t)count);
+}
 
 } // namespace
 
@@ -140,17 +157,22 @@ void emulator_start_copy(void *shared, const void *global)
     if ((uintptr_t)global % 16 != 0) {
         emulator_fail("cp.async from %p, which is not aligned to 16", global);
     }
-    pending[emulator_place.thread.x].push_back({shared, global});
+    unsigned thread = emulator_place.thread.x;
+    pending[thread].push_back({shared, global, closed[thread]});
 }
 
 void emulator_copies_arrive(void)
 {
-    for (const pending_copy &copy : pending[emulator_place.thread.x]) {
-        if (copy.from) {
-            memcpy(copy.to, copy.from, 16);
-        } else {
-            memset(copy.to, 0, 16);
-        }
-    }
-    pending[emulator_place.thread.x].clear();
+    arrive_before(closed[emulator_place.thread.x] + 1);
+}
+
+void emulator_close_copies(void)
+{
+    closed[emulator_place.thread.x]++;
+}
+
+void emulator_copies_arrive_but(unsigned open)
+{
+    unsigned all = closed[emulator_place.thread.x];
+    arrive_before(all > open ? all - open : 0);
 }

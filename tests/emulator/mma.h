@@ -18,5 +18,8 @@ void emulator_multiply_add(float c[4], const uint32_t a[4], uint32_t b0, uint32_
 void emulator_start_copy(void *shared, const void *global);
 /* cp.async.wait_all. */
 void emulator_copies_arrive(void);
+/* cp.async.commit_group and cp.async.wait_group: only what must have arrived has. */
+void emulator_close_copies(void);
+void emulator_copies_arrive_but(unsigned open);
 
 #endif

@@ -258,6 +258,65 @@ static void test_runs__that_always_differ_become_plain(void **state)
     stop(&r);
 }
 
+/* A decode step in bf16 whose rows see `length` keys, which all weigh the same; the first one's
+ * value is 1, the others' 0. */
+static bool decode_bracket(judo_replay *replay, const judo_tensor *q, judo_tensor *out,
+                           const uint16_t *keys, const uint16_t *values, int32_t length)
+{
+    bool done = false;
+    judo_decode_row rows[2] = {{keys, values, 300, keys, keys, length},
+                               {keys, values, 300, keys, keys, length - 1}};
+    assert_ok(device->replay_begin(replay));
+    assert_ok(device->ops->attention_decode(out, q, rows, 1, 1.0f));
+    assert_ok(device->replay_end(replay, true, &done));
+    if (!done) {
+        assert_ok(device->ops->attention_decode(out, q, rows, 1, 1.0f));
+    }
+    uint16_t got[2 * 2 * 64];
+    assert_ok(device->copy(got, out->data, sizeof got, NULL));
+    for (int i = 0; i < 4; i++) {
+        float mean = 1.0f / (float)(300 + length - i / 2);
+        assert_int_equal(got[i * 64], judo_f32_to_bf16(mean));
+        assert_int_equal(got[i * 64 + 63], judo_f32_to_bf16(mean));
+    }
+    return done;
+}
+
+static void test_decode_steps__grow_without_a_new_graph_for_most_tokens(void **state)
+{
+    (void)state;
+
+    enum { DIM = 64, KEYS = 600 };
+
+    judo_replay *replay = NULL;
+    judo_tensor q = {.dtype = JUDO_BF16, .num_dims = 3, .dims = {2, 2, DIM}};
+    judo_tensor out = q;
+    judo_tensor keys = take(KEYS, DIM / 2), values = take(KEYS, DIM / 2); /* as fp32: zeros */
+    uint16_t ones[DIM];
+    int64_t bytes = judo_tensor_count(&q) * (int64_t)sizeof(uint16_t);
+    for (int i = 0; i < DIM; i++) {
+        ones[i] = judo_f32_to_bf16(1.0f);
+    }
+    assert_ok(device->allocate(&q.data, bytes));
+    assert_ok(device->allocate(&out.data, bytes));
+    assert_ok(device->clear(q.data, bytes, NULL));
+    assert_ok(device->copy(values.data, ones, sizeof ones, NULL));
+    assert_ok(device->replay_create(&replay));
+    int plain = 0, steps = 0, launches = graph_launches();
+    for (int32_t length = 90; length < 560; length += length % 100 < 40 ? 3 : 10) {
+        plain += !decode_bracket(replay, &q, &out, keys.data, values.data, length);
+        steps++;
+    }
+    /* Graphs are made once, and when the longest row passes 256 and 512 keys. */
+    assert_int_equal(plain, 2);
+    assert_int_equal(graph_launches() - launches, steps - plain - 1);
+    device->replay_destroy(replay);
+    void *const all[] = {q.data, out.data, keys.data, values.data};
+    for (int i = 0; i < 4; i++) {
+        device->release(all[i]);
+    }
+}
+
 /* Work memory cannot grow while a graph is captured. */
 static void test_work_memory__that_must_grow_ends_the_capture(void **state)
 {
@@ -349,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_another_tensor__is_noticed_before_anything_is_queued),
         cmocka_unit_test(test_other_ops__are_noticed),
         cmocka_unit_test(test_runs__that_always_differ_become_plain),
+        cmocka_unit_test(test_decode_steps__grow_without_a_new_graph_for_most_tokens),
         cmocka_unit_test(test_work_memory__that_must_grow_ends_the_capture),
         cmocka_unit_test(test_calls_that_must_not_be_inside__fail_and_leave_no_trace),
         cmocka_unit_test(test_captures__that_are_spoilt_are_made_again),

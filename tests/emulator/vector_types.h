@@ -1,4 +1,4 @@
-/* tests/emulator/vector_types.h: CUDA's small vectors of integers. */
+/* tests/emulator/vector_types.h: CUDA's small vectors. */
 #ifndef JUDO_TESTS_EMULATOR_VECTOR_TYPES_H
 #define JUDO_TESTS_EMULATOR_VECTOR_TYPES_H
 
@@ -17,6 +17,15 @@ struct dim3 {
 struct alignas(16) uint4 {
     unsigned x, y, z, w;
 };
+
+struct alignas(8) float2 {
+    float x, y;
+};
+
+static inline float2 make_float2(float x, float y)
+{
+    return float2{x, y};
+}
 
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w)
 {

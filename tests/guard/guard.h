@@ -13,6 +13,12 @@ bool guard_holds(const void *at, int64_t bytes);
 judo_status guard_allocate(void **out, int64_t bytes);
 void guard_release(void *memory);
 judo_status guard_memory(int64_t *available, int64_t *total);
+/* A block that is memory of the device only where a part of it is taken. */
+judo_status guard_allocate_pool(void **out, int64_t bytes);
+void guard_watch(void *part, int64_t bytes, bool taken);
+/* One more was asked for, of the device or of staging; how many so far. */
+void guard_count_allocation(void);
+int64_t guard_allocations(void);
 /* Fills with bytes that are NaN in every floating type. */
 void guard_spoil(void *memory, int64_t bytes);
 

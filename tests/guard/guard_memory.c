@@ -12,9 +12,12 @@ enum { PAGE = 4096 };
 
 #define REACH ((int64_t)1 << 36) /* addresses, not memory */
 
+typedef enum block_kind { WHOLE, POOL, PART } block_kind;
+
 typedef struct block {
     char *at;
     int64_t bytes;
+    block_kind kind;
     struct block *next;
 } block;
 
@@ -25,6 +28,7 @@ static struct {
     int64_t reserved; /* bytes handed out since the last time that all were free */
     int64_t held;     /* bytes in blocks */
     block *blocks;
+    int64_t allocations;
 } region = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void *guard_host(const void *at)
@@ -39,7 +43,8 @@ bool guard_holds(const void *at, int64_t bytes)
     bool held = false;
     pthread_mutex_lock(&region.lock);
     for (const block *b = region.blocks; b && !held; b = b->next) {
-        held = (const char *)at >= b->at && (const char *)at + bytes <= b->at + b->bytes;
+        held = b->kind != POOL && (const char *)at >= b->at &&
+               (const char *)at + bytes <= b->at + b->bytes;
     }
     pthread_mutex_unlock(&region.lock);
     return held;
@@ -66,7 +71,7 @@ static void *map(int protection)
                 -1, 0);
 }
 
-static judo_status take(block *b, int64_t bytes)
+static judo_status take(block *b, int64_t bytes, block_kind kind)
 {
     int64_t available;
     int64_t total;
@@ -89,15 +94,31 @@ static judo_status take(block *b, int64_t bytes)
         region.memory = memory;
         region.begin = closed;
     }
-    *b = (block){region.begin + region.reserved, bytes, region.blocks};
+    *b = (block){region.begin + region.reserved, bytes, kind, region.blocks};
     region.blocks = b;
     region.held += bytes;
     region.reserved += room;
     return JUDO_OK;
 }
 
-judo_status guard_allocate(void **out, int64_t bytes)
+void guard_count_allocation(void)
 {
+    pthread_mutex_lock(&region.lock);
+    region.allocations++;
+    pthread_mutex_unlock(&region.lock);
+}
+
+int64_t guard_allocations(void)
+{
+    pthread_mutex_lock(&region.lock);
+    int64_t allocations = region.allocations;
+    pthread_mutex_unlock(&region.lock);
+    return allocations;
+}
+
+static judo_status allocate(void **out, int64_t bytes, block_kind kind)
+{
+    guard_count_allocation();
     if (bytes < 0) {
         return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "guard: %" PRId64 " bytes", bytes);
     }
@@ -106,7 +127,7 @@ judo_status guard_allocate(void **out, int64_t bytes)
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "guard: no memory");
     }
     pthread_mutex_lock(&region.lock);
-    judo_status status = take(b, bytes);
+    judo_status status = take(b, bytes, kind);
     pthread_mutex_unlock(&region.lock);
     if (status != JUDO_OK) {
         free(b);
@@ -117,19 +138,54 @@ judo_status guard_allocate(void **out, int64_t bytes)
     return JUDO_OK;
 }
 
+judo_status guard_allocate(void **out, int64_t bytes)
+{
+    return allocate(out, bytes, WHOLE);
+}
+
+judo_status guard_allocate_pool(void **out, int64_t bytes)
+{
+    return allocate(out, bytes, POOL);
+}
+
+/* Takes the block out of the list that begins there and is a part, or is none; under the lock.
+ */
+static block *unlink_block(const void *at, bool is_part)
+{
+    for (block **link = &region.blocks; *link; link = &(*link)->next) {
+        block *b = *link;
+        if (b->at == at && (b->kind == PART) == is_part) {
+            *link = b->next;
+            return b;
+        }
+    }
+    return NULL;
+}
+
+void guard_watch(void *part, int64_t bytes, bool taken)
+{
+    block *b = taken ? malloc(sizeof *b) : NULL;
+    guard_run_all(); /* what is still to be read or written there comes first */
+    pthread_mutex_lock(&region.lock);
+    if (taken && b) {
+        *b = (block){part, bytes, PART, region.blocks};
+        region.blocks = b;
+        guard_spoil(part, bytes);
+    } else {
+        free(unlink_block(part, true));
+    }
+    pthread_mutex_unlock(&region.lock);
+}
+
 void guard_release(void *memory)
 {
     pthread_mutex_lock(&region.lock);
-    for (block **link = &region.blocks; *link && memory; link = &(*link)->next) {
-        block *b = *link;
-        if (b->at == memory) {
-            *link = b->next;
-            region.held -= b->bytes;
-            (void)madvise(guard_host(b->at), (size_t)(b->bytes + PAGE - 1) / PAGE * PAGE,
-                          MADV_DONTNEED);
-            free(b);
-            break;
-        }
+    block *b = memory ? unlink_block(memory, false) : NULL;
+    if (b) {
+        region.held -= b->bytes;
+        (void)madvise(guard_host(b->at), (size_t)(b->bytes + PAGE - 1) / PAGE * PAGE,
+                      MADV_DONTNEED);
+        free(b);
     }
     if (!region.blocks) {
         region.reserved = 0;

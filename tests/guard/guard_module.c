@@ -17,6 +17,15 @@ static judo_status allocate(void **out, int64_t bytes)
     return status;
 }
 
+static judo_status allocate_pool(void **out, int64_t bytes)
+{
+    judo_status status = guard_allocate_pool(out, bytes);
+    if (status != JUDO_OK) {
+        guard_tell_program();
+    }
+    return status;
+}
+
 /* As cudaFree, which waits for whatever may still use the memory. */
 static void release(void *memory)
 {
@@ -34,6 +43,9 @@ static judo_status open_guard(const judo_device_host *host, int index,
         .memory = guard_memory,
         .allocate = allocate,
         .release = release,
+        .allocate_pool = allocate_pool,
+        .watch = guard_watch,
+        .allocations = guard_allocations,
     };
     (void)index; /* each process has its own */
     program = host;

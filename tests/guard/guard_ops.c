@@ -310,6 +310,13 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
             w);
 }
 
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
+{
+    GUARDED(patchify, (ALIAS(y), ALIAS(pixels), squares, count, form), y, pixels);
+}
+
 const judo_ops *guard_ops(void)
 {
     static const judo_ops table = {
@@ -342,6 +349,7 @@ const judo_ops *guard_ops(void)
         .sum_of_squares = sum_of_squares,
         .add_rounded = add_rounded,
         .add_rmsnorm_forward = add_rmsnorm_forward,
+        .patchify = patchify,
     };
     return &table;
 }

@@ -141,6 +141,7 @@ static judo_status allocate_staging(void **out, int64_t bytes)
 {
     void *taken = bytes < 0 ? NULL : malloc((size_t)bytes + 1);
     int free_place = -1;
+    guard_count_allocation();
     pthread_mutex_lock(&lock);
     for (int i = 0; i < STAGING_BLOCKS && taken && free_place < 0; i++) {
         if (!staging[i].at) {

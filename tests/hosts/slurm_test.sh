@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # slurm_test.sh: launch/slurm/judo.sbatch under a real Slurm of two nodes. A job that is signalled in the middle writes a
-# checkpoint, requeues itself, goes on and ends with the losses of an undisturbed one. 77: no Slurm here.
+# checkpoint, requeues itself, goes on and ends with the losses of an undisturbed one. Likewise launch/scaling/run --slurm.
+# 77: no Slurm here.
 # shellcheck source=tests/stages/jobs.sh
 source "$(dirname "$0")/../stages/jobs.sh"
 # shellcheck source=tests/hosts/hosts.sh
 source "$(dirname "$0")/hosts.sh"
 # shellcheck source=tests/hosts/slurm.sh
 source "$(dirname "$0")/slurm.sh"
-template=$(cd "$(dirname "$0")/../.." && pwd)/launch/slurm/judo.sbatch
+root=$(cd "$(dirname "$0")/../.." && pwd)
+template=$root/launch/slurm/judo.sbatch
 
 trap 'slurm_down "$work/slurm"; hosts_down; rm -rf "$work"' EXIT
 if ! command -v ip unshare slurmctld slurmd munged sbatch >/dev/null || ! hosts_up 2 2>"$work/reason"; then
@@ -41,4 +43,12 @@ state=$(slurm_wait "$number" 30)
 grep -q 'checkpoint written, requeueing' "$work/disturbed.log" || { complain "it was not requeued"; cat "$work/disturbed.log"; }
 grep -q 'resuming' "$work/disturbed.log" || { complain "it did not resume"; scontrol show job "$number"; tail -n 5 "$work/slurm/slurmctld.log"; }
 compare whole disturbed 0 loss grad_norm
+
+# A scaling experiment: one job on one node, one on two.
+PATH=$JUDO_PROGRAMS:$PATH timeout 120 "$root/launch/scaling/run" --slurm --ranks 2,4 --ranks-per-node 2 --steps 6 --sbatch --time=5 \
+    --out "$work/scaling" judo_stage2 stage2.yaml >"$work/scaling.log" 2>&1 || complain "scaling: exit code $?"
+for point in '2 +1 .* -' '4 +2 .* agree'; do
+    grep -qE "^ +$point\$" "$work/scaling.log" || complain "scaling: no point of ranks and nodes '$point'"
+done
+[ $failures = 0 ] || cat "$work/scaling.log" "$work"/scaling/ranks-*/run-1/log
 finish "slurm"

@@ -7,6 +7,16 @@
 
 enum { MOST = 1024 };
 
+/* Means and deviations as Qwen2VLImageProcessor has them. */
+static judo_patch_form form_of(const judo_qwen_config *config)
+{
+    return (judo_patch_form){.side = (int32_t)config->vision.patch_size,
+                             .frames = (int32_t)config->vision.temporal_patch_size,
+                             .merge = (int32_t)config->vision.spatial_merge_size,
+                             .mean = {0.48145466f, 0.4578275f, 0.40821073f},
+                             .deviation = {0.26862954f, 0.26130258f, 0.27577711f}};
+}
+
 static built_batch begin(const judo_qwen_config *config)
 {
     built_batch b = {
@@ -16,10 +26,11 @@ static built_batch begin(const judo_qwen_config *config)
         .target_rows = calloc(MOST, sizeof *b.target_rows),
         .target_tokens = calloc(MOST, sizeof *b.target_tokens),
         .target_sequences = calloc(MOST, sizeof *b.target_sequences),
-        .patches = calloc((size_t)(MOST * judo_qwen_patch_values(config)), sizeof *b.patches),
+        .pixels = calloc((size_t)(MOST * judo_qwen_patch_bytes(config)), 1),
         .target_weights = calloc(MOST, sizeof *b.target_weights),
         .spans = calloc(MOST, sizeof *b.spans),
         .images = calloc(MOST, sizeof *b.images),
+        .batch.patch_form = form_of(config),
     };
     return b;
 }
@@ -28,17 +39,16 @@ static void add_images(built_batch *b, const judo_qwen_config *config, const seq
                        int32_t first_token)
 {
     int32_t unit = (int32_t)judo_qwen_merge_unit(config);
-    int64_t values = judo_qwen_patch_values(config);
-    const float *patches = s->patches;
+    int64_t bytes = judo_qwen_patch_bytes(config);
+    const uint8_t *pixels = s->pixels;
     for (int32_t i = 0; i < s->num_images; i++) {
         judo_image_grid grid = s->grids[i];
         int32_t count = grid.h * grid.w;
         grid.first_patch = b->batch.num_patches;
         grid.first_visual = b->batch.num_visual;
         b->images[b->batch.num_images++] = grid;
-        memcpy(b->patches + b->batch.num_patches * values, patches,
-               (size_t)(count * values) * sizeof *patches);
-        patches += count * values;
+        memcpy(b->pixels + b->batch.num_patches * bytes, pixels, (size_t)(count * bytes));
+        pixels += count * bytes;
         b->batch.num_patches += count;
         for (int32_t v = 0; v < count / unit; v++) {
             b->visual_rows[b->batch.num_visual++] = first_token + s->starts[i] + v;
@@ -93,7 +103,7 @@ static void finish(built_batch *b)
     b->batch.positions = b->positions;
     b->batch.spans = b->spans;
     b->batch.images = b->images;
-    b->batch.patches = b->patches;
+    b->batch.pixels = b->pixels;
     b->batch.visual_rows = b->visual_rows;
     b->batch.target_rows = b->target_rows;
     b->batch.target_tokens = b->target_tokens;
@@ -176,7 +186,7 @@ void batch_free(built_batch *b)
 {
     void *arrays[] = {
         b->tokens,           b->positions, b->visual_rows,    b->target_rows, b->target_tokens,
-        b->target_sequences, b->patches,   b->target_weights, b->spans,       b->images};
+        b->target_sequences, b->pixels,    b->target_weights, b->spans,       b->images};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         free(arrays[i]);
     }

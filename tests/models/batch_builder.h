@@ -13,13 +13,14 @@ typedef struct sequence {
     const judo_image_grid *grids; /* t, h, w */
     const int32_t *starts;
     int32_t num_images;
-    const float *patches;
+    const uint8_t *pixels; /* of the images, one behind the other */
 } sequence;
 
 typedef struct built_batch {
     judo_batch batch;
     int32_t *tokens, *positions, *visual_rows, *target_rows, *target_tokens, *target_sequences;
-    float *patches, *target_weights;
+    float *target_weights;
+    uint8_t *pixels;
     judo_attention_span *spans;
     judo_image_grid *images;
 } built_batch;

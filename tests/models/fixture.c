@@ -37,11 +37,22 @@ static int read_integers(const fixture *f, const char *name, int32_t *out, int m
     return (int)count;
 }
 
+static void read_pixels(fixture *f)
+{
+    int64_t count;
+    float *values = fixture_golden(f, "pixels", &count);
+    f->pixels = malloc((size_t)count + 1);
+    assert_non_null(f->pixels);
+    for (int64_t i = 0; i < count; i++) {
+        f->pixels[i] = (uint8_t)values[i];
+    }
+    free(values);
+}
+
 void fixture_open(fixture *f, const char *name)
 {
     char path[320];
     int32_t grids[3 * FIXTURE_MAX_IMAGES];
-    int64_t count;
     memset(f, 0, sizeof *f);
     (void)snprintf(f->directory, sizeof f->directory, "tests/golden/qwen25vl/%s", name);
     (void)snprintf(path, sizeof path, "%s/golden.safetensors", f->directory);
@@ -55,20 +66,20 @@ void fixture_open(fixture *f, const char *name)
         f->grids[i] =
             (judo_image_grid){.t = grids[3 * i], .h = grids[3 * i + 1], .w = grids[3 * i + 2]};
     }
-    f->patches = fixture_golden(f, "patches", &count);
+    read_pixels(f);
     f->sequence = (sequence){.tokens = f->tokens,
                              .targets = f->targets,
                              .num_tokens = num_tokens,
                              .grids = f->grids,
                              .starts = f->starts,
                              .num_images = num_images,
-                             .patches = f->patches};
+                             .pixels = f->pixels};
 }
 
 void fixture_close(fixture *f)
 {
     judo_safetensors_close(&f->golden);
-    free(f->patches);
+    free(f->pixels);
 }
 
 judo_model_options fixture_options(judo_recompute recompute)

@@ -24,7 +24,7 @@ typedef struct fixture {
     int32_t tokens[FIXTURE_MAX_TOKENS], targets[FIXTURE_MAX_TOKENS];
     judo_image_grid grids[FIXTURE_MAX_IMAGES];
     int32_t starts[FIXTURE_MAX_IMAGES];
-    float *patches;
+    uint8_t *pixels;
 } fixture;
 
 extern const char *const fixture_names[];

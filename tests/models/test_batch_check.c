@@ -1,4 +1,5 @@
 /* tests/models/test_batch_check.c: batches that cannot be run are refused before any kernel. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,43 @@ static void missing_patches(built_batch *b)
     b->batch.num_patches -= 4;
 }
 
+static void missing_pixels(built_batch *b)
+{
+    b->batch.pixels = NULL;
+}
+
+static void no_deviation(built_batch *b)
+{
+    b->batch.patch_form.deviation[2] = 0.0f;
+}
+
+static void endless_mean(built_batch *b)
+{
+    b->batch.patch_form.mean[0] = INFINITY;
+}
+
+/* Patches of another model's processor: larger ones would be read past the pixels' end. */
+static void other_side(built_batch *b)
+{
+    b->batch.patch_form.side++;
+}
+
+static void other_frames(built_batch *b)
+{
+    b->batch.patch_form.frames = 1;
+}
+
+static void other_merge(built_batch *b)
+{
+    b->batch.patch_form.merge = 1;
+}
+
+static void endless_image(built_batch *b)
+{
+    b->images[0].h = INT32_MAX - 1;
+    b->images[0].w = INT32_MAX - 1;
+}
+
 static void visual_row_outside(built_batch *b)
 {
     b->visual_rows[b->batch.num_visual - 1] = b->batch.num_tokens;
@@ -95,6 +133,10 @@ static void test_batch__each_defect_is_refused(void **state)
                              video,
                              shifted_image,
                              missing_patches,
+                             missing_pixels,
+                             no_deviation,
+                             endless_mean,
+                             endless_image,
                              visual_row_twice,
                              visual_row_outside,
                              target_row_outside,
@@ -109,6 +151,22 @@ static void test_batch__each_defect_is_refused(void **state)
         judo_status status = judo_batch_check(&f.config, &b.batch);
         assert_true(status == JUDO_ERROR_ARGUMENT || status == JUDO_ERROR_UNSUPPORTED);
         assert_non_null(strstr(judo_error_message(), "batch: "));
+        batch_free(&b);
+    }
+    fixture_close(&f);
+}
+
+static void test_batch__cut_for_another_model_is_refused(void **state)
+{
+    (void)state;
+    const spoil others[] = {other_side, other_frames, other_merge};
+    fixture f;
+    fixture_open(&f, "tied");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        built_batch b = batch_pack(&f.config, &f.sequence, 1);
+        others[i](&b);
+        assert_int_equal(judo_batch_check(&f.config, &b.batch), JUDO_ERROR_MISMATCH);
+        assert_non_null(strstr(judo_error_message(), "preprocessor_config.json"));
         batch_free(&b);
     }
     fixture_close(&f);
@@ -151,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch__each_defect_is_refused),
+        cmocka_unit_test(test_batch__cut_for_another_model_is_refused),
         cmocka_unit_test(test_batch__larger_than_the_plan_is_refused_with_the_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ typedef struct order_arrays {
 } order_arrays;
 
 static const judo_qwen_vision_config tower = {
-    .patch_size = 14, .spatial_merge_size = 2, .window_size = 112};
+    .in_channels = 3, .patch_size = 14, .spatial_merge_size = 2, .window_size = 112};
 
 static judo_vision_order order_of(order_arrays *a, const judo_image_grid *images, int count)
 {
@@ -69,6 +69,27 @@ static void test_windows__of_a_rectangle_and_the_image_after_it(void **state)
     assert_int_equal(a.windows[2].end, 100);
     assert_int_equal(order.num_frames, 2);
     assert_int_equal(a.frames[1].begin, 96);
+}
+
+static void test_squares__follow_the_windows(void **state)
+{
+    (void)state;
+    static order_arrays a;
+    static judo_patch_square squares[25];
+    judo_image_grid images[2] = {
+        {.t = 1, .h = 8, .w = 12},
+        {.t = 1, .h = 2, .w = 2, .first_patch = 96, .first_visual = 24}};
+    judo_vision_order order = order_of(&a, images, 2);
+    judo_vision_squares_fill(&tower, images, 2, &order, squares);
+    const int64_t row = 12 * 14 * 3;
+    for (int v = 0; v < 24; v++) {
+        int64_t top = a.index[v] / 6;
+        int64_t left = a.index[v] % 6;
+        assert_int_equal(squares[v].first_byte, top * 28 * row + left * 28 * 3);
+        assert_int_equal(squares[v].row_bytes, row);
+    }
+    assert_int_equal(squares[24].first_byte, 8 * 14 * row);
+    assert_int_equal(squares[24].row_bytes, 2 * 14 * 3);
 }
 
 /* The integers of a golden list, inner lists flattened. */
@@ -150,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows__of_a_judo_image),
         cmocka_unit_test(test_windows__of_a_rectangle_and_the_image_after_it),
+        cmocka_unit_test(test_squares__follow_the_windows),
         cmocka_unit_test(test_order__equals_that_of_transformers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

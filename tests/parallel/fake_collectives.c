@@ -320,12 +320,22 @@ static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
     return JUDO_OK;
 }
 
-static judo_status lend(judo_device_group *group, void *memory, int64_t bytes)
+static judo_status lend(judo_device_group *group, void *memory, int64_t bytes,
+                        judo_device_loan *loan)
 {
     if (!memory || bytes <= 0) {
         return JUDO_FAIL(JUDO_ERROR_INTERNAL, "fake: lent nothing");
     }
-    fake_seen.lent += bytes;
+    *loan = fake.refuses_loans ? JUDO_LOAN_NONE : JUDO_LOAN_SHARED;
+    fake_seen.lent += *loan == JUDO_LOAN_NONE ? 0 : bytes;
+    fake_seen.last_lent = bytes;
+    after_call(group);
+    return JUDO_OK;
+}
+
+static judo_status take_back(judo_device_group *group)
+{
+    fake_seen.lent -= fake_seen.last_lent;
     after_call(group);
     return JUDO_OK;
 }
@@ -346,4 +356,5 @@ const judo_device_collectives fake_collectives = {
     .sum = sum,
     .allocate = allocate,
     .lend = lend,
+    .take_back = take_back,
 };

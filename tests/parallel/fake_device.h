@@ -12,6 +12,7 @@ typedef struct fake_faults {
     bool never_completes; /* an exchange that is queued stays where it is */
     int error_after;      /* `settled` fails once it was asked so often; 0: never */
     bool refuses_to_begin;
+    bool refuses_loans;
     const char *place; /* NULL: a place for each rank */
 } fake_faults;
 
@@ -20,6 +21,7 @@ extern fake_faults fake;
 typedef struct fake_counts {
     int begun, released, aborted, buffers;
     int64_t lent; /* bytes */
+    int64_t last_lent;
 } fake_counts;
 
 extern fake_counts fake_seen;

@@ -254,6 +254,22 @@ static void test_comm_nccl__passes_lent_memory_on(void **state)
     teardown(&f);
 }
 
+static void test_comm_nccl__takes_loans_back_that_not_every_rank_could_make(void **state)
+{
+    fixture f;
+    (void)state;
+    fake.slow_settling = 3;
+    setup(&f);
+    fake.refuses_loans = f.host->rank == 0;
+    assert_ok(judo_comm_lend(f.comm, f.whole, COUNT * 4));
+    assert_int_equal(fake_seen.lent, 0);
+    fake.refuses_loans = false;
+    assert_ok(judo_comm_lend(f.comm, f.slice, COUNT));
+    assert_int_equal(fake_seen.lent, COUNT);
+    assert_ok(gather(&f));
+    teardown(&f);
+}
+
 static void test_comm_nccl__books_its_times(void **state)
 {
     fixture f;
@@ -280,6 +296,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_comm_nccl__gives_up_a_group_that_does_not_form),
     cmocka_unit_test(test_comm_nccl__is_used_where_every_rank_has_a_device),
     cmocka_unit_test(test_comm_nccl__passes_lent_memory_on),
+    cmocka_unit_test(test_comm_nccl__takes_loans_back_that_not_every_rank_could_make),
     cmocka_unit_test(test_comm_nccl__books_its_times),
 };
 

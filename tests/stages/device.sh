@@ -10,8 +10,15 @@ both() {
     train 2 "$1" "$2-cpu" device=cpu "${@:3}"
     train 2 "$1" "$2-device" device=cuda "${@:3}"
     grep -q "device .*guarded" "$work/$2-device.log" || complain "$2: not on the device"
+    asked_nothing "$2-device"
     compare "$2-cpu" "$2-device" 0 loss grad_norm entropy
     same_model "$2-cpu" "$2-device"
+}
+
+# asked_nothing RUN: the device's memory was planned, and neither it nor staging was asked for behind the first step.
+asked_nothing() {
+    grep -q "block of .* MB was used; 0 allocations behind the first step" "$work/$1.log" || complain "$1: memory was asked for"
+    grep -q "memory was asked for" "$work/$1.log" && complain "$1: a rank asked for memory in the loop"
 }
 
 same_model() { # same_model RUN RUN: the same saved weights.
@@ -32,6 +39,15 @@ grep -q "changes nothing on the CPU" "$work/stage-2-cpu.log" || complain "no wor
 drawn=(train.max_steps=2 grpo.prompts_per_step=2 grpo.max_new_tokens=12 run.check_replicas_every=1)
 both 3 stage-3 "${drawn[@]}" "${sharded[@]}"
 same_samples stage-3-cpu stage-3-device
+
+# On one rank, and what is done now and then: checkpoints in the foreground, reused rollouts, a late first look at the replicas.
+alone=(device=cuda train.max_steps=5 run.save_every=2)
+train 1 1 alone-1 "${alone[@]}" train.batch_size=4
+train 1 2 alone-2 "${alone[@]}" train.batch_size=4 run.async_checkpoint=false
+train 1 3 alone-3 "${alone[@]}" grpo.prompts_per_step=2 grpo.updates_per_rollout=2 grpo.max_new_tokens=12
+train 2 3 late "${alone[@]}" "${sharded[@]}" grpo.prompts_per_step=3 grpo.max_new_tokens=12 run.check_replicas_every=3 \
+    run.async_checkpoint=false grpo.kl_beta=0.04 model.dtype=bf16
+for run in alone-1 alone-2 alone-3 late; do asked_nothing $run; done
 
 # A run that changes its device on the way, in the background's copies and without.
 legs=(train.batch_size=4 optimizer.schedule=constant "${sharded[@]}")

@@ -38,7 +38,7 @@ compare wide moved 1e-2 loss grad_norm
 train 2 3 drawn train.max_steps=2 zero.gradient_storage=bf16 grpo.prompts_per_step=2 grpo.max_new_tokens=12
 
 grep -q "BF16 *gradients of weights, summed over passes" "$work/alone.log" || complain "the table of dtypes does not name them"
-gradients() { sed -n 's/.*per rank.*, gradients \([0-9.]*\),.*/\1/p' "$work/$1.log" | head -1; }
+gradients() { sed -n 's/.* gradients  *\([0-9.]*\) MB$/\1/p' "$work/$1.log" | head -1; }
 awk -v a="$(gradients stage-1)" -v b="$(gradients wide)" 'BEGIN { exit !(a > 0 && a < 0.67 * b) }' ||
     complain "the plan has gradients of $(gradients wide) MB in fp32 and $(gradients stage-1) in bf16"
 

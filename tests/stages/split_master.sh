@@ -43,7 +43,7 @@ compare whole moved 2e-2 loss grad_norm entropy
 train 2 3 drawn model.dtype=bf16 zero.split_master=true zero.stage=1 train.max_steps=2 grpo.prompts_per_step=2 grpo.max_new_tokens=12 \
     run.check_replicas_every=1
 
-weights() { sed -n 's/.*per rank.*: weights \([0-9.]*\),.*/\1/p' "$work/$1.log" | head -1; }
+weights() { sed -n 's/.* weights  *\([0-9.]*\) MB$/\1/p' "$work/$1.log" | head -1; }
 awk -v a="$(weights whole)" -v b="$(weights split)" 'BEGIN { exit !(b > 0 && b < 0.75 * a) }' ||
     complain "the plan has weights of $(weights whole) MB whole and $(weights split) split"
 

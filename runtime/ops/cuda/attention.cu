@@ -189,28 +189,44 @@ static int64_t bytes_between(const void *from, const void *to)
     return (int64_t)((uintptr_t)to - (uintptr_t)from);
 }
 
-static judo_status send_places(attention_arguments *args, const judo_decode_row *rows,
-                               int64_t num_rows)
+static void set_places(decode_place *places, const judo_decode_row *rows, int64_t num_rows)
 {
-    void *memory = NULL;
-    int64_t bytes = num_rows * (int64_t)sizeof(decode_place);
-    JUDO_TRY(judo_cuda_host_scratch(&memory, bytes));
-    decode_place *places = (decode_place *)memory;
     const judo_decode_row *first = &rows[0];
     for (int64_t i = 0; i < num_rows; i++) {
-        places[i].prefix_keys = bytes_between(first->prefix_keys, rows[i].prefix_keys);
-        places[i].prefix_values = bytes_between(first->prefix_values, rows[i].prefix_values);
-        places[i].own_keys = bytes_between(first->own_keys, rows[i].own_keys);
-        places[i].own_values = bytes_between(first->own_values, rows[i].own_values);
-        places[i].prefix_length = rows[i].prefix_length;
-        places[i].own_length = rows[i].own_length;
+        decode_place *place = &places[i];
+        place->prefix_keys = bytes_between(first->prefix_keys, rows[i].prefix_keys);
+        place->prefix_values = bytes_between(first->prefix_values, rows[i].prefix_values);
+        place->own_keys = bytes_between(first->own_keys, rows[i].own_keys);
+        place->own_values = bytes_between(first->own_values, rows[i].own_values);
+        place->prefix_length = rows[i].prefix_length;
+        place->own_length = rows[i].own_length;
+        place->prefix_part = judo_decode_part_keys(rows[i].prefix_length, JUDO_DECODE_PREFIX);
+        place->own_part = judo_decode_part_keys(rows[i].own_length, JUDO_DECODE_OWN);
     }
-    JUDO_TRY(judo_cuda_lists_open(judo_cuda_aligned(bytes)));
-    args->places = (const decode_place *)judo_cuda_lists_put(places, bytes);
-    args->first_row.prefix_keys = first->prefix_keys;
-    args->first_row.prefix_values = first->prefix_values;
-    args->first_row.own_keys = first->own_keys;
-    args->first_row.own_values = first->own_values;
+}
+
+/* The lists of a decode step, the same in every layer, and the plan that they follow. */
+static judo_status send_places(attention_arguments *args, judo_decode_plan *plan,
+                               const judo_decode_row *rows, int64_t num_rows)
+{
+    const int32_t most = JUDO_TILE_ROWS / args->group;
+    *plan = judo_decode_plan_of(NULL, rows, num_rows, most);
+    int64_t place_bytes = num_rows * (int64_t)sizeof(decode_place);
+    int64_t item_bytes = plan->items * (int64_t)sizeof(judo_decode_item);
+    int64_t items_at = judo_cuda_aligned(place_bytes);
+    void *memory = NULL;
+    JUDO_TRY(judo_cuda_host_scratch(&memory, items_at + item_bytes));
+    decode_place *places = (decode_place *)memory;
+    judo_decode_item *items = (judo_decode_item *)((char *)memory + items_at);
+    set_places(places, rows, num_rows);
+    (void)judo_decode_plan_of(items, rows, num_rows, most);
+    JUDO_TRY(judo_cuda_lists_open(items_at + judo_cuda_aligned(item_bytes)));
+    args->places = (const decode_place *)judo_cuda_lists_put(places, place_bytes);
+    args->items = (const judo_decode_item *)judo_cuda_lists_put(items, item_bytes);
+    args->first_row.prefix_keys = rows[0].prefix_keys;
+    args->first_row.prefix_values = rows[0].prefix_values;
+    args->first_row.own_keys = rows[0].own_keys;
+    args->first_row.own_values = rows[0].own_values;
     return judo_cuda_lists_send();
 }
 
@@ -234,8 +250,11 @@ judo_status judo_cuda_attention_decode(judo_tensor *out, const judo_tensor *q,
     set_shape(&args, &shape, scale);
     args.q = q->data;
     args.out = out->data;
-    JUDO_TRY(send_places(&args, rows, num_rows));
-    return takes_tiles(q->dtype, shape.dim)
-               ? judo_cuda_attention_tile_decode(&args, num_rows)
-               : judo_cuda_attention_simple_decode(&args, num_rows, q->dtype);
+    judo_decode_plan plan;
+    JUDO_TRY(send_places(&args, &plan, rows, num_rows));
+    if (!takes_tiles(q->dtype, shape.dim)) {
+        return judo_cuda_attention_simple_decode(&args, num_rows, q->dtype);
+    }
+    return judo_cuda.rows_invariant ? judo_cuda_attention_tile_decode(&args, num_rows)
+                                    : judo_cuda_attention_split_decode(&args, &plan, num_rows);
 }

@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "runtime/ops/cuda/attention_plan.h"
+#include "runtime/ops/cuda/decode_plan.h"
 }
 
 enum { JUDO_TILE_ROWS = 64, JUDO_ATTENTION_THREADS = 128, JUDO_SIMPLE_DIMENSIONS = 256 };
@@ -16,6 +17,7 @@ enum { JUDO_TILE_ROWS = 64, JUDO_ATTENTION_THREADS = 128, JUDO_SIMPLE_DIMENSIONS
 typedef struct decode_place {
     int64_t prefix_keys, prefix_values, own_keys, own_values;
     int32_t prefix_length, own_length;
+    int32_t prefix_part, own_part; /* keys of a part: decode_plan.h */
 } decode_place;
 
 typedef struct attention_arguments {
@@ -30,6 +32,7 @@ typedef struct attention_arguments {
     const judo_query_run *runs;
     judo_decode_row first_row; /* where `places` count from; its lengths are not read */
     const decode_place *places;
+    const judo_decode_item *items;
     judo_attention_counts counts;
     int query_heads, key_heads, group, dim;
     uint32_t group_inverse; /* 2^32 / group, rounded up; 0 for a group of one */
@@ -95,8 +98,12 @@ static __device__ __forceinline__ judo_decode_row decode_row_of(const attention_
 
 /* Tensor cores, bf16, head dimensions up to 128. */
 judo_status judo_cuda_attention_tile_forward(const attention_arguments *args) JUDO_MUST_CHECK;
+/* Runs of keys one after the other, with the bits of forward; or in parts, at once. */
 judo_status judo_cuda_attention_tile_decode(const attention_arguments *args,
                                             int64_t rows) JUDO_MUST_CHECK;
+judo_status judo_cuda_attention_split_decode(const attention_arguments *args,
+                                             const judo_decode_plan *plan,
+                                             int64_t rows) JUDO_MUST_CHECK;
 judo_status judo_cuda_attention_tile_backward(const attention_arguments *args) JUDO_MUST_CHECK;
 /* A warp per query, either dtype, head dimensions up to JUDO_SIMPLE_DIMENSIONS. */
 judo_status judo_cuda_attention_simple_forward(const attention_arguments *args,

@@ -1,9 +1,8 @@
-/* runtime/ops/cuda/attention_tile.cu: attention forward and decode on tensor cores: a streaming
- * softmax (Milakov and Gimelshein 2018; Dao et al. 2022) over blocks of keys. Blocks start at
- * the start of each run of keys, and a row's numbers meet no other row's: decode gives the bits
- * of forward. */
+/* runtime/ops/cuda/attention_tile.cu: attention forward on tensor cores, and the decode that
+ * gives its bits: blocks of keys start at the start of each run of keys, and a row's numbers
+ * meet no other row's. */
 #include "runtime/ops/cuda/attention.cuh"
-#include "runtime/ops/cuda/attention_mma.cuh"
+#include "runtime/ops/cuda/attention_softmax.cuh"
 
 enum { KEYS = JUDO_KEY_BLOCK, ROWS = JUDO_TILE_ROWS, SCORES = KEYS / 8 };
 
@@ -11,18 +10,6 @@ template <int D> struct tile_memory {
     bf16 q[ROWS * (D + TILE_PAD)], k[KEYS * (D + TILE_PAD)], v[KEYS * (D + TILE_PAD)];
     int broken[KEYS]; /* keys whose values are not finite */
 };
-
-/* What a warp's 16 rows have seen; this thread's two rows. */
-template <int D> struct tile_state {
-    float out[D / 8][4], max[2], sum[2];
-};
-
-/* A run of keys in global memory. */
-typedef struct key_run {
-    const bf16 *keys, *values;
-    int64_t stride;
-    int count, dim;
-} key_run;
 
 /* Whether one of eight bf16 numbers is not finite: its exponent is all ones, and adding the
  * lowest of them carries into the sign. */
@@ -78,45 +65,6 @@ static __device__ void start_values(tile_memory<D> *memory, const key_run *run, 
     }
 }
 
-/* Scores of one of the thread's rows become weights; the state is scaled to the new maximum. */
-template <int D>
-static __device__ __forceinline__ void weigh(tile_state<D> *state, float (&w)[SCORES][4],
-                                             int side, int visible, float scale)
-{
-    int column = (int)threadIdx.x % 4 * 2;
-    float highest = state->max[side];
-#pragma unroll
-    for (int n = 0; n < SCORES; n++) {
-#pragma unroll
-        for (int e = 0; e < 2; e++) {
-            float *s = &w[n][side * 2 + e];
-            *s = n * 8 + column + e < visible ? *s * scale : -INFINITY;
-            highest = fmaxf(highest, *s);
-        }
-    }
-    highest = fmaxf(highest, __shfl_xor_sync(0xffffffffu, highest, 1));
-    highest = fmaxf(highest, __shfl_xor_sync(0xffffffffu, highest, 2));
-    float base = highest == -INFINITY ? 0.0f : highest;
-    float keep = expf(state->max[side] - base);
-    float sum = state->sum[side] * keep;
-#pragma unroll
-    for (int n = 0; n < SCORES; n++) {
-#pragma unroll
-        for (int e = 0; e < 2; e++) {
-            float *s = &w[n][side * 2 + e];
-            *s = expf(*s - base);
-            sum += *s;
-        }
-    }
-#pragma unroll
-    for (int n = 0; n < D / 8; n++) {
-        state->out[n][side * 2] *= keep;
-        state->out[n][side * 2 + 1] *= keep;
-    }
-    state->max[side] = highest;
-    state->sum[side] = sum;
-}
-
 /* The warp's rows see a run of keys, the thread's two rows the first visible[..] of them. A
  * block's values come while its scores are computed, the next block's keys while its weights
  * meet the values. */
@@ -124,6 +72,7 @@ template <int D>
 static __device__ void see(tile_state<D> *state, tile_memory<D> *memory, const key_run *run,
                            const int visible[2], float scale, bool active)
 {
+    scale *= JUDO_LOG2_E;
     int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
     float w[SCORES][4];
     if (run->count > 0) {
@@ -157,24 +106,12 @@ static __device__ void see(tile_state<D> *state, tile_memory<D> *memory, const k
     }
 }
 
-template <int D> static __device__ void start(tile_state<D> *state)
-{
-    clear_sums(state->out);
-#pragma unroll
-    for (int side = 0; side < 2; side++) {
-        state->max[side] = -INFINITY;
-        state->sum[side] = 0.0f;
-    }
-}
-
 /* Stores one of the thread's rows; a row that saw nothing is 0 and minus infinity. */
 template <int D>
 static __device__ void store(const tile_state<D> *state, int side, bf16 *out, float *lse,
                              int dim)
 {
-    float sum = state->sum[side];
-    sum += __shfl_xor_sync(0xffffffffu, sum, 1);
-    sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+    float sum = row_sum(state, side);
     int column = (int)threadIdx.x % 4 * 2;
     float factor = sum == 0.0f ? 0.0f : 1.0f / sum;
 #pragma unroll
@@ -188,7 +125,7 @@ static __device__ void store(const tile_state<D> *state, int side, bf16 *out, fl
         }
     }
     if (lse && column == 0) {
-        *lse = sum == 0.0f ? -INFINITY : state->max[side] + logf(sum);
+        *lse = sum == 0.0f ? -INFINITY : fmaf(state->max[side], JUDO_LN_2, logf(sum));
     }
 }
 

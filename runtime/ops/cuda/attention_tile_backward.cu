@@ -2,7 +2,7 @@
  * kernels recompute the weights from the log-sum-exp: one owns blocks of queries, one blocks of
  * keys, so that every sum has one owner and one order. */
 #include "runtime/ops/cuda/attention.cuh"
-#include "runtime/ops/cuda/attention_mma.cuh"
+#include "runtime/ops/cuda/attention_softmax.cuh"
 
 enum { KEYS = JUDO_KEY_BLOCK, ROWS = JUDO_TILE_ROWS, FEW = 32 };
 
@@ -12,15 +12,17 @@ template <int D> struct query_memory {
     bf16 k[2][FEW * (D + TILE_PAD)], v[2][FEW * (D + TILE_PAD)];
 };
 
-/* Scores and d(weight) of this thread become d(score) x scale. */
-static __device__ __forceinline__ float slope_of(float score, float slope, float lse,
-                                                 float delta, float scale, bool visible)
+/* The weight of a key for a query, of which d(weight) is `slope`; `scale` and `lse` in units of
+ * log 2. Slope becomes d(score). Both are 0 where the query does not see the key. */
+static __device__ __forceinline__ float weigh_slope(float *slope, float score, float scale,
+                                                    float lse, float delta, bool visible)
 {
-    float weight = expf(score * scale - lse);
-    return visible ? weight * (slope - delta) * scale : 0.0f;
+    float weight = power_of_two(fmaf(score, scale, -lse));
+    *slope = visible ? weight * (*slope - delta) : 0.0f;
+    return visible ? weight : 0.0f;
 }
 
-/* What a thread knows of its two rows. */
+/* What a thread knows of its two rows; `lse` in units of log 2. */
 typedef struct row_pair {
     float lse[2], delta[2];
     int visible[2];
@@ -32,6 +34,7 @@ static __device__ void query_slopes(float (&dq)[D / 8][4], query_memory<D> *memo
                                     int64_t offset, int count, bool active)
 {
     int64_t stride = (int64_t)args->key_heads * args->dim;
+    float scale = args->scale * JUDO_LOG2_E;
     int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
     int column = (int)threadIdx.x % 4 * 2;
     auto place = [stride](int row) { return row * stride; };
@@ -66,8 +69,8 @@ static __device__ void query_slopes(float (&dq)[D / 8][4], query_memory<D> *memo
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 bool visible = first + n * 8 + column + e % 2 < rows->visible[e / 2];
-                slopes[n][e] = slope_of(scores[n][e], slopes[n][e], rows->lse[e / 2],
-                                        rows->delta[e / 2], args->scale, visible);
+                (void)weigh_slope(&slopes[n][e], scores[n][e], scale, rows->lse[e / 2],
+                                  rows->delta[e / 2], visible);
             }
         }
         weights_by_rows<D, FEW / 8>(dq, slopes, memory->k[turn]);
@@ -95,7 +98,8 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
     for (int side = 0; side < 2; side++) {
         int r = row + side * 8;
         if (r < count) {
-            rows.lse[side] = args.lse[query_head_of(&args, block.first, r, key_head)];
+            rows.lse[side] =
+                args.lse[query_head_of(&args, block.first, r, key_head)] * JUDO_LOG2_E;
             rows.delta[side] = args.delta[query_head_of(&args, block.first, r, key_head)];
         }
     }
@@ -117,7 +121,7 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
             int r = row + e / 2 * 8;
             int d = n * 8 + (int)threadIdx.x % 4 * 2 + e % 2;
             if (r < count && d < args.dim) {
-                write((bf16 *)args.dq, place(r) + d, dq[n][e]);
+                write((bf16 *)args.dq, place(r) + d, dq[n][e] * args.scale);
             }
         }
     }
@@ -127,7 +131,7 @@ template <int D> struct key_memory {
     bf16 k[KEYS * (D + TILE_PAD)], v[KEYS * (D + TILE_PAD)];
     /* Two of each: one comes while the other is used. */
     bf16 q[2][FEW * (D + TILE_PAD)], dout[2][FEW * (D + TILE_PAD)];
-    float lse[2][FEW], delta[2][FEW];
+    float lse[2][FEW], delta[2][FEW]; /* in units of log 2; as it is */
 };
 
 /* Rows [first, first + FEW) of a run of queries start on their way, with zeros behind its end.
@@ -146,7 +150,7 @@ static __device__ void start_queries(key_memory<D> *memory, const attention_argu
     int r = (int)threadIdx.x;
     if (r < FEW) {
         int64_t head = query_head_of(args, run->begin, first + r, key_head);
-        memory->lse[turn][r] = r < count ? args->lse[head] : 0.0f;
+        memory->lse[turn][r] = r < count ? args->lse[head] * JUDO_LOG2_E : 0.0f;
         memory->delta[turn][r] = r < count ? args->delta[head] : 0.0f;
     }
 }
@@ -157,6 +161,7 @@ static __device__ void key_slopes(float (&dk)[D / 8][4], float (&dv)[D / 8][4],
                                   key_memory<D> *memory, const attention_arguments *args,
                                   const judo_query_run *run, int key, int key_head)
 {
+    float scale = args->scale * JUDO_LOG2_E;
     int warp = (int)threadIdx.x / JUDO_CUDA_WARP;
     int column = (int)threadIdx.x % 4 * 2;
     int rows = (run->end - run->begin) * args->group;
@@ -191,11 +196,9 @@ static __device__ void key_slopes(float (&dk)[D / 8][4], float (&dv)[D / 8][4],
             for (int e = 0; e < 4; e++) {
                 int r = n * 8 + column + e % 2;
                 bool visible = first + r < rows && first + r >= from[e / 2];
-                float score = weights[n][e];
-                float lse = memory->lse[turn][r];
-                weights[n][e] = visible ? expf(score * args->scale - lse) : 0.0f;
-                slopes[n][e] = slope_of(score, slopes[n][e], lse, memory->delta[turn][r],
-                                        args->scale, visible);
+                weights[n][e] =
+                    weigh_slope(&slopes[n][e], weights[n][e], scale, memory->lse[turn][r],
+                                memory->delta[turn][r], visible);
             }
         }
         weights_by_rows<D, FEW / 8>(dv, weights, memory->dout[turn]);
@@ -231,7 +234,7 @@ static __global__ void __launch_bounds__(JUDO_ATTENTION_THREADS, 2)
             int r = row + e / 2 * 8;
             int d = n * 8 + (int)threadIdx.x % 4 * 2 + e % 2;
             if (r < block.count && d < args.dim) {
-                write((bf16 *)args.dk, place(r) + d, dk[n][e]);
+                write((bf16 *)args.dk, place(r) + d, dk[n][e] * args.scale);
                 write((bf16 *)args.dv, place(r) + d, dv[n][e]);
             }
         }

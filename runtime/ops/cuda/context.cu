@@ -83,6 +83,37 @@ judo_status judo_cuda_start(int index, char *description, size_t size)
     return JUDO_OK;
 }
 
+static int64_t num_allocations;
+
+/* Any thread may take memory. */
+void judo_cuda_count_allocation(void)
+{
+    (void)__atomic_fetch_add(&num_allocations, 1, __ATOMIC_RELAXED);
+}
+
+int64_t judo_cuda_allocations(void)
+{
+    return __atomic_load_n(&num_allocations, __ATOMIC_RELAXED);
+}
+
+judo_status judo_cuda_take(void **memory, int64_t bytes)
+{
+    void *taken = NULL;
+    judo_cuda_count_allocation();
+    JUDO_CUDA_TRY(cudaMalloc(&taken, (size_t)bytes + (bytes == 0)));
+    *memory = taken;
+    return JUDO_OK;
+}
+
+judo_status judo_cuda_take_pinned(void **memory, int64_t bytes)
+{
+    void *taken = NULL;
+    judo_cuda_count_allocation();
+    JUDO_CUDA_TRY(cudaMallocHost(&taken, (size_t)bytes + (bytes == 0)));
+    *memory = taken;
+    return JUDO_OK;
+}
+
 judo_status judo_cuda_scratch(void **memory, judo_cuda_scratch_user user, int64_t bytes)
 {
     static void *buffers[JUDO_CUDA_SCRATCH_USERS];
@@ -92,7 +123,7 @@ judo_status judo_cuda_scratch(void **memory, judo_cuda_scratch_user user, int64_
         JUDO_CUDA_TRY(cudaFree(buffers[user]));
         buffers[user] = NULL;
         capacities[user] = 0;
-        JUDO_CUDA_TRY(cudaMalloc(&buffers[user], (size_t)bytes));
+        JUDO_TRY(judo_cuda_take(&buffers[user], bytes));
         capacities[user] = bytes;
     }
     *memory = buffers[user];
@@ -172,8 +203,8 @@ judo_status judo_cuda_lists_open(int64_t bytes)
         lists.host = NULL;
         lists.device = NULL;
         lists.capacity = 0;
-        JUDO_CUDA_TRY(cudaMallocHost((void **)&lists.host, (size_t)capacity));
-        JUDO_CUDA_TRY(cudaMalloc((void **)&lists.device, (size_t)capacity));
+        JUDO_TRY(judo_cuda_take_pinned((void **)&lists.host, capacity));
+        JUDO_TRY(judo_cuda_take((void **)&lists.device, capacity));
         lists.capacity = capacity;
     }
     lists.sent = lists.used;

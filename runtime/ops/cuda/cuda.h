@@ -44,6 +44,13 @@ extern judo_cuda_context judo_cuda;
 /* Finds the driver and the GPU; says what is missing. */
 judo_status judo_cuda_start(int index, char *description, size_t size) JUDO_MUST_CHECK;
 
+/* Memory of the device and page-locked memory of the host, and how often either was asked for.
+ */
+judo_status judo_cuda_take(void **memory, int64_t bytes) JUDO_MUST_CHECK;
+judo_status judo_cuda_take_pinned(void **memory, int64_t bytes) JUDO_MUST_CHECK;
+void judo_cuda_count_allocation(void);
+int64_t judo_cuda_allocations(void);
+
 /* Device memory that only grows, one block per user, valid until the next call for it. */
 typedef enum judo_cuda_scratch_user {
     JUDO_CUDA_SCRATCH_OP,
@@ -78,6 +85,10 @@ const judo_ops *judo_ops_cuda(void);
 const judo_device *judo_device_cuda(const char *description);
 /* NCCL (nccl.cu, where the module was built with it). */
 const judo_device_collectives *judo_cuda_collectives(void);
+/* Memory of the kind that NCCL exchanges best; false: there is none to be had. And its end,
+ * false: it is not of that kind. */
+bool judo_cuda_nccl_take(void **memory, int64_t bytes);
+bool judo_cuda_nccl_give_back(void *memory);
 /* Finds cuDNN and says what is used of it (attention_cudnn.cu, where the module was built with
  * it); the bytes that it works in. */
 judo_status judo_cuda_attention_open(char *description, size_t size) JUDO_MUST_CHECK;
@@ -162,13 +173,15 @@ judo_status judo_cuda_sample(const judo_draw_memory *memory, judo_tensor *logits
 judo_status judo_cuda_gather_drawn_rows(judo_tensor *y, const judo_tensor *x,
                                         const judo_draw *draws, int64_t num_draws,
                                         const int32_t *places, int64_t count);
-judo_status judo_cuda_adamw(const judo_adamw_arrays *arrays,
-                            const judo_adamw_segment *segments, int num_segments,
-                            const judo_adamw *options);
+judo_status judo_cuda_adamw(const judo_adamw_arrays *arrays, const judo_adamw_segment *segments,
+                            int num_segments, const judo_adamw *options);
 judo_status judo_cuda_sum_of_squares(double *sum, const judo_tensor *x);
 judo_status judo_cuda_add_rounded(judo_tensor *y, const judo_tensor *x);
 judo_status judo_cuda_add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_tensor *sum,
                                           const judo_tensor *x, const judo_tensor *w,
                                           float epsilon);
+judo_status judo_cuda_patchify(judo_tensor *y, const judo_tensor *pixels,
+                               const judo_patch_square *squares, int64_t count,
+                               const judo_patch_form *form);
 
 #endif

@@ -1,5 +1,5 @@
-/* runtime/ops/cuda/cudnn_attention.h: cuDNN's attention over a batch of runs of equal length,
- * each of which sees itself wholly. The library is opened at run time: without it every call
+/* runtime/ops/cuda/cudnn_attention.h: cuDNN's attention over a batch of runs, each of which
+ * sees itself, wholly or causally. The library is opened at run time: without it every call
  * below says so, and the module works as before. Host code. */
 #ifndef JUDO_RUNTIME_OPS_CUDA_CUDNN_ATTENTION_H
 #define JUDO_RUNTIME_OPS_CUDA_CUDNN_ATTENTION_H
@@ -10,11 +10,16 @@
 
 enum { JUDO_CUDNN_REASON = 256 };
 
-/* q, out: [batch * length, query_heads, dim], k, v: [batch * length, key_heads, dim], bf16. */
+/* q, out: [batch * length, query_heads, dim], k, v: [batch * length, key_heads, dim], bf16; of
+ * packed runs as many tokens as they have. cuDNN 9.19 and 9.26 build plans of all of these for
+ * GPUs of capability 8.0 (but not packed and backward) and 9.0. Backward is in the form whose
+ * bits are the same each time, which keeps batch * query_heads * length^2 bf16 scores in its
+ * workspace. */
 typedef struct judo_cudnn_shape {
     int64_t batch, length;
     int query_heads, key_heads, dim;
-    bool backward;
+    bool backward, causal;
+    bool packed; /* runs of up to `length` tokens, one after the other */
 } judo_cudnn_shape;
 
 /* Device memory. Forward writes out and lse [batch * length, query_heads] (fp32, the natural
@@ -25,6 +30,9 @@ typedef struct judo_cudnn_call {
     void *out, *lse;
     const void *dout;
     void *dq, *dk, *dv;
+    /* Of packed runs, int32: [batch] how long each is, and [batch + 1] where each begins and
+     * the last ends in q, in k and in lse, in elements. */
+    const int32_t *lengths, *query_offsets, *key_offsets, *lse_offsets;
     void *workspace; /* of the plan's bytes, 256-byte aligned */
     float scale;
 } judo_cudnn_call;

@@ -39,27 +39,48 @@ static judo_status check_bytes(int64_t bytes)
 
 static judo_status allocate(void **out, int64_t bytes)
 {
-    void *taken = NULL;
     JUDO_TRY(check_bytes(bytes));
     JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index)); /* current device is a thread's own */
-    JUDO_CUDA_TRY(cudaMalloc(&taken, (size_t)bytes + (bytes == 0)));
-    *out = taken;
-    return JUDO_OK;
+    return judo_cuda_take(out, bytes);
+}
+
+/* A block that NCCL has not is as good to all the rest. */
+static judo_status allocate_pool(void **out, int64_t bytes)
+{
+    JUDO_TRY(check_bytes(bytes));
+    JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+#ifdef JUDO_WITH_NCCL
+    if (judo_cuda_nccl_take(out, bytes)) {
+        return JUDO_OK;
+    }
+#endif
+    return judo_cuda_take(out, bytes);
 }
 
 static void release(void *taken)
 {
+#ifdef JUDO_WITH_NCCL
+    if (judo_cuda_nccl_give_back(taken)) {
+        return;
+    }
+#endif
     (void)cudaFree(taken);
+}
+
+/* Code of kernels and libraries as it is first used, graphs; channels of each group. Guessed
+ * from the sizes that the documentation of CUDA and NCCL lead to expect, on the large side. */
+static int64_t library_bytes(int num_groups)
+{
+    const int64_t libraries = (int64_t)384 << 20;
+    const int64_t group = (int64_t)512 << 20;
+    return libraries + num_groups * group;
 }
 
 static judo_status allocate_staging(void **out, int64_t bytes)
 {
-    void *taken = NULL;
     JUDO_TRY(check_bytes(bytes));
     JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
-    JUDO_CUDA_TRY(cudaMallocHost(&taken, (size_t)bytes + (bytes == 0)));
-    *out = taken;
-    return JUDO_OK;
+    return judo_cuda_take_pinned(out, bytes);
 }
 
 static void release_staging(void *taken)
@@ -208,6 +229,10 @@ const judo_device *judo_device_cuda(const char *description)
         .release = release,
         .allocate_staging = allocate_staging,
         .release_staging = release_staging,
+        .allocate_pool = allocate_pool,
+        .watch = NULL,
+        .allocations = judo_cuda_allocations,
+        .library_bytes = library_bytes,
         .copy = copy,
         .clear = clear,
         .stream_create = stream_create,

@@ -1,7 +1,7 @@
 /* runtime/ops/cuda/mma_instructions.cuh: the tensor-core instructions that attention uses, and
  * where each lane of a warp holds its part of the operands (PTX ISA, "Matrix
  * multiply-accumulate operation using mma instruction", "Warp-level matrix load instruction:
- * ldmatrix"); copies to shared memory that go on beside them ("cp.async"). */
+ * ldmatrix"); copies to shared memory that go on beside them ("cp.async"); "ex2". */
 #ifndef JUDO_RUNTIME_OPS_CUDA_MMA_INSTRUCTIONS_CUH
 #define JUDO_RUNTIME_OPS_CUDA_MMA_INSTRUCTIONS_CUH
 
@@ -22,6 +22,26 @@ static __device__ __forceinline__ void start_copy(void *shared, const void *glob
 static __device__ __forceinline__ void copies_arrive(void)
 {
     asm volatile("cp.async.wait_all;" ::: "memory");
+}
+
+/* Makes a group of the copies that this thread started since the last one, maybe of none. */
+static __device__ __forceinline__ void close_copies(void)
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* Waits for all copies of this thread's groups but the last `Open` groups. */
+template <int Open> static __device__ __forceinline__ void copies_arrive_but(void)
+{
+    asm volatile("cp.async.wait_group %0;" ::"n"(Open) : "memory");
+}
+
+/* 2^x, off by up to 2 units in the last place; what is below 2^-126 becomes 0. */
+static __device__ __forceinline__ float power_of_two(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
 }
 
 /* Four 8 x 8 matrices of 16-bit elements in shared memory: lane 8 i + j gives the address of

@@ -15,6 +15,12 @@ static_assert((int)JUDO_DEVICE_GROUP_ID == (int)NCCL_UNIQUE_ID_BYTES,
 
 enum { MAX_BUFFERS = 16 };
 
+/* Blocks of NCCL's own kind that a pool deals out. */
+static struct {
+    char *begin;
+    int64_t bytes;
+} pools[4];
+
 struct judo_device_group {
     ncclComm_t comm;
     int size, num_buffers;
@@ -246,6 +252,7 @@ static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
                          group->num_buffers, bytes);
     }
     JUDO_CUDA_TRY(cudaSetDevice(judo_cuda.index));
+    judo_cuda_count_allocation();
     if (ncclMemAlloc(&memory, size) != ncclSuccess) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY,
                          "nccl: no device memory for a buffer of %" PRId64 " bytes", bytes);
@@ -262,14 +269,71 @@ static judo_status allocate(judo_device_group *group, void **out, int64_t bytes)
     return JUDO_OK;
 }
 
+bool judo_cuda_nccl_take(void **out, int64_t bytes)
+{
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        void *memory = NULL;
+        if (pools[i].begin) {
+            continue;
+        }
+        judo_cuda_count_allocation();
+        if (ncclMemAlloc(&memory, (size_t)bytes + (bytes == 0)) != ncclSuccess) {
+            (void)cudaGetLastError();
+            return false;
+        }
+        pools[i].begin = (char *)memory;
+        pools[i].bytes = bytes;
+        *out = memory;
+        return true;
+    }
+    return false;
+}
+
+bool judo_cuda_nccl_give_back(void *memory)
+{
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        if (memory && pools[i].begin == memory) {
+            (void)ncclMemFree(memory);
+            pools[i].begin = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_of_nccl(const void *memory)
+{
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        if (pools[i].begin && (const char *)memory >= pools[i].begin &&
+            (const char *)memory < pools[i].begin + pools[i].bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What cannot be registered is exchanged all the same. */
-static judo_status lend(judo_device_group *group, void *memory, int64_t bytes)
+static judo_status lend(judo_device_group *group, void *memory, int64_t bytes,
+                        judo_device_loan *loan)
 {
     void *handle = NULL;
+    judo_device_loan made = JUDO_LOAN_NONE;
     if (group->num_buffers < MAX_BUFFERS && bytes > 0 &&
         ncclCommRegister(group->comm, memory, (size_t)bytes, &handle) == ncclSuccess) {
         group->buffers[group->num_buffers++].handle = handle;
+        made = is_of_nccl(memory) ? JUDO_LOAN_SHARED : JUDO_LOAN_PLAIN;
     }
+    *loan = made;
+    return JUDO_OK;
+}
+
+static judo_status take_back(judo_device_group *group)
+{
+    if (group->num_buffers == 0 || group->buffers[group->num_buffers - 1].memory) {
+        return JUDO_FAIL(JUDO_ERROR_INTERNAL, "nccl: nothing was lent last");
+    }
+    NCCL_TRY(group,
+             ncclCommDeregister(group->comm, group->buffers[--group->num_buffers].handle));
     return JUDO_OK;
 }
 
@@ -292,6 +356,7 @@ const judo_device_collectives *judo_cuda_collectives(void)
         .sum = sum,
         .allocate = allocate,
         .lend = lend,
+        .take_back = take_back,
     };
     int version = 0;
     (void)ncclGetVersion(&version);

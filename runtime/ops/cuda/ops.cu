@@ -33,6 +33,7 @@ const judo_ops *judo_ops_cuda(void)
         .sum_of_squares = judo_cuda_sum_of_squares,
         .add_rounded = judo_cuda_add_rounded,
         .add_rmsnorm_forward = judo_cuda_add_rmsnorm_forward,
+        .patchify = judo_cuda_patchify,
     };
     return &table;
 }

@@ -156,9 +156,9 @@ static operand_rows rows_of(const judo_tensor *t)
 }
 
 /* The left (0) or the right (1) half of every row. */
-static operand_rows half_rows(const judo_tensor *t, int half)
+static operand_rows half_rows(const judo_tensor *t, int side)
 {
-    int64_t bytes = t->dims[1] / 2 * half * judo_dtype_bytes(t->dtype);
+    int64_t bytes = t->dims[1] / 2 * side * judo_dtype_bytes(t->dtype);
     return {(char *)t->data + bytes, t->dims[1]};
 }
 

@@ -140,8 +140,8 @@ static judo_status empty_lists(void)
         lists.capacity = 0;
         JUDO_CUDA_TRY(cudaFree(lists.device));
         lists.device = NULL;
-        JUDO_CUDA_TRY(cudaMallocHost((void **)&lists.host, (size_t)capacity));
-        JUDO_CUDA_TRY(cudaMalloc((void **)&lists.device, (size_t)capacity));
+        JUDO_TRY(judo_cuda_take_pinned((void **)&lists.host, capacity));
+        JUDO_TRY(judo_cuda_take((void **)&lists.device, capacity));
         lists.capacity = capacity;
     }
     lists.used = 0;

@@ -11,14 +11,15 @@ typedef struct arrays {
     int32_t *tokens, *positions, *visual_rows, *target_rows, *target_tokens, *sequences;
     judo_attention_span *spans;
     judo_image_grid *images;
-    float *patches, *weights;
+    float *weights;
+    uint8_t *pixels;
 } arrays;
 
 void bench_batch_destroy(judo_batch *batch)
 {
     const void *const owned[] = {
         batch->tokens,         batch->positions,       batch->spans,       batch->images,
-        batch->patches,        batch->visual_rows,     batch->target_rows, batch->target_tokens,
+        batch->pixels,         batch->visual_rows,     batch->target_rows, batch->target_tokens,
         batch->target_weights, batch->target_sequences};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         free((void *)(uintptr_t)owned[i]);
@@ -26,7 +27,17 @@ void bench_batch_destroy(judo_batch *batch)
     *batch = (judo_batch){.num_tokens = 0};
 }
 
-static judo_status allocate(judo_batch *b, arrays *a, int64_t patch_values)
+/* Values between -1 and 1. */
+static judo_patch_form form_of(const judo_qwen_vision_config *vision)
+{
+    return (judo_patch_form){.side = (int32_t)vision->patch_size,
+                             .frames = (int32_t)vision->temporal_patch_size,
+                             .merge = (int32_t)vision->spatial_merge_size,
+                             .mean = {0.5f, 0.5f, 0.5f},
+                             .deviation = {0.5f, 0.5f, 0.5f}};
+}
+
+static judo_status allocate(judo_batch *b, arrays *a, const judo_qwen_config *config)
 {
     size_t tokens = (size_t)b->num_tokens + 1;
     size_t targets = (size_t)b->num_targets + 1;
@@ -34,7 +45,7 @@ static judo_status allocate(judo_batch *b, arrays *a, int64_t patch_values)
     a->positions = calloc(3 * tokens, sizeof *a->positions);
     a->spans = calloc((size_t)b->num_spans, sizeof *a->spans);
     a->images = calloc((size_t)b->num_images + 1, sizeof *a->images);
-    a->patches = calloc((size_t)b->num_patches * (size_t)patch_values + 1, sizeof *a->patches);
+    a->pixels = calloc((size_t)(b->num_patches * judo_qwen_patch_bytes(config)) + 1, 1);
     a->visual_rows = calloc((size_t)b->num_visual + 1, sizeof *a->visual_rows);
     a->target_rows = calloc(targets, sizeof *a->target_rows);
     a->target_tokens = calloc(targets, sizeof *a->target_tokens);
@@ -44,13 +55,14 @@ static judo_status allocate(judo_batch *b, arrays *a, int64_t patch_values)
     b->positions = a->positions;
     b->spans = a->spans;
     b->images = a->images;
-    b->patches = a->patches;
+    b->pixels = a->pixels;
+    b->patch_form = form_of(&config->vision);
     b->visual_rows = a->visual_rows;
     b->target_rows = a->target_rows;
     b->target_tokens = a->target_tokens;
     b->target_weights = a->weights;
     b->target_sequences = a->sequences;
-    if (!a->tokens || !a->positions || !a->spans || !a->images || !a->patches ||
+    if (!a->tokens || !a->positions || !a->spans || !a->images || !a->pixels ||
         !a->visual_rows || !a->target_rows || !a->target_tokens || !a->weights ||
         !a->sequences) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a batch");
@@ -71,9 +83,9 @@ static void place_images(const judo_qwen_config *config, const judo_batch *b, co
             a->tokens[row] = (int32_t)config->image_token_id;
         }
     }
-    int64_t values = b->num_patches * judo_qwen_patch_values(config);
-    for (int64_t i = 0; i < values; i++) {
-        a->patches[i] = (float)(i * 7919 % 1009) / 500.0f - 1.0f;
+    int64_t bytes = b->num_patches * judo_qwen_patch_bytes(config);
+    for (int64_t i = 0; i < bytes; i++) {
+        a->pixels[i] = (uint8_t)(i * 7919 % 251);
     }
 }
 
@@ -112,7 +124,7 @@ judo_status bench_batch_create(const judo_qwen_config *config, const bench_seque
                         .num_targets =
                             s->prompt - s->first_target + s->completions * s->completion,
                         .num_sequences = s->completions > 0 ? s->completions : 1};
-    JUDO_TRY(allocate(out, &a, judo_qwen_patch_values(config)));
+    JUDO_TRY(allocate(out, &a, config));
     for (int32_t i = 0; i < out->num_tokens; i++) {
         int32_t behind = (i - s->prompt) % (s->completion > 0 ? s->completion : 1);
         int32_t position = i < s->prompt ? i : s->prompt + behind;
@@ -142,9 +154,9 @@ judo_status bench_prompts_create(const judo_qwen_config *config, int32_t images,
                             .num_images = count * images,
                             .num_patches = count * single.num_patches,
                             .num_visual = count * single.num_visual};
-        status = allocate(out, &a, judo_qwen_patch_values(config));
+        status = allocate(out, &a, config);
     }
-    int64_t values = single.num_patches * judo_qwen_patch_values(config);
+    int64_t bytes = single.num_patches * judo_qwen_patch_bytes(config);
     for (int32_t p = 0; p < count && status == JUDO_OK; p++) {
         for (int32_t i = 0; i < tokens; i++) {
             a.tokens[p * tokens + i] = single.tokens[i];
@@ -161,7 +173,7 @@ judo_status bench_prompts_create(const judo_qwen_config *config, int32_t images,
         for (int32_t i = 0; i < single.num_visual; i++) {
             a.visual_rows[p * single.num_visual + i] = single.visual_rows[i] + p * tokens;
         }
-        memcpy(a.patches + p * values, single.patches, (size_t)values * sizeof *a.patches);
+        memcpy(a.pixels + p * bytes, single.pixels, (size_t)bytes);
     }
     bench_batch_destroy(&single);
     return status;

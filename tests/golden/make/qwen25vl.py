@@ -3,16 +3,19 @@
 Usage: python qwen25vl.py OUTPUT_DIRECTORY   (torch, transformers and safetensors; CPU, fp32)
 
 Each case becomes OUTPUT_DIRECTORY/CASE with config.json and model.safetensors (hub names), and
-golden.safetensors, all fp32 (ids are exact): tokens, grids [n, 3], starts, patches, positions
-[3, T], delta, targets (-100: none), logits [T, V], loss, and grad.NAME for every weight NAME.
+golden.safetensors, all fp32 (ids and pixels are exact): tokens, grids [n, 3], starts, pixels (RGB,
+one image behind the other), patches (what the processor makes of them), positions [3, T], delta,
+targets (-100: none), logits [T, V], loss, and grad.NAME for every weight NAME.
 """
 import json
 import os
 import sys
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 IMAGE, START, END = 60, 61, 62
 CASES = {
@@ -88,6 +91,16 @@ def sequence(case):
     return tokens, starts
 
 
+def pictures(case):
+    """Noise of each grid's size, and its patches."""
+    patch = case["vision"]["patch"]
+    processor = Qwen2VLImageProcessorPil(do_resize=False, patch_size=patch, temporal_patch_size=2, merge_size=2)
+    images = [torch.randint(0, 256, (h * patch, w * patch, 3), dtype=torch.uint8) for h, w in case["grids"]]
+    patches = [processor(images=Image.fromarray(image.numpy()), return_tensors="pt")["pixel_values"] for image in images]
+    nothing = torch.empty(0)
+    return torch.cat([nothing, *(image.flatten() for image in images)]), torch.cat(patches) if patches else nothing
+
+
 def make(name, case, root):
     torch.manual_seed(sum(map(ord, name)))
     config = config_of(case)
@@ -98,8 +111,7 @@ def make(name, case, root):
     tokens, starts = sequence(case)
     ids = torch.tensor([tokens])
     grids = torch.tensor([(1, h, w) for h, w in case["grids"]]).reshape(-1, 3)
-    patch_values = 3 * 2 * case["vision"]["patch"] ** 2
-    patches = torch.randn(sum(h * w for h, w in case["grids"]), patch_values)
+    pixels, patches = pictures(case)
     types = (ids == IMAGE).int()
     if starts:
         positions, delta = model.model.get_rope_index(ids, mm_token_type_ids=types, image_grid_thw=grids)
@@ -121,7 +133,7 @@ def make(name, case, root):
     with open(os.path.join(folder, "config.json"), "w") as file:
         json.dump(config, file, indent=1)
     save_file(state, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
-    golden = dict(tokens=ids[0], targets=labels, patches=patches, grids=grids,
+    golden = dict(tokens=ids[0], targets=labels, pixels=pixels, patches=patches, grids=grids,
                   starts=torch.tensor(starts), positions=positions[:, 0], delta=delta.reshape(1),
                   logits=logits.detach(), loss=loss.detach().reshape(1))
     for key, weight in model.named_parameters():

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data/image_processor.h"
 #include "runtime/file.h"
+#include "tests/data/natural_patches.h"
 #include "tests/parity/filter/filters.h"
 
 static judo_status read_settings(const judo_json *request, const char *source,
@@ -22,17 +22,19 @@ static judo_status read_settings(const judo_json *request, const char *source,
 
 /* Writes the patches as they lie in memory. */
 static judo_status write_patches(const judo_image_processor *processor, const judo_image *image,
-                                 const char *to, int32_t grid[2])
+                                 const char *to, judo_image_grid *grid)
 {
-    JUDO_TRY(judo_image_processor_grid(processor, image, &grid[0], &grid[1]));
-    size_t bytes = (size_t)grid[0] * (size_t)grid[1] *
-                   (size_t)judo_image_processor_patch_values(processor) * sizeof(float);
+    judo_batch batch;
+    JUDO_TRY(natural_batch(processor, image, grid, &batch));
+    size_t bytes = (size_t)natural_patch_values(&batch) * sizeof(float);
     float *patches = malloc(bytes);
     if (patches == NULL) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %zu bytes of patches", bytes);
     }
-    judo_image_processor_patches(processor, image, patches);
-    judo_status status = judo_file_replace(to, patches, bytes);
+    judo_status status = natural_patches(&batch, patches);
+    if (status == JUDO_OK) {
+        status = judo_file_replace(to, patches, bytes);
+    }
     free(patches);
     return status;
 }
@@ -44,7 +46,7 @@ static judo_status answer_request(void *context, const judo_json *request, const
     const char *from, *to;
     judo_image_processor processor;
     judo_image picture = {0}, processed = {0};
-    int32_t grid[2];
+    judo_image_grid grid;
     JUDO_TRY(judo_json_get_string(request, "image", source, &from));
     JUDO_TRY(judo_json_get_string(request, "output", source, &to));
     JUDO_TRY(read_settings(request, source, &processor));
@@ -52,15 +54,15 @@ static judo_status answer_request(void *context, const judo_json *request, const
     judo_status status = judo_image_processor_resize(&processor, &picture, &processed);
     judo_image_free(&picture);
     if (status == JUDO_OK) {
-        status = write_patches(&processor, &processed, to, grid);
+        status = write_patches(&processor, &processed, to, &grid);
     }
     judo_image_free(&processed);
     JUDO_TRY(status);
     judo_json_begin_object(answer, NULL);
     judo_json_begin_array(answer, "grid");
     judo_json_put_int(answer, NULL, 1);
-    judo_json_put_int(answer, NULL, grid[0]);
-    judo_json_put_int(answer, NULL, grid[1]);
+    judo_json_put_int(answer, NULL, grid.h);
+    judo_json_put_int(answer, NULL, grid.w);
     judo_json_end_array(answer);
     judo_json_end_object(answer);
     return JUDO_OK;

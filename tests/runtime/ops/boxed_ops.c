@@ -421,6 +421,15 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
                                                        epsilon));
 }
 
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
+{
+    call c = {0};
+    return finish(
+        &c, device->ops->patchify(out(&c, y), exact_in(&c, pixels), squares, count, form));
+}
+
 const judo_ops *boxed_ops(const judo_device *on, bool bf16)
 {
     static judo_ops table;
@@ -455,6 +464,7 @@ const judo_ops *boxed_ops(const judo_device *on, bool bf16)
     table.sum_of_squares = sum_of_squares;
     table.add_rounded = add_rounded;
     table.add_rmsnorm_forward = add_rmsnorm_forward;
+    table.patchify = patchify;
     return &table;
 }
 

@@ -8,7 +8,7 @@ enum { STEPS = 1 << 24, MOST_VOCAB = 1 << 16 }; /* uniform numbers are multiples
 
 judo_status sampler_probe_draw(sampler_probe *self, float uniform, int32_t *token)
 {
-    judo_draw drawn;
+    judo_draw drawn = {.token = JUDO_NO_TOKEN};
     const judo_draw_row of_row = {.uniform = uniform};
     judo_tensor row = judo_tensor_2d(self->scratch, JUDO_F32, 1, self->vocab);
     bool penalised = self->sampling.repetition_penalty != 1.0f;

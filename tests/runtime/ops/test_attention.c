@@ -1,4 +1,5 @@
-/* tests/runtime/ops/test_attention.c: attention against plain double loops; bits of decode. */
+/* tests/runtime/ops/test_attention.c: attention against plain double loops; decode against it.
+ */
 #include "tests/runtime/ops/support.h"
 
 /* One case: sizes and spans. */
@@ -211,7 +212,22 @@ static void test_backward__matches_plain_loops(void **state)
     }
 }
 
-/* Every query of a case, decoded as a batch of rows and one by one. */
+/* The bits of forward; or, where decode cuts runs of keys in parts, its number: weights from 0
+ * to 1, relative to another maximum, are rounded to bf16 before they multiply values of up to
+ * 1, so that either result is off by up to 2^-9, and then rounded when stored. */
+static void assert_as_forward(const judo_tensor *decoded, const judo_tensor *out)
+{
+    if (rows_are_invariant() || !BF16) {
+        assert_same_bits(decoded, out, "decoded");
+        return;
+    }
+    for (int64_t i = 0; i < judo_tensor_count(out); i++) {
+        assert_stored((double)values_of(decoded)[i], (double)values_of(out)[i], 4e-3, 2,
+                      "decoded", i);
+    }
+}
+
+/* Every query of a case, decoded as a batch of rows and, with the same bits, one by one. */
 static void check_decode(const attention_case *c)
 {
     attention_data d = new_data(c);
@@ -233,7 +249,8 @@ static void check_decode(const attention_case *c)
     judo_tensor decoded = new_copy(&d.q);
     assert_ok(
         JUDO_TEST_OPS->attention_decode(&decoded, &d.q, rows, (int)c->key_heads, d.scale));
-    assert_same_bits(&decoded, &d.out, "decoded together");
+    assert_as_forward(&decoded, &d.out);
+    judo_tensor together = new_copy(&decoded);
     for (int64_t t = 0; t < c->tokens; t += 17) {
         judo_tensor out = rows_of(&decoded, t, 1);
         judo_tensor q = rows_of(&d.q, t, 1);
@@ -241,13 +258,13 @@ static void check_decode(const attention_case *c)
         assert_ok(
             JUDO_TEST_OPS->attention_decode(&out, &q, rows + t, (int)c->key_heads, d.scale));
     }
-    assert_same_bits(&decoded, &d.out, "decoded one by one");
+    assert_same_bits(&decoded, &together, "decoded one by one");
     free(rows);
-    FREE(&decoded);
+    FREE(&decoded, &together);
     free_data(&d);
 }
 
-static void test_decode__gives_the_bits_of_forward(void **state)
+static void test_decode__gives_what_forward_gives(void **state)
 {
     (void)state;
     check_decode(&cases[1]);
@@ -374,7 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward__matches_plain_loops),
         cmocka_unit_test(test_backward__matches_plain_loops),
-        cmocka_unit_test(test_decode__gives_the_bits_of_forward),
+        cmocka_unit_test(test_decode__gives_what_forward_gives),
         cmocka_unit_test(test_decode__a_row_without_keys_is_zero),
         cmocka_unit_test(test_forward__a_sequence_alone_gives_the_same_bits),
         cmocka_unit_test(test_forward__a_causal_query_never_touches_later_tokens),

@@ -1,8 +1,9 @@
 /* tests/runtime/ops/test_cuda_plan.c: host code of the CUDA backend, which needs no GPU: spans
- * as blocks of queries and keys, indices as chains. */
+ * as blocks of queries and keys, rows of a decode step as items, indices as chains. */
 #include "tests/runtime/ops/support.h"
 
 #include "runtime/ops/cuda/attention_plan.h"
+#include "runtime/ops/cuda/decode_plan.h"
 #include "runtime/ops/cuda/row_chains.h"
 
 enum { MOST_SPANS = 6 };
@@ -128,6 +129,65 @@ static void test_key_blocks__name_each_query_of_each_key_once(void **state)
     }
 }
 
+static void test_decode_parts__follow_from_a_runs_length_alone(void **state)
+{
+    (void)state;
+    const int32_t lengths[] = {0,    1,    128,  129,  256,   257,
+                               2048, 2049, 4096, 4097, 65536, INT32_MAX};
+    const int32_t parts[][2] = {{0, 0},  {1, 1}, {1, 1},   {1, 2}, {1, 2},   {2, 3},
+                                {8, 16}, {9, 9}, {16, 16}, {9, 9}, {16, 16}, {16, 16}};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        assert_int_equal(judo_decode_num_parts(lengths[i], JUDO_DECODE_PREFIX), parts[i][0]);
+        assert_int_equal(judo_decode_num_parts(lengths[i], JUDO_DECODE_OWN), parts[i][1]);
+        int64_t keys = judo_decode_part_keys(lengths[i], JUDO_DECODE_OWN);
+        assert_true(keys >= JUDO_DECODE_OWN && (keys & (keys - 1)) == 0);
+        assert_true(keys * parts[i][1] >= lengths[i]);
+    }
+}
+
+static void test_decode_items__give_every_row_every_part_of_its_prefix_once(void **state)
+{
+    (void)state;
+
+    enum { ROWS = 40, MOST = 9, PARTS = 5 };
+
+    static const char keys[8];
+    judo_decode_row rows[ROWS];
+    judo_decode_item items[ROWS * PARTS];
+    int seen[ROWS][PARTS] = {{0}};
+    for (int i = 0; i < ROWS; i++) { /* 16 and 11 rows of two prompts, one alone, 12 without */
+        int prompt = i < 16 ? 0 : i < 27 ? 1 : i < 28 ? 2 : 3;
+        rows[i] =
+            (judo_decode_row){.prefix_keys = prompt < 3 ? &keys[prompt] : NULL,
+                              .prefix_values = prompt < 3 ? &keys[prompt + 3] : NULL,
+                              .prefix_length = (const int32_t[]){1000, 1025, 1, 0}[prompt],
+                              .own_length = 1 + i * 7};
+    }
+    judo_decode_plan counted = judo_decode_plan_of(NULL, rows, ROWS, MOST);
+    assert_int_equal(counted.items, 2 * 4 + 2 * 5 + 1);
+    assert_int_equal(counted.prefix_parts, 5);
+    assert_int_equal(counted.own_parts, 4); /* of 274 keys: 3 */
+    judo_decode_plan filled = judo_decode_plan_of(items, rows, ROWS, MOST);
+    assert_memory_equal(&filled, &counted, sizeof filled);
+    for (int64_t i = 0; i < filled.items; i++) {
+        assert_in_range(items[i].count, 1, MOST);
+        for (int32_t row = items[i].first; row < items[i].first + items[i].count; row++) {
+            assert_ptr_equal(rows[row].prefix_keys, rows[items[i].first].prefix_keys);
+            seen[row][items[i].part]++;
+        }
+    }
+    for (int row = 0; row < ROWS; row++) {
+        int parts = judo_decode_num_parts(rows[row].prefix_length, JUDO_DECODE_PREFIX);
+        for (int part = 0; part < PARTS; part++) {
+            assert_int_equal(seen[row][part], part < parts);
+        }
+    }
+    assert_int_equal(items[0].count, 8); /* 16 rows in two equal items */
+    assert_int_equal(judo_decode_part_floats(ROWS, 28, 128), ROWS * 28 * 32 * 130);
+    assert_int_equal(judo_decode_part_floats(ROWS, 28, 72), ROWS * 28 * 32 * 82);
+    assert_int_equal(judo_decode_part_floats(ROWS, 28, 129), 0);
+}
+
 static void test_row_chains__visit_the_places_of_a_row_in_order(void **state)
 {
     (void)state;
@@ -160,6 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_query_blocks__hold_every_token_once_with_its_span),
         cmocka_unit_test(test_key_blocks__name_each_query_of_each_key_once),
+        cmocka_unit_test(test_decode_parts__follow_from_a_runs_length_alone),
+        cmocka_unit_test(test_decode_items__give_every_row_every_part_of_its_prefix_once),
         cmocka_unit_test(test_row_chains__visit_the_places_of_a_row_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

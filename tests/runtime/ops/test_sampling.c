@@ -300,6 +300,7 @@ static void test_rows_that_allow_nothing__say_so_and_others_are_drawn(void **sta
     judo_tensor logits = new_2d(3, 2);
     const float values[6] = {0.0f, 9.0f, NAN, 0.0f, 9.0f, 0.0f};
     const float uniform[3] = {0.5f, 0.5f, 0.5f};
+    const uint8_t marked[6] = {0, 1, 0, 0, 1, 0};
     uint8_t seen[6] = {0};
     judo_draw draws[3] = {{0}};
     memcpy(logits.data, values, sizeof values);
@@ -307,7 +308,7 @@ static void test_rows_that_allow_nothing__say_so_and_others_are_drawn(void **sta
     assert_int_equal(draws[0].token, 1);
     assert_nothing_drawn(&draws[1]);
     assert_int_equal(draws[2].token, 0);
-    assert_memory_equal(seen, ((uint8_t[]){0, 1, 0, 0, 1, 0}), sizeof seen);
+    assert_memory_equal(seen, marked, sizeof seen);
     FREE(&logits);
 }
 

@@ -93,6 +93,20 @@ static void call_slots(const judo_ops *ops, slots *s)
     assert_ok(ops->sample(&memory, &s->logits, rows, &sampling, 1.0f));
 }
 
+/* A decode step of as many rows as draw, whose runs of keys are in as many parts as can be. */
+static void decode(const judo_ops *ops, slots *s)
+{
+    judo_tensor q = s->q, out = s->out;
+    judo_decode_row rows[DRAWN];
+    const void *keys = s->head.data; /* zeros */
+    q.dtype = out.dtype = JUDO_BF16;
+    q.dims[0] = out.dims[0] = DRAWN;
+    for (int i = 0; i < DRAWN; i++) {
+        rows[i] = (judo_decode_row){keys, keys, 4096, keys, keys, 2048};
+    }
+    assert_ok(ops->attention_decode(&out, &q, rows, HEADS, 1.0f));
+}
+
 static void test_work_memory__is_all_taken_when_it_is_reserved(void **state)
 {
     (void)state;
@@ -100,6 +114,7 @@ static void test_work_memory__is_all_taken_when_it_is_reserved(void **state)
     const judo_device_work most = {.rows = ROWS,
                                    .columns = WIDTH,
                                    .heads = HEADS,
+                                   .head_dim = DIM,
                                    .targets = ROWS,
                                    .chunk_rows = 40,
                                    .vocabulary = VOCABULARY,
@@ -111,6 +126,7 @@ static void test_work_memory__is_all_taken_when_it_is_reserved(void **state)
     int64_t after = available(device);
     assert_true(before - after >= device->work_bytes(&most));
     call_slots(device->ops, &s);
+    decode(device->ops, &s);
     assert_true(available(device) == after);
     assert_ok(device->reserve_work(&most));
     assert_true(available(device) == after);

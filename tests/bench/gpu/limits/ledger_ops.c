@@ -318,6 +318,18 @@ static judo_status add_rmsnorm_forward(judo_tensor *y, judo_tensor *rstd, judo_t
     return JUDO_OK;
 }
 
+/* Every frame of a patch is written, its pixels are read once. */
+static judo_status patchify(judo_tensor *y, const judo_tensor *pixels,
+                            const judo_patch_square *squares, int64_t count,
+                            const judo_patch_form *form)
+{
+    (void)squares;
+    (void)count;
+    (void)form;
+    elementwise(bytes_of(y) + bytes_of(pixels));
+    return JUDO_OK;
+}
+
 const judo_ops *ledger_ops(void)
 {
     static const judo_ops ops = {
@@ -350,6 +362,7 @@ const judo_ops *ledger_ops(void)
         .sum_of_squares = sum_of_squares,
         .add_rounded = add_rounded,
         .add_rmsnorm_forward = add_rmsnorm_forward,
+        .patchify = patchify,
     };
     return &ops;
 }

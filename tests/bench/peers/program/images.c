@@ -1,9 +1,11 @@
-/* tests/bench/peers/program/images.c: decoded pictures to patches, on the loader's threads. */
+/* tests/bench/peers/program/images.c: decoded pictures to patches: resized on the loader's
+ * threads, cut by the op. */
 #include <stdlib.h>
 
 #include "data/loader.h"
 #include "runtime/log.h"
 #include "tests/bench/peers/program/commands.h"
+#include "tests/data/natural_patches.h"
 
 typedef struct pictures {
     judo_image_processor processor;
@@ -58,9 +60,21 @@ static judo_status build(void *context, int64_t ticket, judo_batch_builder *buil
     return status;
 }
 
+static judo_status make_patches(const judo_batch *batch, float **patches)
+{
+    size_t bytes = (size_t)natural_patch_values(batch) * sizeof **patches;
+    float *grown = realloc(*patches, bytes);
+    if (grown == NULL) {
+        return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %zu bytes of patches", bytes);
+    }
+    *patches = grown;
+    return natural_patches(batch, grown);
+}
+
 /* `sum`: the number of patches and each picture's first value; that all values are equal is for
  * tests/parity to show. */
-static judo_status load_all(judo_loader *loader, int32_t count, double *seconds, double *sum)
+static judo_status load_all(judo_loader *loader, int32_t count, float **patches,
+                            double *seconds, double *sum)
 {
     double begin = judo_clock();
     for (int32_t i = 0; i < count; i++) {
@@ -68,8 +82,9 @@ static judo_status load_all(judo_loader *loader, int32_t count, double *seconds,
         judo_batch batch;
         JUDO_TRY(judo_loader_next(loader, &builder));
         JUDO_TRY(judo_batch_builder_batch(builder, &batch));
+        JUDO_TRY(make_patches(&batch, patches));
         *seconds = judo_clock() - begin;
-        *sum += (double)batch.patches[0] + (double)batch.num_patches;
+        *sum += (double)(*patches)[0] + (double)batch.num_patches;
     }
     return JUDO_OK;
 }
@@ -79,6 +94,7 @@ static judo_status answer_request(void *context, const judo_json *request, const
 {
     pictures *self = context;
     judo_loader *loader = NULL;
+    float *patches = NULL;
     double seconds = 0, sum = 0;
     (void)request;
     (void)source;
@@ -91,7 +107,8 @@ static judo_status answer_request(void *context, const judo_json *request, const
     double begin = judo_clock();
     JUDO_TRY(judo_loader_open(&options, &loader));
     double opened = judo_clock() - begin;
-    judo_status status = load_all(loader, self->count, &seconds, &sum);
+    judo_status status = load_all(loader, self->count, &patches, &seconds, &sum);
+    free(patches);
     judo_loader_close(&loader);
     JUDO_TRY(status);
     judo_json_begin_object(answer, NULL);

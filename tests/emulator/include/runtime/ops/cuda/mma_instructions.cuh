@@ -17,6 +17,23 @@ static inline void copies_arrive(void)
     emulator_copies_arrive();
 }
 
+static inline void close_copies(void)
+{
+    emulator_close_copies();
+}
+
+template <int Open> static inline void copies_arrive_but(void)
+{
+    emulator_copies_arrive_but(Open);
+}
+
+/* Results below the least normal number become 0. */
+static inline float power_of_two(float x)
+{
+    float y = exp2f(x);
+    return y < 0x1p-126f ? 0.0f : y;
+}
+
 static inline void load_matrices(uint32_t r[4], const __nv_bfloat16 *row)
 {
     emulator_load_matrices(r, row, false);
