@@ -138,6 +138,7 @@ static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
     job->stage->close(job, &state);
     JUDO_TRY(status);
     if (!job->config->run.save_at_end) {
+        judo_device_memory_report(job);
         return judo_checkpoint_writer_finish(writer);
     }
     JUDO_TRY(judo_run_save_now(job, writer, job->total_steps));
