@@ -127,9 +127,18 @@ static judo_status open_metrics(judo_job *job)
     return JUDO_OK;
 }
 
-static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
+static judo_status save_result(judo_job *job, judo_checkpoint_writer *writer)
 {
     char folder[JUDO_CONFIG_STRING_BYTES + 16];
+    JUDO_TRY(judo_run_save_now(job, writer, job->total_steps));
+    (void)snprintf(folder, sizeof folder, "%s/model", job->config->run.folder);
+    JUDO_TRY(judo_job_save_model(job, folder));
+    JUDO_INFO("trained model: %s", folder);
+    return JUDO_OK;
+}
+
+static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
+{
     void *state = NULL;
     judo_status status = job->stage->open(job, &state);
     if (status == JUDO_OK) {
@@ -137,16 +146,10 @@ static judo_status train_and_save(judo_job *job, judo_checkpoint_writer *writer)
     }
     job->stage->close(job, &state);
     JUDO_TRY(status);
-    if (!job->config->run.save_at_end) {
-        judo_device_memory_report(job);
-        return judo_checkpoint_writer_finish(writer);
-    }
-    JUDO_TRY(judo_run_save_now(job, writer, job->total_steps));
-    (void)snprintf(folder, sizeof folder, "%s/model", job->config->run.folder);
-    JUDO_TRY(judo_job_save_model(job, folder));
+    JUDO_TRY(job->config->run.save_at_end ? save_result(job, writer)
+                                          : judo_checkpoint_writer_finish(writer));
     judo_device_memory_watch(job, job->total_steps);
     judo_device_memory_report(job);
-    JUDO_INFO("trained model: %s", folder);
     return JUDO_OK;
 }
 

@@ -36,14 +36,20 @@ compare drawn-no drawn-yes 0 loss grad_norm reward
 same_samples drawn-no drawn-yes
 
 # What is taken beside weights, gradients and moments is planned too.
-planned() { # planned RUN TEXT
-    grep -q "memory .*$2" "$work/$1.log" || { complain "$1: no memory is planned for $2"; grep memory "$work/$1.log"; }
+planned() { # planned RUN WHAT: megabytes
+    sed -n "s/.* $2  *\([0-9.]*\) MB\$/\1/p" "$work/$1.log" | head -1
 }
-planned drawn-no "reference model 0\.[1-9]"
-planned drawn-no "whole weights 0\.[1-9], keys and values, packed weights and logits [1-9]"
-planned drawn-yes "whole weights 0\.0"
-planned stage-3 "exchange 16\.8"
-planned groups "exchange 50\.3" # two communicators more
+holds() { # holds RUN CONDITION WHAT
+    awk -v mb="$(planned "$1" "$3")" "BEGIN { exit !(mb + 0 $2) }" && return
+    complain "$1: '$3' of '$(planned "$1" "$3")' MB is not $2" && grep " MB" "$work/$1.log"
+}
+holds drawn-no "> 0" "reference model"
+holds drawn-no "> 0" "whole weights for drawing"
+holds drawn-no "> 1" "keys, values, logits of drawing"
+holds drawn-yes "== 0" "whole weights for drawing"
+holds stage-3 "> 16" "exchange between ranks"
+holds stage-3 "< 17" "exchange between ranks"
+holds groups "> 50" "exchange between ranks" # two communicators more
 
 refuse() { # refuse TEXT key=value ..
     "$JUDO_PROGRAMS/judo_stage1" stage1.yaml run.folder="$work/refused" "${@:2}" >"$work/refused.log" 2>&1 &&

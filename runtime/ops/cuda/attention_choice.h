@@ -13,7 +13,7 @@ typedef enum judo_attention_mode {
     /* "auto", also where it is unset: cuDNN where its plan builds, its result agrees with ours
      * and repeats its bits. The answer depends on the shape, the library and the GPU, so that a
      * resumed run, and the other ranks of a job, come to the same. (A rank that had no memory
-     * for the comparison stays with our kernel: its last bits differ, nothing else.) */
+     * for a workspace stays with our kernel: its last bits differ, nothing else.) */
     JUDO_ATTENTION_AUTO,
     JUDO_ATTENTION_OFF, /* "off": our kernels only; a span's bits never depend on the others */
     /* "timed": and where it is faster here and now; a restart may choose otherwise. */
@@ -72,7 +72,7 @@ typedef struct judo_attention_lesson {
     judo_status (*ours)(void *state);
     /* Whether there is something to compare: no output of ours is all zeros. */
     judo_status (*tells)(void *state, bool *something);
-    /* Plan and memory for two results. */
+    /* Plan, and room for two results. */
     bool (*prepare)(void *state, char reason[JUDO_CUDNN_REASON]);
     /* The op by cuDNN into result 0 or 1. */
     bool (*theirs)(void *state, int result, char reason[JUDO_CUDNN_REASON]);

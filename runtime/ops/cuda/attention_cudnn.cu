@@ -9,16 +9,16 @@
 static struct {
     bool open, report;
     judo_attention_mode mode;
-    int64_t workspace; /* of a plan, at most */
+    int64_t workspace; /* bytes */
 } cudnn;
 
-/* The backward pass in its deterministic form keeps the gradient of all scores, in bf16: 252
- * MiB for a run of 2048 tokens and 28 heads. So that the choice is the same at every start,
- * this does not depend on what is free. */
+/* For a plan and, while it is new, two results. The backward pass in its deterministic form
+ * keeps the gradient of all scores, in bf16: 252 MiB for a run of 2048 tokens and 28 heads. So
+ * that the choice is the same at every start, this does not depend on what is free. */
 static judo_status find_workspace(void)
 {
-    const int64_t part = 256;
-    const int64_t most = (int64_t)512 << 20;
+    const int64_t part = 128;
+    const int64_t most = (int64_t)1 << 30;
     size_t free_bytes = 0;
     size_t total = 0;
     JUDO_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total));

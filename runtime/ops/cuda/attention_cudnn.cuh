@@ -13,8 +13,8 @@ extern "C" {
 bool judo_cuda_attention_by_cudnn(const attention_call *call, const judo_cudnn_shape *shape,
                                   judo_cudnn_plan *plan, char reason[JUDO_CUDNN_REASON]);
 
-/* Does the call of a shape of unknown choice both ways and settles the choice, with a plan of
- * at most `workspace` bytes. */
+/* Does the call of a shape of unknown choice both ways and settles the choice; the plan's
+ * workspace and two results have to fit into `most` bytes. */
 judo_status judo_cuda_attention_learn(judo_attention_choice *choice, attention_call *call,
                                       int64_t most, bool timed) JUDO_MUST_CHECK;
 

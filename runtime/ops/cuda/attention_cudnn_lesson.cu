@@ -22,8 +22,8 @@ typedef struct lesson_state {
     attention_call *call;
     judo_cudnn_shape shape;
     judo_cudnn_plan *plan;
-    char *memory;    /* both results */
-    int64_t most;    /* of the plan's workspace */
+    char *memory;    /* for the plan's workspace, and both results behind it */
+    int64_t most;    /* bytes of it */
     findings *found; /* in the workspace, between cuDNN's runs */
     part parts[3];
     int num_parts;
@@ -110,28 +110,28 @@ static void list_parts(lesson_state *state)
     }
 }
 
-static bool take_memory(lesson_state *state, char *reason)
+/* Of both results: for as many tokens as the shape may have, so that what is left for the plan
+ * depends on the shape alone. */
+static int64_t result_bytes(const lesson_state *state)
 {
+    int64_t tokens = state->call->shape.tokens;
+    int64_t most = state->shape.batch * state->shape.length;
     int64_t bytes = 0;
     for (int i = 0; i < state->num_parts; i++) {
-        bytes += 2 * judo_cuda_aligned(bytes_of(&state->parts[i]));
+        bytes += 2 * judo_cuda_aligned(bytes_of(&state->parts[i]) / tokens * most);
     }
-    cudaError_t error = cudaMalloc((void **)&state->memory, (size_t)bytes);
-    if (error != cudaSuccess) {
-        (void)cudaGetLastError();
-        (void)snprintf(reason, JUDO_CUDNN_REASON, "no memory to compare results: %s",
-                       cudaGetErrorString(error));
-        state->memory = NULL;
-        return false;
-    }
-    char *at = state->memory;
+    return bytes;
+}
+
+static void place_results(lesson_state *state)
+{
+    char *at = state->memory + judo_cuda_aligned(judo_cudnn_plan_bytes(state->plan));
     for (int i = 0; i < state->num_parts; i++) {
         for (int result = 0; result < 2; result++) {
             state->parts[i].theirs[result] = at;
             at += judo_cuda_aligned(bytes_of(&state->parts[i]));
         }
     }
-    return true;
 }
 
 /* --- the lesson's steps --- */
@@ -145,9 +145,13 @@ static judo_status do_ours(void *memory)
 static bool prepare(void *memory, char *reason)
 {
     lesson_state *state = (lesson_state *)memory;
-    state->plan = judo_cudnn_plan_create(&state->shape, state->most, NULL, reason);
+    int64_t room = (state->most - result_bytes(state)) / 256 * 256; /* as judo_cuda_aligned */
+    state->plan = judo_cudnn_plan_create(&state->shape, room, NULL, reason);
     (void)cudaGetLastError();
-    return state->plan && take_memory(state, reason);
+    if (state->plan) {
+        place_results(state);
+    }
+    return state->plan != NULL;
 }
 
 static bool do_theirs(void *memory, int result, char *reason)
@@ -242,7 +246,6 @@ static judo_status keep(void *memory)
         JUDO_CUDA_TRY(cudaMemcpyAsync(p->ours, p->theirs[0], (size_t)bytes_of(p),
                                       cudaMemcpyDefault, judo_cuda.stream));
     }
-    JUDO_CUDA_TRY(cudaStreamSynchronize(judo_cuda.stream)); /* the results are given back */
     return JUDO_OK;
 }
 
@@ -262,10 +265,10 @@ judo_status judo_cuda_attention_learn(judo_attention_choice *choice, attention_c
         choice->state = JUDO_ATTENTION_OURS;
         return call->ours(call);
     }
+    state.memory = (char *)workspace;
     state.found = (findings *)workspace;
     judo_status status = judo_attention_learn(choice, &lesson, &state, timed);
     (void)cudaStreamSynchronize(judo_cuda.stream); /* cuDNN may still write a result */
-    (void)cudaFree(state.memory);
     if (status == JUDO_OK && choice->state == JUDO_ATTENTION_CUDNN) {
         choice->plan = state.plan;
     } else {

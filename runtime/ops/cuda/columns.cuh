@@ -57,25 +57,35 @@ static inline judo_status judo_cuda_add_runs(float *sums, const float *partial, 
     return judo_cuda_launched("sums over rows");
 }
 
+/* How many runs m rows make, and the op's scratch memory for sums of n columns of each. */
+static inline judo_status judo_cuda_open_runs(float **partial, int64_t *runs, int64_t m,
+                                              int64_t n)
+{
+    *runs = (m + JUDO_CUDA_RUN - 1) / JUDO_CUDA_RUN;
+    if (*runs > 65535) {
+        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "cuda: sums over %lld rows; at most %d",
+                         (long long)m, 65535 * JUDO_CUDA_RUN);
+    }
+    void *memory = NULL;
+    JUDO_TRY(
+        judo_cuda_scratch(&memory, JUDO_CUDA_SCRATCH_OP, *runs * n * (int64_t)sizeof(float)));
+    *partial = (float *)memory;
+    return JUDO_OK;
+}
+
 /* sums[n] += the sum of value(i, j) over m rows; takes the op's scratch memory. */
 template <typename Value>
 judo_status add_column_sums(float *sums, const Value &value, int64_t m, int64_t n)
 {
-    int64_t runs = (m + JUDO_CUDA_RUN - 1) / JUDO_CUDA_RUN;
+    int64_t runs = 0;
+    float *partial = NULL;
     if (m == 0 || n == 0) {
         return JUDO_OK;
     }
-    if (runs > 65535) {
-        return JUDO_FAIL(JUDO_ERROR_UNSUPPORTED, "cuda: sums over %lld rows; at most %d",
-                         (long long)m, 65535 * JUDO_CUDA_RUN);
-    }
-    void *partial = NULL;
-    JUDO_TRY(
-        judo_cuda_scratch(&partial, JUDO_CUDA_SCRATCH_OP, runs * n * (int64_t)sizeof(float)));
+    JUDO_TRY(judo_cuda_open_runs(&partial, &runs, m, n));
     dim3 grid(judo_cuda_blocks(n), (unsigned)runs);
-    judo_cuda_launch(column_runs<Value>, grid, JUDO_CUDA_THREADS, 0, (float *)partial, value, m,
-                     n);
-    return judo_cuda_add_runs(sums, (const float *)partial, runs, n);
+    judo_cuda_launch(column_runs<Value>, grid, JUDO_CUDA_THREADS, 0, partial, value, m, n);
+    return judo_cuda_add_runs(sums, partial, runs, n);
 }
 
 #endif

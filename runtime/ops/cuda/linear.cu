@@ -1,5 +1,6 @@
 /* runtime/ops/cuda/linear.cu: the linear layer, forward and backward. */
 #include "runtime/ops/cuda/columns.cuh"
+#include "runtime/ops/cuda/pack.cuh"
 
 template <typename T>
 static __global__ void add_bias(float *y, const T *bias, int64_t count, int64_t n)
@@ -64,11 +65,61 @@ template <typename T> struct element_of {
     }
 };
 
+/* What column_runs does, in the same order, with a pack of columns for each thread. */
+template <typename T>
+static __global__ void column_runs_wide(float *partial, const T *x, int64_t m, int64_t n)
+{
+    enum { PACK = pack_size<T>, FOUR = pack_size<float> };
+
+    int64_t j = thread_number() * PACK;
+    int64_t first = (int64_t)blockIdx.y * JUDO_CUDA_RUN;
+    int64_t last = first + JUDO_CUDA_RUN < m ? first + JUDO_CUDA_RUN : m;
+    if (j >= n) {
+        return;
+    }
+    float sums[PACK / FOUR][FOUR] = {};
+#pragma unroll 8
+    for (int64_t i = first; i < last; i++) {
+        float values[PACK];
+        read_pack(values, x + i * n + j);
+#pragma unroll
+        for (int e = 0; e < PACK; e++) {
+            sums[e / FOUR][e % FOUR] += values[e];
+        }
+    }
+#pragma unroll
+    for (int part = 0; part < PACK / FOUR; part++) {
+        write_pack(partial + blockIdx.y * n + j + part * FOUR, sums[part]);
+    }
+}
+
+template <typename T> static judo_status sum_wide_columns(float *sums, const judo_tensor *x)
+{
+    const int64_t n = x->dims[1];
+    int64_t runs = 0;
+    float *partial = NULL;
+    JUDO_TRY(judo_cuda_open_runs(&partial, &runs, x->dims[0], n));
+    dim3 grid(judo_cuda_blocks(n / pack_size<T>), (unsigned)runs);
+    judo_cuda_launch(column_runs_wide<T>, grid, JUDO_CUDA_THREADS, 0, partial,
+                     (const T *)x->data, x->dims[0], n);
+    return judo_cuda_add_runs(sums, partial, runs, n);
+}
+
+/* By kernels of our own: cuBLASLt's epilogue BGRADA, which sums dy beside the product for dw,
+ * would save this read of dy, a few hundredths of the layer's work; but it overwrites the
+ * sums, which have to be added to, and not every pair of bf16 factors and fp32 result has it.
+ */
 template <typename T>
 static void sum_columns(judo_status *status, judo_tensor *sums, const judo_tensor *x)
 {
-    element_of<T> value = {(const T *)x->data, x->dims[1]};
-    *status = add_column_sums((float *)sums->data, value, x->dims[0], x->dims[1]);
+    const int64_t m = x->dims[0];
+    const int64_t n = x->dims[1];
+    if (m > 0 && n > 0 && n % pack_size<T> == 0 && judo_cuda_is_wide(x->data)) {
+        *status = sum_wide_columns<T>((float *)sums->data, x);
+        return;
+    }
+    element_of<T> value = {(const T *)x->data, n};
+    *status = add_column_sums((float *)sums->data, value, m, n);
 }
 
 judo_status judo_cuda_linear_backward(judo_tensor *dx, bool accumulate_dx, judo_tensor *dw,

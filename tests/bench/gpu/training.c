@@ -53,7 +53,7 @@ static judo_status training_row(bench *b, const bench_sequence *sequence, int co
 
 judo_status bench_text(bench *b, bench_result *result)
 {
-    const int count = b->small ? 2 : 8;
+    const int count = b->small ? 2 : 32;
     const int32_t tokens = b->small ? 40 : 2048;
     const bench_sequence sequence = {.prompt = tokens, .first_target = 1};
     double seconds = 0.0;
@@ -67,7 +67,7 @@ judo_status bench_text(bench *b, bench_result *result)
 
 judo_status bench_pictures(bench *b, bench_result *result)
 {
-    const int count = b->small ? 2 : 8;
+    const int count = b->small ? 2 : 32;
     const bench_sequence large = {.images = 2, .prompt = 1204, .first_target = 948};
     const bench_sequence small = {.images = 2, .prompt = 70, .first_target = 60};
     double seconds = 0.0;

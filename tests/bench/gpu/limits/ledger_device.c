@@ -156,59 +156,23 @@ static void stream_destroy(judo_stream *stream)
     free(stream);
 }
 
-static judo_status stream_finish(judo_stream *stream)
-{
-    (void)stream;
-    return JUDO_OK;
-}
-
-static judo_status event_create(judo_event **event)
-{
-    *event = NULL;
-    return JUDO_OK;
-}
-
-static void event_destroy(judo_event *event)
-{
-    (void)event;
-}
-
-static judo_status event_on_stream(judo_event *event, judo_stream *stream)
-{
-    (void)event;
-    (void)stream;
-    return JUDO_OK;
-}
-
-static judo_status event_done(judo_event *event, bool *done)
-{
-    (void)event;
-    *done = true;
-    return JUDO_OK;
-}
-
+/* Queues and events are the CPU's: what was asked for is done. */
 const judo_device *ledger_device(void)
 {
-    static judo_device device = {
-        .name = "ledger",
-        .description = "no device: what ops ask for, at the limits of one H200",
-        .separate = true,
-        .memory = memory,
-        .allocate = allocate,
-        .release = release,
-        .allocate_staging = allocate_host,
-        .release_staging = free,
-        .copy = copy,
-        .clear = clear,
-        .stream_create = stream_create,
-        .stream_destroy = stream_destroy,
-        .stream_finish = stream_finish,
-        .event_create = event_create,
-        .event_destroy = event_destroy,
-        .event_record = event_on_stream,
-        .event_wait = event_on_stream,
-        .event_done = event_done,
-    };
+    static judo_device device;
+    device = *judo_device_cpu();
+    device.name = "ledger";
+    device.description = "no device: what ops ask for, at the limits of one H200";
+    device.separate = true;
+    device.memory = memory;
+    device.allocate = allocate;
+    device.release = release;
+    device.allocate_staging = allocate_host;
+    device.release_staging = free;
+    device.copy = copy;
+    device.clear = clear;
+    device.stream_create = stream_create;
+    device.stream_destroy = stream_destroy;
     device.ops = ledger_ops();
     return &device;
 }
