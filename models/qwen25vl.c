@@ -129,6 +129,17 @@ static judo_status plan(judo_model *model)
     return judo_activations_create(&model->config, &model->activations);
 }
 
+judo_status judo_model_set_recompute(judo_model *model, judo_recompute recompute)
+{
+    model->options.recompute = recompute;
+    return plan_bytes(&model->config, model->device, &model->options, &model->planned);
+}
+
+judo_recompute judo_model_recompute(const judo_model *model)
+{
+    return model->options.recompute;
+}
+
 judo_status judo_model_take_memory(judo_model *model)
 {
     const judo_activation_bytes *bytes = &model->planned;

@@ -38,6 +38,10 @@ judo_status judo_model_prepare(const judo_qwen_config *config, const judo_device
                                const judo_model_options *options,
                                judo_model **out) JUDO_MUST_CHECK;
 judo_status judo_model_take_memory(judo_model *model) JUDO_MUST_CHECK;
+/* Plans the activations of a model without memory anew. */
+judo_status judo_model_set_recompute(judo_model *model,
+                                     judo_recompute recompute) JUDO_MUST_CHECK;
+judo_recompute judo_model_recompute(const judo_model *model);
 void judo_model_destroy(judo_model **model);
 
 /* Borrowed for the model's lifetime. */

@@ -42,15 +42,24 @@ judo_status judo_device_memory_available(const judo_job *job, int64_t *out)
     return JUDO_OK;
 }
 
-static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
+judo_status judo_device_memory_missing(const judo_job *job, const judo_memory_plan *plan,
+                                       int64_t *missing)
 {
     int64_t available = 0;
     JUDO_TRY(judo_device_memory_available(job, &available));
-    int64_t missing = plan->table.total - available;
-    JUDO_TRY(judo_comm_max_i64(job->comm, &missing, 1));
+    *missing = plan->table.total - available;
+    return judo_comm_max_i64(job->comm, missing, 1);
+}
+
+static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
+{
+    int64_t missing = 0;
+    int64_t available = 0;
+    JUDO_TRY(judo_device_memory_missing(job, plan, &missing));
     if (missing <= 0) {
         return JUDO_OK;
     }
+    JUDO_TRY(judo_device_memory_available(job, &available));
     JUDO_INFO("memory     %.1f MB of the device are free for rank 0", mb * (double)available);
     if (plan->movable > 0) {
         JUDO_INFO("memory     zero.offload_optimizer=cpu would move %.1f MB to the host",
@@ -60,9 +69,8 @@ static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
         JUDO_ERROR_MEMORY,
         "device: its memory is short by %.1f MB on some rank (the table above says "
         "for what): more ranks, zero.stage=3, zero.resident_weights=no, "
-        "model.dtype=bf16, zero.split_master=true, "
-        "zero.gradient_storage=bf16, zero.offload_optimizer=cpu, smaller "
-        "train.max_tokens or "
+        "model.activation_checkpointing=unit, model.dtype=bf16, zero.split_master=true, "
+        "zero.gradient_storage=bf16, zero.offload_optimizer=cpu, smaller train.max_tokens or "
         "fewer completions at once need less",
         mb * (double)missing);
 }

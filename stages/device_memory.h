@@ -10,6 +10,11 @@
  * have the same device. Collective. */
 judo_status judo_device_memory_available(const judo_job *job, int64_t *out) JUDO_MUST_CHECK;
 
+/* Bytes that the plan lacks on the rank that lacks most; not above 0: it has room. For a device
+ * with memory of its own. Collective. */
+judo_status judo_device_memory_missing(const judo_job *job, const judo_memory_plan *plan,
+                                       int64_t *missing) JUDO_MUST_CHECK;
+
 /* For a device with memory of its own: takes the block that job->device, a pool, deals out.
  * JUDO_ERROR_MEMORY, on all ranks, where the plan has no room on some rank, with what to
  * change. Collective. */

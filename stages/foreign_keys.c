@@ -33,7 +33,8 @@ const judo_config_hint judo_foreign_keys[] = {
     {"wall_clock_breakdown", "judo calls it run.timeline_steps"},
     {"steps_per_print", "judo calls it run.log_every"},
     /* Transformers */
-    {"gradient_checkpointing", "judo calls it model.activation_checkpointing=unit"},
+    {"gradient_checkpointing",
+     "judo calls it model.activation_checkpointing: auto, none, selective or unit"},
     {"resume_from_checkpoint", "judo calls it run.resume, and resumes by itself"},
     {"report_to", "judo calls it run.tensorboard; metrics.jsonl is always written"},
     {"logging_dir", "it lies in run.folder"},

@@ -95,7 +95,6 @@ static judo_status open_model(judo_job *job)
                          job->specials.image_pad);
     }
     judo_model_options options = {
-        .recompute = (judo_recompute)config->model.activation_checkpointing,
         .dtype = judo_dtype_of_choice(config->model.dtype),
         .max_tokens = config->train.max_tokens,
         .max_patches = config->train.max_patches,
@@ -121,16 +120,43 @@ static void print_job(const judo_job *job)
               (long long)job->num_samples, job->stage->name);
     JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
               job->threads == 1 ? "" : "s");
+    static const char *const recomputed[] = {"nothing", "norms and activations",
+                                             "whole blocks"};
+    JUDO_INFO("backward   computes %s again", recomputed[judo_model_recompute(job->model)]);
     judo_dtype_table_log_training(judo_dtype_of_choice(job->config->model.dtype),
                                   judo_dtype_of_choice(job->config->zero.gradient_storage));
+}
+
+static judo_status plan_memory(judo_job *job, judo_recompute recompute, judo_memory_plan *out)
+{
+    JUDO_TRY(judo_agree(job->comm, judo_model_set_recompute(job->model, recompute)));
+    JUDO_TRY(judo_sharding_choose(job));
+    return judo_memory_plan_make(job, out);
+}
+
+/* What is recomputed is as configured, or the least for which a device's memory has room. */
+static judo_status choose_recompute(judo_job *job, judo_memory_plan *out)
+{
+    enum { AUTO };
+
+    const int wanted = job->config->model.activation_checkpointing;
+    if (wanted != AUTO || !job->device->separate) {
+        return plan_memory(
+            job, wanted == AUTO ? JUDO_RECOMPUTE_UNIT : (judo_recompute)(wanted - 1), out);
+    }
+    int64_t missing = 1;
+    for (int r = JUDO_RECOMPUTE_NOTHING; r <= JUDO_RECOMPUTE_UNIT && missing > 0; r++) {
+        JUDO_TRY(plan_memory(job, (judo_recompute)r, out));
+        JUDO_TRY(judo_device_memory_missing(job, out, &missing));
+    }
+    return JUDO_OK;
 }
 
 /* The plan of memory comes before the first of it is taken. */
 static judo_status open_shards(judo_job *job)
 {
     judo_memory_plan plan;
-    JUDO_TRY(judo_sharding_choose(job));
-    JUDO_TRY(judo_memory_plan_make(job, &plan));
+    JUDO_TRY(choose_recompute(job, &plan));
     print_job(job);
     judo_memory_plan_print(job, &plan);
     JUDO_TRY(judo_device_memory_reserve(job, &plan));

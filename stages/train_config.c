@@ -51,9 +51,10 @@ static const judo_config_field common_fields[] = {
     {"model.freeze_text", JUDO_CONFIG_BOOL, AT(model.freeze_text), "false", 0, 0, NULL,
      "do not train embedding, decoder and head", NULL},
     {"model.activation_checkpointing", JUDO_CONFIG_CHOICE, AT(model.activation_checkpointing),
-     "unit", 0, 0, "none|selective|unit",
+     "auto", 0, 0, "auto|none|selective|unit",
      "what backward computes again: unit: all of a block from its input; selective: norms and "
-     "activations, no matrix product",
+     "activations, no matrix product; auto: on a GPU the least that its memory allows, else "
+     "unit",
      NULL},
     {"model.dtype", JUDO_CONFIG_CHOICE, AT(model.dtype), "f32", 0, 0, JUDO_DTYPE_CHOICES,
      "what the model computes in; masters, moments and gradients of weights are f32",
