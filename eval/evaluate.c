@@ -96,6 +96,7 @@ static judo_status run_local(judo_evaluate_state *state)
                                     (int32_t)evaluation->max_new_tokens, &state->generation));
     JUDO_TRY(evaluate_kind(state, JUDO_SAMPLE_SEGMENTATION));
     JUDO_TRY(evaluate_kind(state, JUDO_SAMPLE_CHOICE));
+    state->sums.scored_on_device = (double)judo_device_scorer_scored(evaluation->scorer);
     return evaluate_kind(state, JUDO_SAMPLE_DOMAIN_QA);
 }
 
@@ -131,6 +132,9 @@ static judo_status merge(judo_evaluate_state *state)
     result->total_reward = sums->completions > 0 ? sums->total / sums->completions : NAN;
     result->mean_tokens = sums->completions > 0 ? sums->tokens / sums->completions : NAN;
     result->qa_loss = sums->qa_tokens > 0 ? sums->qa_loss / sums->qa_tokens : NAN;
+    if (sums->scored_on_device > 0) {
+        JUDO_INFO("rewards    the device scored %.0f completions", sums->scored_on_device);
+    }
     return JUDO_OK;
 }
 

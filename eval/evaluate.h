@@ -21,6 +21,7 @@ typedef struct judo_evaluation {
     const uint8_t *banned;
     judo_reward_rules rules;
     const judo_embedder *embedder; /* NULL: no domain reward */
+    judo_device_scorer *scorer;    /* NULL: the host scores */
     judo_answer_mode answer_mode;
     int64_t limit; /* samples of each kind; 0: all */
     int64_t batch; /* prompts completed at once */

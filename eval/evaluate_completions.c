@@ -85,16 +85,17 @@ static judo_status read_texts(judo_evaluate_state *state, chunk *c)
     const judo_generation *generation = &state->generation;
     for (int32_t i = 0; i < c->count; i++) {
         judo_text *text = &c->texts[i];
+        const int32_t *tokens = generation->tokens + (int64_t)i * generation->max_new_tokens;
         judo_text_clear(text);
-        JUDO_TRY(
-            judo_tokenizer_decode(state->evaluation->text.tokenizer,
-                                  generation->tokens + (int64_t)i * generation->max_new_tokens,
-                                  generation->lengths[i], true, text));
+        JUDO_TRY(judo_tokenizer_decode(state->evaluation->text.tokenizer, tokens,
+                                       generation->lengths[i], true, text));
         JUDO_TRY(judo_text_append(text, "", 1)); /* ends as a C string; not counted */
         text->length--;
         c->facts[i] = (judo_completion_facts){
             .text = text->bytes,
             .length = text->length,
+            .tokens = tokens,
+            .num_tokens = generation->lengths[i],
             .answer = c->samples[i].answer,
             .gold = c->samples[i].cells,
             .cosine = NAN,
@@ -103,8 +104,8 @@ static judo_status read_texts(judo_evaluate_state *state, chunk *c)
         };
         state->sums.tokens += generation->lengths[i];
     }
-    return judo_rewards_score(&state->evaluation->rules, c->facts, c->count,
-                              state->evaluation->embedder, c->values);
+    return judo_rewards_score_on(state->evaluation->scorer, &state->evaluation->rules, c->facts,
+                                 c->count, state->evaluation->embedder, c->values);
 }
 
 static int dataset_number(const judo_eval_result *result, const char *name)

@@ -89,6 +89,7 @@ typedef struct eval_parts {
     judo_local_model local;
     judo_text_embedder *encoder;
     judo_embedder embedder;
+    judo_device_scorer *scorer;
     uint8_t *banned;
     judo_evaluation evaluation;
 } eval_parts;
@@ -129,6 +130,8 @@ static judo_status open_parts(const eval_config *config, int local_rank, eval_pa
     JUDO_TRY(judo_banned_ids(parts->tokenizer, &e->specials,
                              judo_model_config(parts->local.model)->text.vocab_size,
                              &parts->banned));
+    JUDO_TRY(judo_device_scorer_open(parts->device, parts->tokenizer, &parts->scorer));
+    e->scorer = parts->scorer;
     if (config->minilm[0]) {
         JUDO_TRY(
             judo_text_embedder_open(config->minilm, JUDO_F32, parts->device, &parts->encoder));
@@ -141,6 +144,7 @@ static judo_status open_parts(const eval_config *config, int local_rank, eval_pa
 static void close_parts(eval_parts *parts)
 {
     judo_text_embedder_close(&parts->encoder);
+    judo_device_scorer_close(&parts->scorer);
     judo_local_model_close(&parts->local);
     judo_device_pool_close(&parts->device);
     judo_dataset_close(&parts->dataset);

@@ -8,6 +8,7 @@ struct judo_device_scorer {
     const judo_device_rewards *table;
     int32_t size;
     int32_t *offsets; /* [size + 1] of the tokens' bytes, as the device has them */
+    int64_t scored;
 };
 
 /* Special tokens are left out of texts: they have no bytes here. */
@@ -204,6 +205,14 @@ judo_status judo_device_scorer_run(judo_device_scorer *scorer, const judo_reward
                         : judo_span_of(facts[i].text + verdict->think_first,
                                        (size_t)verdict->think_length);
     }
+    if (status == JUDO_OK) {
+        scorer->scored += count;
+    }
     lists_free(&lists);
     return status;
+}
+
+int64_t judo_device_scorer_scored(const judo_device_scorer *scorer)
+{
+    return scorer != NULL ? scorer->scored : 0;
 }

@@ -24,4 +24,7 @@ judo_status judo_device_scorer_run(judo_device_scorer *scorer, const judo_reward
                                    const judo_completion_facts *facts, int64_t count,
                                    judo_reward_values *out, judo_span *thinks) JUDO_MUST_CHECK;
 
+/* Completions that the device has scored since the scorer was opened; 0 where it is NULL. */
+int64_t judo_device_scorer_scored(const judo_device_scorer *scorer);
+
 #endif

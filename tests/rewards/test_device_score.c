@@ -237,6 +237,7 @@ static void test_device_score__refuses_text_that_is_not_the_tokens(void **state)
     judo_completion_facts facts = f->facts[1];
     judo_reward_values values;
     int32_t negative = -1;
+    int64_t scored = judo_device_scorer_scored(f->scorer);
     assert_ok(judo_reward_rules_resolve(&config, &rules));
     facts.length--;
     assert_int_equal(judo_rewards_score_on(f->scorer, &rules, &facts, 1, NULL, &values),
@@ -246,6 +247,10 @@ static void test_device_score__refuses_text_that_is_not_the_tokens(void **state)
     assert_int_equal(judo_rewards_score_on(f->scorer, &rules, &facts, 1, NULL, &values),
                      JUDO_ERROR_ARGUMENT);
     assert_ok(judo_rewards_score_on(f->scorer, &rules, NULL, 0, NULL, NULL));
+    assert_int_equal(judo_device_scorer_scored(f->scorer), scored);
+    assert_ok(judo_rewards_score_on(f->scorer, &rules, f->facts, 3, NULL, f->found));
+    assert_int_equal(judo_device_scorer_scored(f->scorer), scored + 3);
+    assert_int_equal(judo_device_scorer_scored(NULL), 0);
 }
 
 int main(void)
