@@ -68,12 +68,23 @@ void judo_generation_free(judo_generation *generation)
     *generation = (judo_generation){0};
 }
 
+/* Room for prompts in the cache: up to an eighth more where steps are replayed, so that graphs
+ * find keys and values where they were for prompts of about this length. */
+static int64_t prompt_room(const judo_model *model, int64_t tokens)
+{
+    int64_t unit = 1;
+    while (model->device->replay_begin && 8 * unit <= tokens) {
+        unit *= 2;
+    }
+    return (tokens + unit - 1) / unit * unit;
+}
+
 int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int32_t num_rows,
                             int32_t max_new_tokens, bool penalised)
 {
     const judo_qwen_config *config = &model->config;
-    return judo_kv_cache_bytes(config, prompt_tokens, num_rows, max_new_tokens,
-                               model->options.dtype) +
+    return judo_kv_cache_bytes(config, prompt_room(model, prompt_tokens), num_rows,
+                               max_new_tokens, model->options.dtype) +
            judo_decoder_bytes(model, num_rows, max_new_tokens) +
            judo_angle_table_bytes(&config->text, num_rows, max_new_tokens) +
            judo_drawn_tokens_bytes(num_rows, max_new_tokens, config->text.vocab_size,
@@ -108,8 +119,8 @@ static judo_status allocate_tensors(generator *g, judo_params *params)
     const judo_device *device = g->model->device;
     const int32_t steps = g->options->max_new_tokens;
     judo_dtype dtype = g->model->options.dtype;
-    JUDO_TRY(judo_kv_cache_create(config, device, g->prompts->num_tokens, g->num_rows, steps,
-                                  dtype, &g->cache));
+    JUDO_TRY(judo_kv_cache_create(config, device, prompt_room(g->model, g->prompts->num_tokens),
+                                  g->num_rows, steps, dtype, &g->cache));
     JUDO_TRY(judo_angle_table_create(&config->text, device, g->first_positions,
                                      g->prompts->num_spans, steps, &g->angles));
     JUDO_TRY(judo_drawn_tokens_create(device, g->num_rows, steps, g->vocab, is_penalised(g),

@@ -12,7 +12,7 @@ enum { PROMPTS = 3, NEW_TOKENS = 12 };
 
 static const int32_t tokens[PROMPTS][8] = {
     {7, 8, 9, 10, 7, 3, 22}, {5, 4, 3}, {30, 31, 8, 12, 40}};
-static const int32_t lengths[PROMPTS] = {7, 3, 5};
+static int32_t lengths[PROMPTS] = {7, 3, 5};
 static const int32_t no_targets[8];
 
 static int graph_launches(void)
@@ -201,6 +201,11 @@ static void test_graphs__serve_the_next_completions(void **state)
     assert_same(&first, &second);
     assert_true(steps > 0);
     assert_int_equal(graph_launches() - launches - steps, steps + 1);
+    lengths[1]++; /* another prompt, a little longer */
+    judo_generation third = generate(&l, &greedy, 1);
+    lengths[1]--;
+    assert_int_equal(graph_launches() - launches - steps, 2 * (steps + 1));
+    judo_generation_free(&third);
     judo_generation_free(&first);
     judo_generation_free(&second);
     fixture_unload(&l);
