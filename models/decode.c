@@ -43,9 +43,7 @@ static judo_status allocate(judo_decoder *decoder)
     decoder->angle_rows = calloc(2 * rows, sizeof *decoder->angle_rows);
     decoder->places = calloc(rows, sizeof *decoder->places);
     decoder->views = calloc(rows, sizeof *decoder->views);
-    decoder->replays = calloc(rows, sizeof *decoder->replays);
-    if (!decoder->tokens || !decoder->angle_rows || !decoder->places || !decoder->views ||
-        !decoder->replays) {
+    if (!decoder->tokens || !decoder->angle_rows || !decoder->places || !decoder->views) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", decoder->max_rows);
     }
     return judo_arena_create(decoder->model->device, count.peak, &decoder->arena);
@@ -84,19 +82,42 @@ judo_status judo_decoder_create(judo_model *model, judo_params *params, judo_kv_
     return JUDO_OK;
 }
 
-static void destroy_replays(judo_decoder *decoder)
+/* The replay of steps of so many rows. It outlives the decoder: where the next one's memory
+ * lies where this one's did, its steps are the same. */
+static judo_status replay_of(judo_model *model, int32_t rows, judo_replay **out)
 {
-    for (int32_t rows = 0; decoder->replays && rows <= decoder->max_rows; rows++) {
-        if (decoder->replays[rows]) {
-            decoder->model->device->replay_destroy(decoder->replays[rows]);
+    if (rows >= model->num_replays) {
+        judo_replay **grown =
+            realloc(model->replays, ((size_t)rows + 1) * sizeof *model->replays);
+        if (!grown) {
+            return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to decode %d rows", rows);
+        }
+        model->replays = grown;
+        while (model->num_replays <= rows) {
+            grown[model->num_replays++] = NULL;
         }
     }
-    free(decoder->replays);
+    if (!model->replays[rows]) {
+        JUDO_TRY(model->device->replay_create(&model->replays[rows]));
+    }
+    *out = model->replays[rows];
+    return JUDO_OK;
+}
+
+void judo_model_forget_replays(judo_model *model)
+{
+    for (int32_t rows = 0; rows < model->num_replays; rows++) {
+        if (model->replays[rows]) {
+            model->device->replay_destroy(model->replays[rows]);
+        }
+    }
+    free(model->replays);
+    model->replays = NULL;
+    model->num_replays = 0;
 }
 
 void judo_decoder_destroy(judo_decoder *decoder)
 {
-    destroy_replays(decoder);
     judo_arena_destroy(&decoder->arena);
     judo_packed_weights_destroy(&decoder->packed);
     free(decoder->tokens);
@@ -233,16 +254,14 @@ static judo_status replay_step(judo_decoder *decoder, const judo_decode_input *i
                                const judo_decode_draw *draw, judo_tensor *logits, bool *done)
 {
     const judo_device *device = decoder->model->device;
-    judo_replay **replay = &decoder->replays[rows];
-    if (!*replay) {
-        JUDO_TRY(device->replay_create(replay));
-    }
-    JUDO_TRY(device->replay_begin(*replay));
+    judo_replay *replay = NULL;
+    JUDO_TRY(replay_of(decoder->model, rows, &replay));
+    JUDO_TRY(device->replay_begin(replay));
     judo_status status = run_step(decoder, inputs, rows, *b, draw, logits);
     if (status != JUDO_OK) {
         judo_error_clear();
     }
-    return device->replay_end(*replay, status == JUDO_OK, done);
+    return device->replay_end(replay, status == JUDO_OK, done);
 }
 
 judo_status judo_decoder_step(judo_decoder *decoder, const judo_decode_input *inputs,

@@ -21,7 +21,6 @@ typedef struct judo_decoder {
     int32_t *places;        /* [max_rows]: where keys and values go in the cache */
     judo_decode_row *views; /* [max_rows] */
     judo_packed_weights packed;
-    judo_replay **replays; /* [max_rows + 1]: the step of so many rows; NULL: not met yet */
 } judo_decoder;
 
 /* A row of a step. */

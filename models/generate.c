@@ -1,6 +1,7 @@
 /* models/generate.c: prefill once per prompt, then one token per live row and step. Where the
  * device works beside the host, a step is queued before it is known which rows the last one
- * ended: these compute once more, and nobody looks. */
+ * ended; and where it replays steps, the batch keeps a few sizes, for which it has graphs. Rows
+ * that ended then compute on, and nobody looks. */
 #include "models/generate.h"
 
 #include <stdlib.h>
@@ -13,10 +14,11 @@
 #include "models/prompt_slice.h"
 #include "runtime/random.h"
 
-/* A row that still grows, as far as the host knows. */
-typedef struct live_row {
+/* A row of the batch; `ended`: it computes on for nobody. */
+typedef struct batch_row {
     int32_t row, prompt;
-} live_row;
+    bool ended;
+} batch_row;
 
 typedef struct generator {
     judo_model *model;
@@ -30,14 +32,14 @@ typedef struct generator {
     judo_angle_table angles; /* rows: prompt * max_new_tokens + step */
     judo_drawn_tokens drawn;
     judo_decoder decoder;
-    int32_t num_live;
-    live_row *live;            /* [num_rows], ascending */
-    judo_decode_input *inputs; /* [num_rows] of the live rows */
-    judo_draw_row *draw_rows;  /* likewise */
-    void *logits;              /* [num_rows, vocab] fp32, on the device */
-    void *hidden;              /* [num_prompts, hidden] in the model's dtype, likewise */
-    int32_t *last_rows;        /* [num_prompts] */
-    int32_t *first_positions;  /* [num_prompts]: behind each prompt */
+    int32_t num_live, num_batch; /* as far as the host knows */
+    batch_row *batch;            /* [num_rows], ascending */
+    judo_decode_input *inputs;   /* [num_rows] of the batch's rows */
+    judo_draw_row *draw_rows;    /* likewise */
+    void *logits;                /* [num_rows, vocab] fp32, on the device */
+    void *hidden;                /* [num_prompts, hidden] in the model's dtype, likewise */
+    int32_t *last_rows;          /* [num_prompts] */
+    int32_t *first_positions;    /* [num_prompts]: behind each prompt */
 } generator;
 
 judo_status judo_generation_create(int32_t num_rows, int32_t max_new_tokens,
@@ -66,12 +68,23 @@ void judo_generation_free(judo_generation *generation)
     *generation = (judo_generation){0};
 }
 
+/* Room for prompts in the cache: up to an eighth more where steps are replayed, so that graphs
+ * find keys and values where they were for prompts of about this length. */
+static int64_t prompt_room(const judo_model *model, int64_t tokens)
+{
+    int64_t unit = 1;
+    while (model->device->replay_begin && 8 * unit <= tokens) {
+        unit *= 2;
+    }
+    return (tokens + unit - 1) / unit * unit;
+}
+
 int64_t judo_generate_bytes(const judo_model *model, int64_t prompt_tokens, int32_t num_rows,
                             int32_t max_new_tokens, bool penalised)
 {
     const judo_qwen_config *config = &model->config;
-    return judo_kv_cache_bytes(config, prompt_tokens, num_rows, max_new_tokens,
-                               model->options.dtype) +
+    return judo_kv_cache_bytes(config, prompt_room(model, prompt_tokens), num_rows,
+                               max_new_tokens, model->options.dtype) +
            judo_decoder_bytes(model, num_rows, max_new_tokens) +
            judo_angle_table_bytes(&config->text, num_rows, max_new_tokens) +
            judo_drawn_tokens_bytes(num_rows, max_new_tokens, config->text.vocab_size,
@@ -88,7 +101,7 @@ static void generator_free(generator *g)
     judo_kv_cache_destroy(&g->cache);
     g->model->device->release(g->logits);
     g->model->device->release(g->hidden);
-    free(g->live);
+    free(g->batch);
     free(g->inputs);
     free(g->draw_rows);
     free(g->last_rows);
@@ -106,8 +119,8 @@ static judo_status allocate_tensors(generator *g, judo_params *params)
     const judo_device *device = g->model->device;
     const int32_t steps = g->options->max_new_tokens;
     judo_dtype dtype = g->model->options.dtype;
-    JUDO_TRY(judo_kv_cache_create(config, device, g->prompts->num_tokens, g->num_rows, steps,
-                                  dtype, &g->cache));
+    JUDO_TRY(judo_kv_cache_create(config, device, prompt_room(g->model, g->prompts->num_tokens),
+                                  g->num_rows, steps, dtype, &g->cache));
     JUDO_TRY(judo_angle_table_create(&config->text, device, g->first_positions,
                                      g->prompts->num_spans, steps, &g->angles));
     JUDO_TRY(judo_drawn_tokens_create(device, g->num_rows, steps, g->vocab, is_penalised(g),
@@ -123,12 +136,12 @@ static judo_status allocate_lists(generator *g)
 {
     size_t rows = (size_t)g->num_rows;
     size_t prompts = (size_t)g->prompts->num_spans;
-    g->live = calloc(rows, sizeof *g->live);
+    g->batch = calloc(rows, sizeof *g->batch);
     g->inputs = calloc(rows, sizeof *g->inputs);
     g->draw_rows = calloc(rows, sizeof *g->draw_rows);
     g->last_rows = calloc(prompts, sizeof *g->last_rows);
     g->first_positions = calloc(prompts, sizeof *g->first_positions);
-    if (!g->live || !g->inputs || !g->draw_rows || !g->last_rows || !g->first_positions) {
+    if (!g->batch || !g->inputs || !g->draw_rows || !g->last_rows || !g->first_positions) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory to generate %d completions at once",
                          g->num_rows);
     }
@@ -154,9 +167,9 @@ static void start_rows(generator *g)
         g->first_positions[p] = next_position(g->prompts, &g->prompts->spans[p]);
     }
     for (int32_t row = 0; row < g->num_rows; row++) {
-        g->live[row] = (live_row){.row = row, .prompt = row / g->per_prompt};
+        g->batch[row] = (batch_row){.row = row, .prompt = row / g->per_prompt};
     }
-    g->num_live = g->num_rows;
+    g->num_live = g->num_batch = g->num_rows;
 }
 
 /* The tokens of their prompt are marked for all rows of a group. */
@@ -254,10 +267,10 @@ static bool is_stop(const judo_generate_options *options, int32_t token)
     return false;
 }
 
-/* Live row i with its newest token, the one before the `step`-th. */
+/* Row i of the batch with its newest token, the one before the `step`-th. */
 static judo_decode_input input_of(const generator *g, int32_t i, int32_t step)
 {
-    const live_row *at = &g->live[i];
+    const batch_row *at = &g->batch[i];
     const judo_attention_span *span = &g->prompts->spans[at->prompt];
     return (judo_decode_input){
         .row = at->row,
@@ -271,7 +284,7 @@ static judo_decode_input input_of(const generator *g, int32_t i, int32_t step)
 
 static judo_draw_row draw_row_of(const generator *g, int32_t i, int32_t step)
 {
-    const live_row *at = &g->live[i];
+    const batch_row *at = &g->batch[i];
     return (judo_draw_row){
         .uniform = judo_random_uniform(
             g->options->seed, JUDO_STREAM_SAMPLE, g->keys[at->prompt],
@@ -281,50 +294,78 @@ static judo_draw_row draw_row_of(const generator *g, int32_t i, int32_t step)
     };
 }
 
-/* Queues all that gives the live rows their `step`-th tokens. */
+/* Queues all that gives the batch its `step`-th tokens. */
 static judo_status queue_step(generator *g, int32_t step)
 {
     const judo_decode_draw draw = {.memory = &g->drawn.memory,
                                    .rows = g->draw_rows,
                                    .sampling = &g->options->sampling,
                                    .logprob_temperature = g->options->logprob_temperature};
-    judo_tensor logits = judo_tensor_2d(g->logits, JUDO_F32, g->num_live, g->vocab);
-    for (int32_t i = 0; i < g->num_live; i++) {
+    judo_tensor logits = judo_tensor_2d(g->logits, JUDO_F32, g->num_batch, g->vocab);
+    for (int32_t i = 0; i < g->num_batch; i++) {
         g->draw_rows[i] = draw_row_of(g, i, step);
         g->inputs[i] = input_of(g, i, step);
     }
     if (step == 0) {
         JUDO_TRY(judo_decoder_draw(&g->decoder, &draw, &logits));
     } else {
-        JUDO_TRY(judo_decoder_step(&g->decoder, g->inputs, g->num_live, &draw, &logits));
+        JUDO_TRY(judo_decoder_step(&g->decoder, g->inputs, g->num_batch, &draw, &logits));
     }
     return judo_drawn_tokens_queued(&g->drawn, step);
 }
 
-/* Records what the live rows drew in a step, and lets those leave that it ended. */
+/* How many rows the batch of `live` rows has. Rows beyond them cost a step little: it reads all
+ * weights in any case. */
+static int32_t batch_size(const generator *g, int32_t live)
+{
+    static const int32_t sizes[] = {1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && g->model->device->replay_begin;
+         i++) {
+        if (sizes[i] >= live) {
+            return sizes[i] < g->num_batch ? sizes[i] : g->num_batch;
+        }
+    }
+    return live;
+}
+
+/* Rows that ended leave, as far as the batch may shrink. */
+static void shrink_batch(generator *g)
+{
+    int32_t idle = batch_size(g, g->num_live) - g->num_live;
+    int32_t kept = 0;
+    for (int32_t i = 0; i < g->num_batch; i++) {
+        if (!g->batch[i].ended || idle-- > 0) {
+            g->batch[kept++] = g->batch[i];
+        }
+    }
+    g->num_batch = kept;
+}
+
+/* What the batch drew in a step is recorded for the rows that lived. */
 static judo_status collect(generator *g, int32_t step)
 {
     const judo_draw *draws = NULL;
     JUDO_TRY(judo_drawn_tokens_fetch(&g->drawn, step, &draws));
-    int32_t kept = 0;
-    for (int32_t i = 0; i < g->num_live; i++) {
-        int32_t row = g->live[i].row;
-        int64_t at = (int64_t)row * g->out->max_new_tokens + step;
-        if (draws[row].token == JUDO_NO_TOKEN) {
+    for (int32_t i = 0; i < g->num_batch; i++) {
+        batch_row *at = &g->batch[i];
+        const judo_draw *drawn = &draws[at->row];
+        int64_t place = (int64_t)at->row * g->out->max_new_tokens + step;
+        if (at->ended) {
+            continue;
+        }
+        if (drawn->token == JUDO_NO_TOKEN) {
             return JUDO_FAIL(JUDO_ERROR_NUMERIC,
                              "sample: row %d has no finite logit for token %d, or one that is "
                              "not a number; the model has diverged or every id is banned",
-                             row, step);
+                             at->row, step);
         }
-        g->out->tokens[at] = draws[row].token;
-        g->out->logprobs[at] = draws[row].logprob;
-        g->out->lengths[row] = step + 1;
-        g->out->stopped[row] = is_stop(g->options, draws[row].token);
-        if (!g->out->stopped[row]) {
-            g->live[kept++] = g->live[i];
-        }
+        g->out->tokens[place] = drawn->token;
+        g->out->logprobs[place] = drawn->logprob;
+        g->out->lengths[at->row] = step + 1;
+        g->out->stopped[at->row] = at->ended = is_stop(g->options, drawn->token);
+        g->num_live -= at->ended;
     }
-    g->num_live = kept;
+    shrink_batch(g);
     return JUDO_OK;
 }
 

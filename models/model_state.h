@@ -22,7 +22,12 @@ struct judo_model {
     judo_activation_arena arena, lists; /* of the device, of the host */
     judo_input_staging staging;
     judo_activations activations;
+    judo_replay **replays; /* [num_replays]: decode steps of so many rows; NULL: not met yet */
+    int32_t num_replays;
 };
+
+/* decode.c: before the model goes. */
+void judo_model_forget_replays(judo_model *model);
 
 enum { JUDO_PASS_MAX_HELD = 2 };
 

@@ -197,6 +197,7 @@ void judo_model_destroy(judo_model **model)
     if (!self) {
         return;
     }
+    judo_model_forget_replays(self);
     judo_qwen_layout_destroy(&self->layout);
     judo_schedule_destroy(&self->forward);
     judo_schedule_destroy(&self->training);

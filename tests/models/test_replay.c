@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "models/generate.h"
+#include "runtime/device_pool.h"
 #include "tests/models/fixture.h"
 
 enum { PROMPTS = 3, NEW_TOKENS = 12 };
 
 static const int32_t tokens[PROMPTS][8] = {
     {7, 8, 9, 10, 7, 3, 22}, {5, 4, 3}, {30, 31, 8, 12, 40}};
-static const int32_t lengths[PROMPTS] = {7, 3, 5};
+static int32_t lengths[PROMPTS] = {7, 3, 5};
 static const int32_t no_targets[8];
 
 static int graph_launches(void)
@@ -63,18 +64,25 @@ static judo_device plain_device(void)
     return plain;
 }
 
-/* How many of the steps had as many rows as two steps before them: those are replayed. A row
- * that ended is in the step that was queued before that was known. */
+/* How many of the steps had as many rows as a step before them: those are replayed. A row that
+ * ended is in the step that was queued before that was known, and stays until the others fill a
+ * power of two. */
 static int replayed_steps(const judo_generation *g)
 {
     int steps[64] = {0};
     int replayed = 0;
+    int batch = g->num_rows;
     for (int32_t step = 1; step < g->max_new_tokens; step++) {
         int live = 0;
         for (int32_t row = 0; row < g->num_rows; row++) {
             live += !g->stopped[row] || g->lengths[row] >= step;
         }
-        replayed += live > 0 && steps[live]++ > 0;
+        int size = 1;
+        while (size < live) {
+            size *= 2;
+        }
+        batch = size < batch ? size : batch;
+        replayed += live > 0 && steps[batch]++ > 0;
     }
     return replayed;
 }
@@ -104,6 +112,8 @@ static void check(const char *name, judo_dtype dtype, const judo_generate_option
     loaded with = fixture_load_on(&f, &plan, fixture_device());
     loaded without = fixture_load_on(&f, &plan, &plain);
     compare(&with, &without, options, per_prompt);
+    fixture_unload(&with); /* with its graphs */
+    with = fixture_load_on(&f, &plan, fixture_device());
     /* Rows leave the batch, one by one and several at once. */
     judo_generation whole = generate(&without, options, per_prompt);
     const int32_t stops[] = {whole.tokens[3], whole.tokens[2 * NEW_TOKENS + 7]};
@@ -172,12 +182,44 @@ static void test_draws__give_the_same_bits_with_graphs(void **state)
     check("tied", JUDO_BF16, &varied, 2);
 }
 
+/* In a job's memory, where things come to lie where they lay: every step but the very first is
+ * replayed. */
+static void test_graphs__serve_the_next_completions(void **state)
+{
+    (void)state;
+    fixture f;
+    const judo_device *pool = NULL;
+    fixture_open(&f, "text");
+    judo_model_options plan = fixture_options(JUDO_RECOMPUTE_UNIT);
+    assert_ok(judo_device_pool_open(fixture_device(), &pool));
+    assert_ok(judo_device_pool_reserve(INT64_C(64) << 20, ""));
+    loaded l = fixture_load_on(&f, &plan, pool);
+    int launches = graph_launches();
+    judo_generation first = generate(&l, &greedy, 1);
+    int steps = graph_launches() - launches;
+    judo_generation second = generate(&l, &greedy, 1);
+    assert_same(&first, &second);
+    assert_true(steps > 0);
+    assert_int_equal(graph_launches() - launches - steps, steps + 1);
+    lengths[1]++; /* another prompt, a little longer */
+    judo_generation third = generate(&l, &greedy, 1);
+    lengths[1]--;
+    assert_int_equal(graph_launches() - launches - steps, 2 * (steps + 1));
+    judo_generation_free(&third);
+    judo_generation_free(&first);
+    judo_generation_free(&second);
+    fixture_unload(&l);
+    judo_device_pool_close(&pool);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greedy__gives_the_same_bits_with_graphs),
         cmocka_unit_test(test_steps__that_cannot_be_replayed_are_done_again),
         cmocka_unit_test(test_draws__give_the_same_bits_with_graphs),
+        cmocka_unit_test(test_graphs__serve_the_next_completions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { MOST_CAPTURES = 4, LEAST_LISTS = 1 << 16, PLACES = 64 };
+enum { MOST_CAPTURES = 4, WORTH_A_CAPTURE = 8, LEAST_LISTS = 1 << 16, PLACES = 64 };
 
 /* What a run of ops queues, byte for byte. */
 typedef struct step_script {
@@ -15,8 +15,9 @@ typedef struct step_script {
 } step_script;
 
 struct judo_replay {
-    bool seen; /* done once, plainly */
-    int captures;
+    bool seen;             /* done once, plainly */
+    int captures;          /* since the last graph that was worth it */
+    int launches;          /* of the graph */
     cudaGraphExec_t graph; /* NULL: none */
     step_script script;    /* of the graph */
 };
@@ -154,6 +155,10 @@ static void forget_graph(judo_replay *replay)
     if (replay->graph) {
         (void)cudaGraphExecDestroy(replay->graph); /* one that runs ends first */
     }
+    if (replay->launches >= WORTH_A_CAPTURE) {
+        replay->captures = 0;
+    }
+    replay->launches = 0;
     replay->graph = NULL;
     replay->script.length = 0;
 }
@@ -245,6 +250,7 @@ judo_status judo_cuda_replay_end(judo_replay *replay, bool whole, bool *done)
     }
     if (replay->graph) {
         JUDO_TRY(launch(replay->graph));
+        replay->launches++;
     }
     *done = replay->graph != NULL;
     return JUDO_OK;
