@@ -5,7 +5,7 @@ static const judo_tool *const tools[] = {
     &judo_tool_synth,    &judo_tool_init,   &judo_tool_pack,     &judo_tool_inspect,
     &judo_tool_tokenize, &judo_tool_score,  &judo_tool_generate, &judo_tool_embed,
     &judo_tool_cells,    &judo_tool_reward, &judo_tool_report,   &judo_tool_scaling,
-    &judo_tool_doctor,
+    &judo_tool_doctor,   &judo_tool_plan,
 };
 
 int main(int argc, char **argv)

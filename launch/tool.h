@@ -29,7 +29,7 @@ int judo_toolbox_main(const judo_toolbox *toolbox, int argc, char **argv);
 
 extern const judo_tool judo_tool_synth, judo_tool_init, judo_tool_pack, judo_tool_tokenize,
     judo_tool_score, judo_tool_generate, judo_tool_embed, judo_tool_reward, judo_tool_cells,
-    judo_tool_report, judo_tool_inspect, judo_tool_scaling, judo_tool_doctor;
+    judo_tool_report, judo_tool_inspect, judo_tool_scaling, judo_tool_doctor, judo_tool_plan;
 
 /* Options of a subcommand: `--name value` pairs described by a table, positional arguments in
  * between. */

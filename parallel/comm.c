@@ -127,6 +127,20 @@ judo_status judo_comm_set_bucket(judo_comm *comm, int64_t bytes)
     return comm->ops->set_bucket(comm, bytes);
 }
 
+judo_status judo_comm_fit_bucket(int size, int64_t wanted, int64_t *bucket_bytes,
+                                 int64_t *scratch_bytes)
+{
+    const int64_t least = 2 * (int64_t)sizeof(float) * size;
+    int64_t bytes = size > 1 && wanted > least ? wanted : least; /* one rank sends nothing */
+    if (bytes > INT32_MAX) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "messages of %lld bytes: at most %d fit",
+                         (long long)bytes, INT32_MAX);
+    }
+    *bucket_bytes = bytes;
+    *scratch_bytes = bytes + (int64_t)size * JUDO_COMM_SMALL_BYTES;
+    return JUDO_OK;
+}
+
 judo_status judo_comm_lend(judo_comm *comm, void *memory, int64_t bytes)
 {
     JUDO_TRY(check_sound(comm, "lend"));

@@ -78,6 +78,10 @@ enum {
 
 /* The communicator of a program that runs alone. */
 judo_status judo_comm_self_create(judo_comm **out) JUDO_MUST_CHECK;
+/* The communicator of rank 0 of `size` ranks, `local_size` on each machine, that are not there:
+ * all would bring what this one brings to every collective, which is enough for plans.
+ * JUDO_ERROR_ARGUMENT if they do not fill machines. Not collective. */
+judo_status judo_comm_alike_create(int size, int local_size, judo_comm **out) JUDO_MUST_CHECK;
 /* A communicator of the ranks that bring the same `color` (0 or more), in the order of their
  * ranks. It lives no longer than `comm`, whose deadline and phase it shares, and breaks with
  * it. Ranks agree on the outcome. Collective. */
@@ -158,6 +162,10 @@ void judo_comm_poll(judo_comm *comm);
 /* Ends every rank of the job with `exit_code`. Does not return. Not collective. */
 void judo_comm_abort_job(judo_comm *comm, int exit_code);
 
+/* For backends: the bucket that `wanted` bytes come to, and what a communicator of `size` ranks
+ * holds of host memory with it. */
+judo_status judo_comm_fit_bucket(int size, int64_t wanted, int64_t *bucket_bytes,
+                                 int64_t *scratch_bytes) JUDO_MUST_CHECK;
 /* For backends: marks this communicator and those it was split off as broken. */
 void judo_comm_break(judo_comm *comm);
 bool judo_comm_is_broken(const judo_comm *comm);

@@ -248,12 +248,8 @@ static void mpi_destroy(judo_comm *comm)
 static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
 {
     judo_comm_mpi *self = (judo_comm_mpi *)comm;
-    int64_t least = 2 * (int64_t)sizeof(float) * comm->size;
-    bytes = comm->size > 1 && bytes > least ? bytes : least; /* one rank sends nothing */
-    if (bytes > INT32_MAX) {
-        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "messages of %lld bytes: at most %d fit",
-                         (long long)bytes, INT32_MAX);
-    }
+    int64_t held = 0;
+    JUDO_TRY(judo_comm_fit_bucket(comm->size, bytes, &bytes, &held));
     char *scratch = realloc(self->scratch, (size_t)bytes);
     if (scratch == NULL) {
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for %lld bytes of messages",
@@ -261,7 +257,7 @@ static judo_status mpi_set_bucket(judo_comm *comm, int64_t bytes)
     }
     self->scratch = scratch;
     self->base.bucket_bytes = bytes;
-    comm->scratch_bytes = bytes + (int64_t)comm->size * JUDO_COMM_SMALL_BYTES;
+    comm->scratch_bytes = held;
     return JUDO_OK;
 }
 

@@ -1,4 +1,5 @@
-/* parallel/comm_self.c: the communicator of one rank. */
+/* parallel/comm_self.c: the communicator of one rank, and of ranks that all do what this one
+ * does: where each brings what the caller brings, the outcome is known without them. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,11 +7,19 @@
 
 #include "parallel/comm.h"
 
+typedef struct judo_comm_self {
+    judo_comm base;
+    int local_size; /* ranks of a machine */
+} judo_comm_self;
+
 static judo_status self_all_gather_start(judo_comm *comm, int64_t sequence, const void *slice,
                                          int64_t slice_bytes, void *out, int *request)
 {
-    if (slice != out) {
-        memmove(out, slice, (size_t)slice_bytes);
+    for (int r = 0; r < comm->size; r++) {
+        char *place = (char *)out + r * slice_bytes;
+        if (slice != place) {
+            memmove(place, slice, (size_t)slice_bytes);
+        }
     }
     judo_flight_end(&comm->recorder, sequence);
     *request = 0;
@@ -37,7 +46,11 @@ static judo_status self_reduce_start(judo_comm *comm, int64_t sequence, const ju
     for (int64_t i = 0; i < r->slice; i++) {
         float value = r->wire == JUDO_BF16 ? judo_bf16_to_f32(judo_f32_to_bf16(r->values[i]))
                                            : r->values[i];
-        r->shard[i] = r->add ? r->shard[i] + value : value;
+        float sum = value;
+        for (int other = 1; other < comm->size; other++) {
+            sum += value;
+        }
+        r->shard[i] = r->add ? r->shard[i] + sum : sum;
     }
     judo_flight_end(&comm->recorder, sequence);
     return JUDO_OK;
@@ -70,10 +83,9 @@ static judo_status self_broadcast(judo_comm *comm, int64_t sequence, void *data,
 static judo_status self_gather_bytes(judo_comm *comm, int64_t sequence, const void *data,
                                      const int64_t *offsets, char *out)
 {
-    (void)comm;
     (void)sequence;
-    if (offsets[1] > 0) {
-        memcpy(out, data, (size_t)offsets[1]);
+    for (int r = 0; r < comm->size && offsets[1] > 0; r++) {
+        memcpy(out + offsets[r], data, (size_t)offsets[1]);
     }
     return JUDO_OK;
 }
@@ -85,25 +97,30 @@ static void self_poll(judo_comm *comm)
 
 static judo_status self_topology(judo_comm *comm, judo_topology *out)
 {
+    const int local_size = ((const judo_comm_self *)comm)->local_size;
     cpu_set_t mask;
-    (void)comm;
     CPU_ZERO(&mask);
     int cpus = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-    *out = (judo_topology){.num_nodes = 1, .local_size = 1, .num_cpus = cpus, .threads = cpus};
+    *out = (judo_topology){.num_nodes = comm->size / local_size,
+                           .local_size = local_size,
+                           .num_cpus = cpus,
+                           .threads = cpus >= local_size ? cpus / local_size : 1};
     return JUDO_OK;
 }
 
 static judo_status self_split(judo_comm *comm, int color, judo_comm **out)
 {
-    (void)comm;
-    (void)color;
-    return judo_comm_self_create(out);
+    (void)color; /* everyone's */
+    return judo_comm_alike_create(comm->size, ((const judo_comm_self *)comm)->local_size, out);
 }
 
 static judo_status self_set_bucket(judo_comm *comm, int64_t bytes)
 {
-    comm->bucket_bytes = bytes; /* nothing is sent */
-    return JUDO_OK;
+    if (comm->size == 1) {
+        comm->bucket_bytes = bytes; /* nothing is sent */
+        return JUDO_OK;
+    }
+    return judo_comm_fit_bucket(comm->size, bytes, &comm->bucket_bytes, &comm->scratch_bytes);
 }
 
 static void self_abort_job(judo_comm *comm, int exit_code)
@@ -136,22 +153,32 @@ static const judo_comm_ops self_ops = {
     .destroy = self_destroy,
 };
 
-judo_status judo_comm_self_create(judo_comm **out)
+judo_status judo_comm_alike_create(int size, int local_size, judo_comm **out)
 {
-    judo_comm *comm = calloc(1, sizeof *comm);
-    void *small = malloc(JUDO_COMM_SMALL_BYTES);
-    if (comm == NULL || small == NULL) {
-        free(comm);
+    if (size < 1 || local_size < 1 || size % local_size != 0) {
+        return JUDO_FAIL(JUDO_ERROR_ARGUMENT, "%d ranks do not fill machines of %d", size,
+                         local_size);
+    }
+    judo_comm_self *self = calloc(1, sizeof *self);
+    void *small = malloc((size_t)size * JUDO_COMM_SMALL_BYTES);
+    if (self == NULL || small == NULL) {
+        free(self);
         free(small);
         return JUDO_FAIL(JUDO_ERROR_MEMORY, "no memory for a communicator");
     }
-    *comm = (judo_comm){.ops = &self_ops,
-                        .size = 1,
-                        .deadline_seconds = JUDO_COMM_DEFAULT_DEADLINE,
-                        .scratch_bytes = JUDO_COMM_SMALL_BYTES,
-                        .bucket_bytes = JUDO_COMM_BUCKET_BYTES,
-                        .small = small,
-                        .phase = "start"};
-    *out = comm;
+    *self = (judo_comm_self){.base = {.ops = &self_ops,
+                                      .size = size,
+                                      .deadline_seconds = JUDO_COMM_DEFAULT_DEADLINE,
+                                      .scratch_bytes = (int64_t)size * JUDO_COMM_SMALL_BYTES,
+                                      .bucket_bytes = JUDO_COMM_BUCKET_BYTES,
+                                      .small = small,
+                                      .phase = "start"},
+                             .local_size = local_size};
+    *out = &self->base;
     return JUDO_OK;
+}
+
+judo_status judo_comm_self_create(judo_comm **out)
+{
+    return judo_comm_alike_create(1, 1, out);
 }

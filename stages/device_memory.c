@@ -8,6 +8,7 @@
 #include "parallel/device_places.h"
 #include "parallel/replica_check.h"
 #include "runtime/device_pool.h"
+#include "runtime/memory.h"
 
 static const double mb = 1e-6;
 
@@ -15,7 +16,7 @@ static const double mb = 1e-6;
 static judo_status count_sharers(const judo_job *job, int64_t *out)
 {
     judo_device_place *places = NULL;
-    if (job->device->collectives == NULL) { /* nothing says which device it is */
+    if (job->only_planned || !job->device->collectives) { /* nothing says which it is */
         *out = 1;
         return JUDO_OK;
     }
@@ -31,8 +32,23 @@ static judo_status count_sharers(const judo_job *job, int64_t *out)
     return JUDO_OK;
 }
 
+static judo_status host_memory_available(const judo_job *job, int64_t *out)
+{
+    judo_topology topology;
+    JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
+    *out = judo_memory_available() / topology.local_size;
+    return JUDO_OK;
+}
+
 judo_status judo_device_memory_available(const judo_job *job, int64_t *out)
 {
+    if (job->rank_memory > 0) {
+        *out = job->rank_memory;
+        return JUDO_OK;
+    }
+    if (!job->device->separate) {
+        return host_memory_available(job, out);
+    }
     int64_t sharers = 1;
     int64_t total = 0;
     int64_t available = 0;
@@ -51,7 +67,7 @@ judo_status judo_device_memory_missing(const judo_job *job, const judo_memory_pl
     return judo_comm_max_i64(job->comm, missing, 1);
 }
 
-static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
+judo_status judo_device_memory_check(const judo_job *job, const judo_memory_plan *plan)
 {
     int64_t missing = 0;
     int64_t available = 0;
@@ -60,8 +76,11 @@ static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
         return JUDO_OK;
     }
     JUDO_TRY(judo_device_memory_available(job, &available));
-    JUDO_INFO("memory     %.1f MB of the device are free for rank 0", mb * (double)available);
-    if (plan->movable > 0) {
+    if (!job->only_planned) {
+        JUDO_INFO("memory     %.1f MB of the device are free for rank 0",
+                  mb * (double)available);
+    }
+    if (plan->movable > 0 && job->device->separate) {
         JUDO_INFO("memory     zero.offload_optimizer=cpu would move %.1f MB to the host",
                   mb * (double)plan->movable);
     }
@@ -70,9 +89,9 @@ static judo_status check_room(const judo_job *job, const judo_memory_plan *plan)
         "device: its memory is short by %.1f MB on some rank (the table above says "
         "for what): more ranks, zero.stage=3, zero.resident_weights=no, "
         "model.activation_checkpointing=unit, model.dtype=bf16, zero.split_master=true, "
-        "zero.gradient_storage=bf16, zero.offload_optimizer=cpu, smaller train.max_tokens or "
-        "fewer completions at once need less",
-        mb * (double)missing);
+        "zero.gradient_storage=bf16, %ssmaller train.max_tokens or fewer completions at once "
+        "need less",
+        mb * (double)missing, job->device->separate ? "zero.offload_optimizer=cpu, " : "");
 }
 
 static judo_status take_block(const judo_job *job, const judo_memory_plan *plan)
@@ -90,7 +109,7 @@ judo_status judo_device_memory_reserve(const judo_job *job, const judo_memory_pl
     if (!job->device->separate) {
         return JUDO_OK;
     }
-    JUDO_TRY(check_room(job, plan));
+    JUDO_TRY(judo_device_memory_check(job, plan));
     return judo_agree(job->comm, take_block(job, plan));
 }
 

@@ -10,6 +10,7 @@
 #include "models/dtype_table.h"
 #include "parallel/agree.h"
 #include "runtime/device_choice.h"
+#include "runtime/device_planned.h"
 #include "runtime/device_pool.h"
 #include "runtime/dtype_choice.h"
 #include "runtime/log.h"
@@ -55,14 +56,28 @@ static judo_status open_data(judo_job *job)
                                &job->sampler);
 }
 
+/* A plan for GPUs can be made where there is none, but for what only its module knows. */
+static judo_status choose_device(judo_job *job, int local_rank)
+{
+    const judo_device_choice choice = (judo_device_choice)job->config->device;
+    judo_status status = judo_device_choose(choice, local_rank, &job->device);
+    if (status != JUDO_ERROR_UNSUPPORTED || !job->only_planned) {
+        return status;
+    }
+    job->device = judo_device_planned();
+    JUDO_INFO("device     a GPU; the table lacks its work memory of ops, exchange between "
+              "ranks, libraries and graphs, since none can be asked here (%s)",
+              judo_error_message());
+    return JUDO_OK;
+}
+
 /* One of its own for every rank, as far as there are any; all of one kind. Collective. */
 static judo_status open_device(judo_job *job)
 {
     judo_topology topology;
     JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
     job->num_nodes = topology.num_nodes;
-    JUDO_TRY(judo_agree(job->comm, judo_device_choose((judo_device_choice)job->config->device,
-                                                      topology.local_rank, &job->device)));
+    JUDO_TRY(judo_agree(job->comm, choose_device(job, topology.local_rank)));
     int64_t kinds[2] = {job->device->separate, !job->device->separate};
     JUDO_TRY(judo_comm_max_i64(job->comm, kinds, 2));
     if (kinds[0] && kinds[1]) {
@@ -118,8 +133,13 @@ static void print_job(const judo_job *job)
               1e-6 * (double)count, layout->num_units);
     JUDO_INFO("data       %s: %lld samples for %s", job->config->data.path,
               (long long)job->num_samples, job->stage->name);
-    JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
-              job->threads == 1 ? "" : "s");
+    if (job->only_planned) {
+        JUDO_INFO("ranks      %d on %d machine%s, planned", job->comm->size, job->num_nodes,
+                  job->num_nodes == 1 ? "" : "s");
+    } else {
+        JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
+                  job->threads == 1 ? "" : "s");
+    }
     static const char *const recomputed[] = {"nothing", "norms and activations",
                                              "whole blocks"};
     JUDO_INFO("backward   computes %s again", recomputed[judo_model_recompute(job->model)]);
@@ -152,14 +172,9 @@ static judo_status choose_recompute(judo_job *job, judo_memory_plan *out)
     return JUDO_OK;
 }
 
-/* The plan of memory comes before the first of it is taken. */
-static judo_status open_shards(judo_job *job)
+static judo_status open_shards(judo_job *job, const judo_memory_plan *plan)
 {
-    judo_memory_plan plan;
-    JUDO_TRY(choose_recompute(job, &plan));
-    print_job(job);
-    judo_memory_plan_print(job, &plan);
-    JUDO_TRY(judo_device_memory_reserve(job, &plan));
+    JUDO_TRY(judo_device_memory_reserve(job, plan));
     JUDO_TRY(judo_agree(job->comm, judo_model_take_memory(job->model)));
     JUDO_TRY(judo_zero3_create(job->comm, judo_model_layout(job->model), job->device,
                                &job->sharding, &job->zero));
@@ -179,30 +194,53 @@ static void count_steps(judo_job *job)
     }
 }
 
+/* The plan of memory comes before the first of it is taken. */
+static judo_status open_planned(judo_job *job, judo_memory_plan *plan)
+{
+    JUDO_TRY(judo_agree(job->comm, open_data(job)));
+    JUDO_TRY(open_device(job));
+    JUDO_TRY(judo_agree(job->comm, open_model(job)));
+    JUDO_TRY(choose_recompute(job, plan));
+    count_steps(job);
+    print_job(job);
+    judo_memory_plan_print(job, plan);
+    return JUDO_OK;
+}
+
 judo_status judo_job_open(judo_comm *comm, const judo_stage *stage,
                           const judo_train_config *config, int threads, judo_job *out)
 {
+    judo_memory_plan plan;
     *out = (judo_job){.config = config,
                       .stage = stage,
                       .comm = comm,
                       .device = judo_device_cpu(),
                       .threads = threads};
-    judo_status status = judo_agree(comm, open_data(out));
+    judo_status status = open_planned(out, &plan);
     if (status == JUDO_OK) {
-        status = open_device(out);
-    }
-    if (status == JUDO_OK) {
-        status = judo_agree(comm, open_model(out));
-    }
-    if (status == JUDO_OK) {
-        status = open_shards(out);
+        status = open_shards(out, &plan);
     }
     if (status != JUDO_OK) {
         judo_job_close(out);
-        return status;
     }
-    count_steps(out);
-    return JUDO_OK;
+    return status;
+}
+
+judo_status judo_job_plan(judo_comm *comm, const judo_stage *stage,
+                          const judo_train_config *config, int64_t rank_memory, judo_job *out,
+                          judo_memory_plan *plan)
+{
+    *out = (judo_job){.config = config,
+                      .stage = stage,
+                      .comm = comm,
+                      .device = judo_device_cpu(),
+                      .only_planned = true,
+                      .rank_memory = rank_memory};
+    judo_status status = open_planned(out, plan);
+    if (status != JUDO_OK) {
+        judo_job_close(out);
+    }
+    return status;
 }
 
 void judo_job_close(judo_job *job)

@@ -3,7 +3,6 @@
 
 #include "parallel/agree.h"
 #include "runtime/dtype_choice.h"
-#include "runtime/memory.h"
 #include "stages/device_memory.h"
 
 #define AT(member) offsetof(judo_train_config, zero.member)
@@ -117,18 +116,14 @@ static judo_status deterministic_passes(const judo_job *job, int64_t *out)
 static judo_status whole_weights_fit(const judo_job *job, const judo_zero3_options *options,
                                      int64_t taken, bool *out)
 {
-    judo_topology topology;
+    int64_t available = 0;
     judo_zero3_bytes bytes;
     judo_zero3_options whole = *options;
     whole.whole_weights = true;
-    JUDO_TRY(job->comm->ops->topology(job->comm, &topology));
     judo_status status =
         judo_zero3_plan(judo_model_layout(job->model), job->comm->size, &whole, &bytes);
     JUDO_TRY(judo_agree(job->comm, status));
-    int64_t available = judo_memory_available() / topology.local_size;
-    if (job->device->separate) {
-        JUDO_TRY(judo_device_memory_available(job, &available));
-    }
+    JUDO_TRY(judo_device_memory_available(job, &available));
     int64_t refused = bytes.total + taken > available / 3 * 2;
     JUDO_TRY(judo_comm_max_i64(job->comm, &refused, 1));
     *out = !refused;

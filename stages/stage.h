@@ -39,6 +39,8 @@ typedef struct judo_job {
     judo_dataset *dataset;
     int64_t *indices; /* [num_samples]: the dataset's samples of this stage's kind */
     int64_t num_samples;
+    bool only_planned;   /* nothing is taken, and the other ranks are not there */
+    int64_t rank_memory; /* bytes that each of them would have; 0: what is found here */
     judo_sampler *sampler;
     judo_model *model;
     judo_zero3_options sharding, reference_sharding; /* of the model, of stage 3's frozen one */

@@ -7,10 +7,10 @@ make_fixture
 numbers() { grep -o "\"$1\":\[[^]]*\]" "$2" | head -n 1 | sed 's/.*\[//; s/\]//' | tr ',' '\n'; }
 
 it "judo --help lists the commands" judo --help
-for command in synth init pack inspect tokenize score generate embed cells reward report; do
+for command in synth init pack inspect tokenize score generate embed cells reward report plan; do
     prints "^  $command "
 done
-for command in synth init pack inspect tokenize score generate embed cells reward report; do
+for command in synth init pack inspect tokenize score generate embed cells reward report plan; do
     it "judo $command --help teaches" judo $command --help
     prints "^usage: judo $command"
 done
