@@ -25,8 +25,8 @@ judo_status judo_cpu_swiglu_forward(judo_tensor *y, const judo_tensor *gate_up)
     judo_dtype dtype = y->dtype;
     int64_t width = y->dims[1];
     int64_t chunks = (width + CHUNK - 1) / CHUNK;
-    int64_t count = judo_tensor_count(y);
-#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
+#pragma omp parallel for schedule(static)                                                      \
+    num_threads(judo_cpu_threads_for(judo_tensor_count(y)))
     for (int64_t i = 0; i < y->dims[0] * chunks; i++) {
         int64_t row = i / chunks;
         JUDO_FOR_DTYPE(dtype, swiglu_chunk, judo_cpu_to(y->data, dtype, row * width),
@@ -62,8 +62,8 @@ judo_status judo_cpu_swiglu_backward(judo_tensor *dgate_up, const judo_tensor *d
     judo_dtype dtype = dy->dtype;
     int64_t width = dy->dims[1];
     int64_t chunks = (width + CHUNK - 1) / CHUNK;
-    int64_t count = judo_tensor_count(dy);
-#pragma omp parallel for schedule(static) num_threads(judo_cpu_threads_for(count))
+#pragma omp parallel for schedule(static)                                                      \
+    num_threads(judo_cpu_threads_for(judo_tensor_count(dy)))
     for (int64_t i = 0; i < dy->dims[0] * chunks; i++) {
         int64_t row = i / chunks;
         JUDO_FOR_DTYPE(
