@@ -20,8 +20,9 @@ typedef struct judo_eval_result {
     /* Means over the completions that have them; NaN: not measured. */
     double rewards[JUDO_NUM_REWARDS];
     double total_reward;
-    double qa_loss; /* mean negative log-likelihood per answer token (stage 2's data) */
-    double mean_tokens, seconds;
+    double qa_loss;     /* mean negative log-likelihood per answer token (stage 2's data) */
+    double mean_tokens; /* of a completion */
+    double seconds;
 } judo_eval_result;
 
 /* Zeroes, with NaN for what is not measured. */

@@ -129,7 +129,7 @@ static judo_status merge(judo_evaluate_state *state)
     for (int r = 0; r < JUDO_NUM_REWARDS; r++) {
         result->rewards[r] = sums->scored[r] > 0 ? sums->rewards[r] / sums->scored[r] : NAN;
     }
-    result->total_reward = sums->completions > 0 ? sums->total / sums->completions : NAN;
+    result->total_reward = sums->questions > 0 ? sums->total / sums->questions : NAN;
     result->mean_tokens = sums->completions > 0 ? sums->tokens / sums->completions : NAN;
     result->qa_loss = sums->qa_tokens > 0 ? sums->qa_loss / sums->qa_tokens : NAN;
     if (sums->scored_on_device > 0) {

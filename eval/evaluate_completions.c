@@ -102,6 +102,7 @@ static judo_status read_texts(judo_evaluate_state *state, chunk *c)
             .rationale = c->samples[i].rationale[0] ? c->samples[i].rationale : NULL,
             .rationale_embedding = c->samples[i].rationale_embedding,
         };
+        state->sums.completions += 1;
         state->sums.tokens += generation->lengths[i];
     }
     return judo_rewards_score_on(state->evaluation->scorer, &state->evaluation->rules, c->facts,
@@ -144,7 +145,7 @@ static judo_status count_chunk(judo_evaluate_state *state, judo_sample_kind kind
     for (int32_t i = 0; i < c->count; i++) {
         char predicted = 0;
         if (kind == JUDO_SAMPLE_CHOICE) {
-            state->sums.completions += 1;
+            state->sums.questions += 1;
             JUDO_TRY(count_choice(state, c, i, &predicted));
         }
         if (kind == JUDO_SAMPLE_SEGMENTATION || state->cells_from_choice) {

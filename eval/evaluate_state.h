@@ -9,8 +9,9 @@
 /* Sums of this rank. */
 typedef struct judo_evaluate_sums {
     double rewards[JUDO_NUM_REWARDS], scored[JUDO_NUM_REWARDS];
-    double total, completions, tokens;
-    double scored_on_device; /* of completions of every kind */
+    double total, questions;    /* rewards of questions alone */
+    double completions, tokens; /* of every kind */
+    double scored_on_device;    /* of completions of every kind */
     double qa_loss, qa_tokens;
 } judo_evaluate_sums;
 

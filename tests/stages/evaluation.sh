@@ -24,5 +24,7 @@ grep -q "the device scored $drawn completions" "$work/cuda.log" || complain "the
 grep -q "the device scored" "$work/cpu.log" && complain "the CPU is said to have scored as a device"
 rewards cpu | grep -qE '"choice":(1|0\.[0-9])' || complain "no question earned anything: $(rewards cpu)"
 [ "$(rewards cpu)" = "$(rewards cuda)" ] || complain "rewards of the CPU $(rewards cpu), of the device $(rewards cuda)"
+mean=$(grep -o '"mean_tokens":[0-9.]*' "$work/cpu/metrics.json" | cut -d: -f2)
+awk -v mean="$mean" 'BEGIN { exit !(mean > 0 && mean <= 32) }' || complain "completions of at most 32 tokens have $mean on average"
 cmp -s "$work/cpu/samples.jsonl" "$work/cuda/samples.jsonl" || complain "other completions or scores in samples.jsonl"
 finish "evaluation on emulated GPUs"
