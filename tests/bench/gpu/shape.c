@@ -72,6 +72,7 @@ static judo_status read_weights(void *context, const judo_param *param, int64_t 
 {
     (void)context;
     bool norm = strstr(param->name, "norm") != NULL || strstr(param->name, "ln_q") != NULL;
+#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < count; i++) {
         uint32_t h = (uint32_t)(first + i) * 2654435761u + (uint32_t)param->count;
         h = (h ^ h >> 15) * 2246822519u;
