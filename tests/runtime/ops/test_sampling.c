@@ -368,7 +368,7 @@ static void test_errors__options_and_places_out_of_range(void **state)
     s.top_p = 1.5f;
     assert_int_equal(sample_one(&drawn, fine, 2, &s, 0.0f, NULL, NULL), JUDO_ERROR_ARGUMENT);
     judo_tensor logits = new_2d(1, 2), none = new_2d(0, 5);
-    uint8_t seen[2] = {0};
+    uint8_t seen[5] = {0}; /* of a row of either tensor */
     judo_draw_memory memory = {.draws = &drawn, .num_draws = 1};
     judo_draw_row row = {.place = 1};
     assert_int_equal(JUDO_TEST_OPS->sample(&memory, &logits, &row, &plain, 1.0f),
