@@ -22,7 +22,8 @@ def draw_size(random, index):
         return (4000, 3000) if index == 0 else (2448, 3264)
     if random.random() < 0.15:
         return random.choice([(1, 200), (200, 1), (1, 1), (3, 600), (1999, 10), (28, 28), (2, 2)])
-    return random.randint(2, 900), random.randint(5, 900)
+    width = random.randint(2, 900)
+    return width, random.randint(5, min(900, 200 * width))
 
 
 def open_as_reference(path):
