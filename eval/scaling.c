@@ -7,30 +7,12 @@
 
 #include "eval/scaling_agreement.h"
 #include "eval/scaling_run.h"
+#include "runtime/median.h"
 
 /* A run in figures. */
 typedef struct figures {
     double step_seconds, samples_per_second, tokens_per_second, unhidden;
 } figures;
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts the values; NaN if one of them is. */
-static double median(double *values, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        if (isnan(values[i])) {
-            return NAN;
-        }
-    }
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
-}
 
 /* Rollouts, or single steps, that are measured: [*first, *first + result) of the run's. A
  * rollout is measured as a whole: the steps that draw take longer than those that do not. */
@@ -86,10 +68,10 @@ static judo_status measure(const judo_scaling_run *run, int64_t drop, figures *o
         }
         rates[i] = handled / seconds[i];
     }
-    double middle = median(seconds, count);
+    double middle = judo_median(seconds, count);
     *out = (figures){.step_seconds = middle / (double)run->updates,
                      .samples_per_second = (double)run->batch / middle,
-                     .tokens_per_second = median(rates, count),
+                     .tokens_per_second = judo_median(rates, count),
                      .unhidden =
                          waiting(run, first * run->updates, (first + count) * run->updates)};
     free(seconds);
@@ -134,12 +116,12 @@ static judo_status make_point(const judo_scaling_run *runs, int first, int end, 
         .threads = runs[first].threads,
         .batch = runs[first].batch,
         .num_runs = count,
-        .step_seconds = median(values[0], count),
+        .step_seconds = judo_median(values[0], count),
         .fastest = values[0][0],
         .slowest = values[0][count - 1],
-        .samples_per_second = median(values[1], count),
-        .tokens_per_second = median(values[2], count),
-        .unhidden = median(values[3], count),
+        .samples_per_second = judo_median(values[1], count),
+        .tokens_per_second = judo_median(values[2], count),
+        .unhidden = judo_median(values[3], count),
         .agrees = true,
     };
     return JUDO_OK;

@@ -8,6 +8,7 @@
 
 #include "parallel/agree.h"
 #include "runtime/log.h"
+#include "runtime/median.h"
 #include "runtime/timeline.h"
 
 static const char *const names[JUDO_NUM_PHASES] = {"data",
@@ -39,13 +40,6 @@ void judo_phases_enter(judo_phases *phases, int64_t step, judo_phase phase)
     judo_comm_set_phase(phases->comm, text);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of `count` values without the one at `left_out`; all values are at least 0. */
 static double median_of_others(const double *values, int count, int stride, int left_out,
                                double *scratch)
@@ -56,8 +50,7 @@ static double median_of_others(const double *values, int count, int stride, int 
             scratch[used++] = values[r * stride];
         }
     }
-    qsort(scratch, (size_t)used, sizeof *scratch, ascending);
-    return used % 2 ? scratch[used / 2] : 0.5 * (scratch[used / 2 - 1] + scratch[used / 2]);
+    return judo_median(scratch, used);
 }
 
 static double total_of(const double *row)

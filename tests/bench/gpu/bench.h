@@ -56,7 +56,6 @@ typedef judo_status (*bench_work)(const judo_device *device, void *context);
 judo_status bench_time(const bench *b, bench_work work, void *context,
                        double *seconds) JUDO_MUST_CHECK;
 double bench_now(void);
-double bench_median(double *values, int count);
 
 /* A tensor in the device's memory, filled with numbers in [-scale, scale). A failure leaves
  * data NULL. Free with bench_release. */

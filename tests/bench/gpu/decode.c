@@ -1,4 +1,5 @@
 /* tests/bench/gpu/decode.c: tokens per second of completions that share prompts. */
+#include "runtime/median.h"
 #include "tests/bench/gpu/generation.h"
 
 #include <stdio.h>
@@ -68,8 +69,8 @@ static judo_status time_decoder(decoder *d, int32_t per_prompt, int32_t new_toke
         JUDO_TRY(
             bench_generate(d->model, params, &d->prompts, per_prompt, new_tokens, &all[i]));
     }
-    *prefill = bench_median(first, TURNS);
-    *whole = bench_median(all, TURNS);
+    *prefill = judo_median(first, TURNS);
+    *whole = judo_median(all, TURNS);
     return JUDO_OK;
 }
 

@@ -1,20 +1,8 @@
 /* tests/bench/gpu/measure.c: see bench.h. */
+#include "runtime/median.h"
 #include "tests/bench/gpu/bench.h"
 
 #include <stdlib.h>
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return values[count / 2];
-}
 
 static judo_status time_calls(const bench *b, bench_work work, void *context, int calls,
                               double *seconds)
@@ -41,7 +29,7 @@ judo_status bench_time(const bench *b, bench_work work, void *context, double *s
     for (int i = 0; i < BENCH_REPEATS; i++) {
         JUDO_TRY(time_calls(b, work, context, calls, &times[i]));
     }
-    *seconds = bench_median(times, BENCH_REPEATS);
+    *seconds = judo_median(times, BENCH_REPEATS);
     return JUDO_OK;
 }
 

@@ -1,5 +1,6 @@
 /* tests/bench/gpu/rewards.c: all rewards of a step's completions, sentence encoder included, by
  * the device where it has scoring of its own. Run from the project's folder. */
+#include "runtime/median.h"
 #include "tests/bench/gpu/generation.h"
 
 #include <math.h>
@@ -116,7 +117,7 @@ judo_status bench_score(const bench *b, int32_t count, double *seconds)
     }
     close_scoring(&s);
     JUDO_TRY(status);
-    *seconds = bench_median(times, TURNS);
+    *seconds = judo_median(times, TURNS);
     return JUDO_OK;
 }
 

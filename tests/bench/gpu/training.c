@@ -1,4 +1,5 @@
 /* tests/bench/gpu/training.c: optimizer steps on text and on samples with two pictures. */
+#include "runtime/median.h"
 #include "tests/bench/gpu/model.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ static judo_status time_steps(const bench *b, bench_trainer *trainer, const judo
             times[i] = bench_now() - start;
         }
     }
-    *seconds = bench_median(times, STEPS);
+    *seconds = judo_median(times, STEPS);
     return JUDO_OK;
 }
 
