@@ -3,6 +3,12 @@
 
 #include <math.h>
 
+const char *judo_recompute_name(judo_recompute recompute)
+{
+    static const char *const names[] = {"nothing", "norms and activations", "whole blocks"};
+    return names[recompute];
+}
+
 void judo_compute_poll(const judo_compute *compute)
 {
     if (compute->params) {

@@ -43,6 +43,9 @@ typedef enum judo_recompute {
     JUDO_RECOMPUTE_UNIT,      /* whole blocks, from their inputs */
 } judo_recompute;
 
+/* What it computes again, in words. */
+const char *judo_recompute_name(judo_recompute recompute);
+
 /* Parts of what a forward pass leaves. */
 typedef enum judo_block_parts {
     JUDO_BLOCK_NOTHING = 0,

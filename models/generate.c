@@ -68,12 +68,17 @@ void judo_generation_free(judo_generation *generation)
     *generation = (judo_generation){0};
 }
 
+static bool replays_steps(const judo_model *model)
+{
+    return model->device->replay_begin != NULL;
+}
+
 /* Room for prompts in the cache: up to an eighth more where steps are replayed, so that graphs
  * find keys and values where they were for prompts of about this length. */
 static int64_t prompt_room(const judo_model *model, int64_t tokens)
 {
     int64_t unit = 1;
-    while (model->device->replay_begin && 8 * unit <= tokens) {
+    while (replays_steps(model) && 8 * unit <= tokens) {
         unit *= 2;
     }
     return (tokens + unit - 1) / unit * unit;
@@ -319,8 +324,7 @@ static judo_status queue_step(generator *g, int32_t step)
 static int32_t batch_size(const generator *g, int32_t live)
 {
     static const int32_t sizes[] = {1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && g->model->device->replay_begin;
-         i++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && replays_steps(g->model); i++) {
         if (sizes[i] >= live) {
             return sizes[i] < g->num_batch ? sizes[i] : g->num_batch;
         }

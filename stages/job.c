@@ -140,9 +140,8 @@ static void print_job(const judo_job *job)
         JUDO_INFO("ranks      %d, each with %d thread%s", job->comm->size, job->threads,
                   job->threads == 1 ? "" : "s");
     }
-    static const char *const recomputed[] = {"nothing", "norms and activations",
-                                             "whole blocks"};
-    JUDO_INFO("backward   computes %s again", recomputed[judo_model_recompute(job->model)]);
+    JUDO_INFO("backward   computes %s again",
+              judo_recompute_name(judo_model_recompute(job->model)));
     judo_dtype_table_log_training(judo_dtype_of_choice(job->config->model.dtype),
                                   judo_dtype_of_choice(job->config->zero.gradient_storage));
 }

@@ -268,14 +268,6 @@ static void test_zero3_gradients__are_no_part_of_what_is_resumed(void **state)
     remove_folder(folder);
 }
 
-static int64_t device_memory_left(void)
-{
-    int64_t left = 0;
-    int64_t total = 0;
-    assert_ok(test_device()->memory(&left, &total));
-    return left;
-}
-
 static void test_zero3_gradients__take_half_the_memory_as_planned(void **state)
 {
     (void)state;

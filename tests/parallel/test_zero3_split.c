@@ -203,14 +203,6 @@ static void test_zero3_split__checkpoints_are_those_of_whole_weights(void **stat
     }
 }
 
-static int64_t device_memory_left(void)
-{
-    int64_t left = 0;
-    int64_t total = 0;
-    assert_ok(test_device()->memory(&left, &total));
-    return left;
-}
-
 static void test_zero3_split__takes_two_bytes_a_weight_less_as_planned(void **state)
 {
     (void)state;

@@ -37,6 +37,14 @@ static inline void remove_folder(const char *folder)
     }
 }
 
+static inline int64_t device_memory_left(void)
+{
+    int64_t left = 0;
+    int64_t total = 0;
+    assert_ok(test_device()->memory(&left, &total));
+    return left;
+}
+
 typedef struct trainer {
     judo_comm *comm;
     judo_param_layout layout;

@@ -28,6 +28,8 @@ void bench_batch_destroy(judo_batch *batch);
 /* Floating-point operations of a forward pass, as spec'd for utilisation: products of weights
  * and attention, nothing that is recomputed. A backward pass has twice as many. */
 double bench_flops(const judo_qwen_config *config, const judo_batch *batch);
+/* Pairs of a query and a key that spans have, of one head. */
+double bench_attention_pairs(const judo_attention_span *spans, int num_spans);
 
 typedef struct bench_trainer {
     judo_qwen_config config;

@@ -86,12 +86,11 @@ judo_weight_source bench_weights(void)
     return (judo_weight_source){.context = NULL, .read = read_weights};
 }
 
-/* Pairs of query and key. */
-static double attention_pairs(const judo_batch *batch)
+double bench_attention_pairs(const judo_attention_span *spans, int num_spans)
 {
     double pairs = 0.0;
-    for (int32_t i = 0; i < batch->num_spans; i++) {
-        const judo_attention_span *s = &batch->spans[i];
+    for (int i = 0; i < num_spans; i++) {
+        const judo_attention_span *s = &spans[i];
         double own = s->end - s->begin;
         pairs += own * (s->prefix_end - s->prefix_begin) + own * own * (s->causal ? 0.5 : 1.0);
     }
@@ -125,7 +124,8 @@ double bench_flops(const judo_qwen_config *config, const judo_batch *batch)
     double layer = 2.0 * h * heads + 2.0 * h * (double)(t->num_kv_heads * t->head_dim) +
                    3.0 * h * (double)t->intermediate_size;
     double flops = (double)t->num_layers *
-                   (2.0 * layer * batch->num_tokens + 4.0 * heads * attention_pairs(batch));
+                   (2.0 * layer * batch->num_tokens +
+                    4.0 * heads * bench_attention_pairs(batch->spans, batch->num_spans));
     flops += 2.0 * (double)batch->num_targets * h * (double)t->vocab_size;
     return batch->num_patches > 0 ? flops + vision_flops(&config->vision, batch) : flops;
 }

@@ -50,9 +50,6 @@ static judo_status bytes_of(const judo_qwen_config *config, const judo_device *d
     return JUDO_OK;
 }
 
-static const char *const recomputed[] = {
-    "nothing recomputed", "norms and activations recomputed", "blocks recomputed"};
-
 /* What a trainer of `t->config` is made with. */
 typedef struct trainer_plan {
     judo_model_options model;
@@ -73,8 +70,9 @@ static judo_status fit_layers(const bench *b, const judo_batch *largest, bool wi
                           &plan->bytes));
         *found = plan->bytes <= room;
         if (*found) {
-            (void)snprintf(t->remark, sizeof t->remark, "%s, %s", keepings[i / ways].name,
-                           recomputed[i % ways]);
+            (void)snprintf(t->remark, sizeof t->remark, "%s, %s recomputed",
+                           keepings[i / ways].name,
+                           judo_recompute_name((judo_recompute)(i % ways)));
             return JUDO_OK;
         }
     }

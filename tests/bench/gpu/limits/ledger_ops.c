@@ -1,6 +1,7 @@
 /* tests/bench/gpu/limits/ledger_ops.c: what each op moves and computes at least, as the CUDA
  * backend does it: kernels per op as its sources start them. */
 #include "tests/bench/gpu/limits/ledger.h"
+#include "tests/bench/gpu/model.h"
 
 #include <stdlib.h>
 
@@ -113,18 +114,6 @@ static judo_status join_heads(judo_tensor *dqkv, const judo_tensor *dq, const ju
     return JUDO_OK;
 }
 
-/* Pairs of a query and a key, of one head. */
-static double pairs_of(const judo_attention_span *spans, int num_spans)
-{
-    double pairs = 0.0;
-    for (int i = 0; i < num_spans; i++) {
-        double own = spans[i].end - spans[i].begin;
-        pairs += own * (spans[i].prefix_end - spans[i].prefix_begin) +
-                 own * own * (spans[i].causal ? 0.5 : 1.0);
-    }
-    return pairs;
-}
-
 static judo_status attention_forward(judo_tensor *out, judo_tensor *lse, const judo_tensor *q,
                                      const judo_tensor *k, const judo_tensor *v,
                                      const judo_attention_span *spans, int num_spans,
@@ -132,7 +121,7 @@ static judo_status attention_forward(judo_tensor *out, judo_tensor *lse, const j
 {
     (void)scale;
     double width = (double)(q->dims[1] * q->dims[2]);
-    ledger_add(LEDGER_ATTENTION, 4.0 * width * pairs_of(spans, num_spans),
+    ledger_add(LEDGER_ATTENTION, 4.0 * width * bench_attention_pairs(spans, num_spans),
                LEDGER_ATTENTION_FORWARD_RATE,
                bytes_of(out) + bytes_of(lse) + bytes_of(q) + bytes_of(k) + bytes_of(v), 1);
     return JUDO_OK;
@@ -147,7 +136,7 @@ static judo_status attention_backward(judo_tensor *dq, judo_tensor *dk, judo_ten
 {
     (void)scale;
     double width = (double)(q->dims[1] * q->dims[2]);
-    ledger_add(LEDGER_ATTENTION, 10.0 * width * pairs_of(spans, num_spans),
+    ledger_add(LEDGER_ATTENTION, 10.0 * width * bench_attention_pairs(spans, num_spans),
                LEDGER_ATTENTION_BACKWARD_RATE,
                bytes_of(dq) + bytes_of(dk) + bytes_of(dv) + 2.0 * bytes_of(dout) + bytes_of(q) +
                    bytes_of(k) + bytes_of(v) + bytes_of(out) + bytes_of(lse),
